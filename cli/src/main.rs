@@ -1,0 +1,2 @@
+//! The applier.
+fn main() {}

@@ -1,0 +1,91 @@
+//! What was running, each fact with the place it was read from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Mode;
+
+/// Everything that was observed of one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The compose project that was looked at.
+    pub project: String,
+    /// The Docker engine.
+    pub engine: Engine,
+    /// The running containers of the project, sorted by service, then name.
+    pub containers: Vec<Container>,
+    /// The api version of the stack and the service whose label says so.
+    pub api_version: Option<Observed<String, String>>,
+    /// The mode of the stack.
+    pub mode: Option<Observed<Mode, ModeSource>>,
+    /// Other compose projects that run something, sorted; at most 32. Only ever used to word a hint.
+    pub other_projects: Vec<String>,
+}
+
+/// A fact and where it was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed<T, S> {
+    /// The fact.
+    pub value: T,
+    /// Where it was read from.
+    pub source: S,
+}
+
+/// The Docker engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    /// Its release, as it says.
+    pub version: String,
+    /// The newest API version it speaks.
+    pub api_version: String,
+    /// `linux/amd64` and the like.
+    pub platform: String,
+}
+
+/// One running container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Container name, without the leading slash.
+    pub name: String,
+    /// Label `com.docker.compose.service`.
+    pub service: String,
+    /// The image reference it was started from.
+    pub image: String,
+    /// The image's id.
+    pub image_id: String,
+    /// The image's digest in a registry, when it has one.
+    pub repo_digest: Option<String>,
+    /// The version, as written at its source; none when unknown.
+    pub version: Option<Observed<String, VersionSource>>,
+    /// The tag of the image reference, kept when it is no version.
+    pub tag: Option<String>,
+    /// Label `com.esb.api_version`.
+    pub api_version: Option<String>,
+    /// Label `com.esb.mode`, verbatim.
+    pub mode: Option<String>,
+}
+
+/// Where the version of a service was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionSource {
+    /// Label `com.esb.version`.
+    EsbLabel,
+    /// Label `org.opencontainers.image.version`.
+    OciLabel,
+    /// The tag of the image.
+    ImageTag,
+}
+
+/// Where the mode of the stack was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModeSource {
+    /// Label `com.esb.mode` of this service.
+    Label(String),
+    /// A running `runtime-node`.
+    RuntimeNode,
+    /// The ending of this image's name.
+    ImageName(String),
+    /// A running `agent`.
+    Agent,
+}

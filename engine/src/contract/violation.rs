@@ -1,0 +1,40 @@
+//! What is wrong with an artifact, and where.
+
+use serde::{Deserialize, Serialize};
+
+/// One breach of the payload contract. Data: a whole list of them is one error.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Violation {
+    /// Where it stands.
+    pub place: Place,
+    /// The rule's stable name, kebab case: `path-escape`, `duplicate-key`, `missing-field`, …
+    pub rule: String,
+    /// What is wrong: a lowercase fragment, no period, values in backticks.
+    pub message: String,
+    /// What to do about it, when there is more to say.
+    pub hint: Option<String>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, as the user would name it.
+    pub file: String,
+    /// Line and column, from 1; 0 when the whole file is meant.
+    pub line: u32,
+    /// Column in characters, from 1; 0 when the whole line is meant.
+    pub column: u32,
+    /// The source line, cut to 200 characters; empty when there is none.
+    pub excerpt: String,
+}
+
+/// Something odd that is accepted: an unknown key, a dropped item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Warning {
+    /// Where it stands.
+    pub place: Place,
+    /// The rule's stable name, kebab case.
+    pub rule: String,
+    /// A lowercase fragment, no period.
+    pub message: String,
+}

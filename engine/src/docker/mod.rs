@@ -1,0 +1,1 @@
+//! The adapter to a real Docker engine and a real registry.

@@ -1,0 +1,1 @@
+//! Reading an artifact and an output directory from disk.

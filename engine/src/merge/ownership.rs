@@ -1,0 +1,76 @@
+//! Which keys of the output directory are ours, and whose of ours.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Digest;
+
+/// A file of the runtime configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigFile {
+    /// `functions.yml`.
+    Functions,
+    /// `routing.yml`.
+    Routing,
+    /// `resources.yml`.
+    Resources,
+}
+
+impl ConfigFile {
+    /// All three, in the order in which they are published: a route never points at a function that is not there yet.
+    pub const ALL: [Self; 3] = [Self::Resources, Self::Functions, Self::Routing];
+
+    /// Its name in the configuration directory.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Functions => "functions.yml",
+            Self::Routing => "routing.yml",
+            Self::Resources => "resources.yml",
+        }
+    }
+}
+
+/// The source of an entry: its canonical template path and parameters, or its artifact root when it has none.
+/// Stable across deploys; two deploys of the same source own the same keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceKey(pub String);
+
+/// One key of the configuration, as text:
+/// `functions/<name>`, `defaults/<key>`, `defaults/environment/<key>`, `defaults/scaling/<key>`,
+/// `routes/<METHOD> <path>`, `dynamodb/<TableName>`, `s3/<BucketName>`, `layers/<Name>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(pub String);
+
+/// Keys one source wrote, with the digest of each value (of its canonical YAML).
+pub type Owned = BTreeMap<Key, Digest>;
+
+/// Who owns what in one output directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ownership {
+    /// Per source: the keys it wrote.
+    pub sources: BTreeMap<SourceKey, Owned>,
+}
+
+/// What a merge changes against what is in the output directory, by key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Changes {
+    /// Keys that were not there.
+    pub added: Vec<Key>,
+    /// Keys whose value changes.
+    pub changed: Vec<Key>,
+    /// Keys an earlier deploy of the same source wrote and this one does not.
+    pub removed: Vec<Key>,
+}
+
+/// A key of ours that somebody changed or removed by hand since we wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Drift {
+    /// The key.
+    pub key: Key,
+    /// What was written.
+    pub written: Digest,
+    /// What is there; none when it is gone.
+    pub found: Option<Digest>,
+}

@@ -1,0 +1,1 @@
+//! Publishing merged files: lock, temporary file, fsync, rename, fsync of the directory.

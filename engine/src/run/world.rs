@@ -1,0 +1,123 @@
+//! The port to everything that is not a rule: two implementations run in this workspace, Docker and the simulated world.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use crate::compat::Observation;
+use crate::contract::{Digest, FunctionName};
+use crate::machine::{FailureKind, ProvisionResult, PublishedFile};
+use crate::merge::ConfigFile;
+
+/// What a deploy needs of the world. Every call is bounded in time by its implementation, and may be repeated:
+/// doing it twice is the same as doing it once.
+pub trait World {
+    /// Looks at what runs under a compose project. Read-only.
+    fn observe(&self, project: &str) -> impl Future<Output = Result<Observation, Fault>> + Send;
+
+    /// Reads the configuration files that stand in the output directory. Read-only; a missing file has no entry.
+    fn config(&self) -> impl Future<Output = Result<ConfigTexts, Fault>> + Send;
+
+    /// Computes the content key of an image and asks the registry whether it is there. Read-only.
+    fn inspect_image(
+        &self,
+        order: &ImageOrder,
+    ) -> impl Future<Output = Result<ImageStatus, Fault>> + Send;
+
+    /// Builds and pushes an image, and tags it with its key. `notice` is told about progress.
+    fn build_image(
+        &self,
+        order: &ImageOrder,
+        status: &ImageStatus,
+        notice: &(dyn Fn(Notice) + Sync),
+    ) -> impl Future<Output = Result<Built, Fault>> + Send;
+
+    /// Makes the output directory hold these files, each atomically.
+    fn publish(
+        &self,
+        publication: &Publication,
+    ) -> impl Future<Output = Result<Published, Fault>> + Send;
+
+    /// Runs the stack's one-shot provisioner.
+    fn provision(
+        &self,
+        project: &str,
+    ) -> impl Future<Output = Result<ProvisionResult, Fault>> + Send;
+}
+
+/// The texts of the configuration files of an output directory.
+pub type ConfigTexts = BTreeMap<ConfigFile, String>;
+
+/// One image that a deploy owes to the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageOrder {
+    /// The function.
+    pub function: FunctionName,
+    /// Index of its entry in the artifact.
+    pub entry: usize,
+    /// The reference the stack pulls, as functions.yml will say.
+    pub reference: String,
+    /// Observed version of the stack, where one is known: the tag of an untagged lambda base.
+    pub stack_version: Option<String>,
+    /// Platform to build for; none is the engine's.
+    pub platform: Option<String>,
+    /// Build without the engine's layer cache.
+    pub no_cache: bool,
+}
+
+/// What is known of an image before it is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageStatus {
+    /// The content key.
+    pub key: Digest,
+    /// What went into the key, part by part.
+    pub inputs: BTreeMap<String, Digest>,
+    /// The digest of each base, by reference.
+    pub bases: BTreeMap<String, Digest>,
+    /// The manifest digest, when both the key's tag and the reference's tag are in the registry and are the same image.
+    pub present: Option<Digest>,
+}
+
+/// An image that was built and pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The manifest digest in the registry.
+    pub digest: Digest,
+}
+
+/// Files to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Each file's whole text.
+    pub files: BTreeMap<ConfigFile, String>,
+}
+
+/// What publishing did.
+pub type Published = BTreeMap<ConfigFile, PublishedFile>;
+
+/// Progress of one build, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A line of the build's output or of the push's state.
+    Line {
+        /// The function.
+        function: FunctionName,
+        /// One line, without its end.
+        text: String,
+    },
+}
+
+/// The world refused, failed or is away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// What kind of failure this makes the deploy.
+    pub kind: FailureKind,
+    /// What went wrong, with its causes.
+    pub message: String,
+    /// The next thing to do.
+    pub hint: Option<String>,
+    /// The last lines of output, where there were some.
+    pub output: Vec<String>,
+    /// Repeating may help.
+    pub retryable: bool,
+}

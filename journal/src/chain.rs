@@ -1,0 +1,276 @@
+//! Verification: is the chain of a stream whole, from its first fact to its head?
+//!
+//! Here: what can be wrong, and the walk that finds it. Each store checks a record against its own hashes while reading; the walk checks
+//! how records hang together, the index of deploys, and the end.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::envelope::{Head, Header};
+use crate::store::{Facts, Kept, StoreError, scan};
+use crate::stream::StreamId;
+
+/// The first fact that is not as it was appended, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("the journal is damaged at fact {sequence}: {what}")]
+pub struct Damage {
+    /// The first bad sequence; 0 when the store as a whole cannot be read.
+    pub sequence: u64,
+    /// What is wrong.
+    pub what: What,
+}
+
+impl Damage {
+    pub(crate) fn at(sequence: u64, what: What) -> Self {
+        Self { sequence, what }
+    }
+}
+
+/// What can be wrong with a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Nothing is stored under its sequence, though later facts are.
+    #[error("it is missing")]
+    Missing,
+    /// Its record does not follow the layout.
+    #[error("its record cannot be read ({0})")]
+    Unreadable(String),
+    /// Another fact of the stream is stored in its place.
+    #[error("fact {0} is stored in its place")]
+    OtherFact(u64),
+    /// A fact of another stream is stored in its place.
+    #[error("a fact of `{0}` is stored in its place")]
+    OtherStream(StreamId),
+    /// Its header was changed after it was appended.
+    #[error("its header does not have the hash that is stored with it")]
+    Changed,
+    /// Its payload was changed after it was appended.
+    #[error("its payload does not have the length and hash that its header says")]
+    PayloadChanged,
+    /// Its payload is kept apart, and is not there.
+    #[error("its payload, which is kept in a file of its own, is missing")]
+    PayloadMissing,
+    /// It was made to follow another fact than the one before it.
+    #[error("it does not follow the fact before it")]
+    Unlinked,
+    /// Its deploy had ended before: facts of another deploy lie between.
+    #[error("its deploy began with fact {0}, and other deploys lie between")]
+    Reopened(u64),
+    /// The index of deploys does not say what the facts say.
+    #[error("the index of deploys does not lead to it")]
+    Index,
+    /// The stream ends before it, though it was appended.
+    #[error("it is missing with all that followed, the journal ended with fact {0}")]
+    LostTail(u64),
+    /// The chain ends, or passes, with another hash than the one that was noted.
+    #[error("it does not have the hash that was noted for it")]
+    OtherHead,
+    /// The head that is kept apart is not there.
+    #[error("it is the last one, and the head that is kept apart is missing")]
+    KeptHeadMissing,
+    /// The head that is kept apart was changed.
+    #[error("it is the last one, and the head that is kept apart is damaged")]
+    KeptHeadDamaged,
+    /// The storage below found its own files damaged.
+    #[error("the storage is damaged ({0})")]
+    Storage(String),
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// The stream.
+    pub stream: StreamId,
+    /// Where it ends.
+    pub head: Head,
+    /// How many facts are whole, from the first on.
+    pub facts: u64,
+    /// How many deploys they belong to.
+    pub deploys: u64,
+    /// The first damage; none when the journal is whole.
+    pub damage: Option<Damage>,
+}
+
+/// Reads a whole stream, page by page, and finds the first damage.
+///
+/// `noted` is a head that somebody wrote down earlier: the chain must pass through it. The head that the store keeps apart is always
+/// compared. An error means that the stream could not be read, not that it is damaged.
+pub fn verify<F: Facts + ?Sized>(
+    facts: &F,
+    noted: Option<&Head>,
+) -> Result<VerifyReport, StoreError> {
+    // The head that is kept apart is read first: facts that are appended meanwhile only make it lag.
+    let kept = facts.kept_head()?;
+    let (end, unread) = match facts.head() {
+        Ok(head) => (Some(head), None),
+        // The last fact is damaged; an earlier one may be as well, and the first is named.
+        Err(StoreError::Damaged(damage)) => (None, Some(damage)),
+        Err(error) => return Err(error),
+    };
+    let mut walk = Walk::new(facts, end);
+    let damage = match walk.run(&kept, noted) {
+        Ok(()) => unread,
+        Err(StoreError::Damaged(damage)) => Some(damage),
+        Err(error) => return Err(error),
+    };
+    let whole = walk.link.head();
+    Ok(VerifyReport {
+        stream: facts.stream().clone(),
+        head: end.unwrap_or(whole),
+        facts: whole.sequence,
+        deploys: walk.deploys,
+        damage,
+    })
+}
+
+/// The end of a chain that is being followed.
+#[derive(Debug)]
+pub(crate) struct Link {
+    head: Head,
+    deploy: Option<Uuid>,
+}
+
+impl Link {
+    /// Before the first fact.
+    pub(crate) fn first(stream: &StreamId) -> Self {
+        Self {
+            head: Head::empty(stream),
+            deploy: None,
+        }
+    }
+
+    /// Where the chain ends so far.
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Follows the chain to a fact whose own hashes were checked. True when a deploy begins with it.
+    pub(crate) fn follow(&mut self, header: &Header) -> Result<bool, Damage> {
+        let sequence = self.head.sequence.saturating_add(1);
+        if header.sequence != sequence {
+            return Err(Damage::at(sequence, What::OtherFact(header.sequence)));
+        }
+        if header.previous != self.head.hash {
+            return Err(Damage::at(sequence, What::Unlinked));
+        }
+        let begins = self.deploy != Some(header.deploy);
+        self.head = header.head();
+        self.deploy = Some(header.deploy);
+        Ok(begins)
+    }
+}
+
+struct Walk<'a, F: ?Sized> {
+    facts: &'a F,
+    /// Where the walk ends; none when it is to go on until it meets the damage.
+    end: Option<Head>,
+    link: Link,
+    deploys: u64,
+}
+
+impl<'a, F: Facts + ?Sized> Walk<'a, F> {
+    fn new(facts: &'a F, end: Option<Head>) -> Self {
+        Self {
+            facts,
+            end,
+            link: Link::first(facts.stream()),
+            deploys: 0,
+        }
+    }
+
+    fn run(&mut self, kept: &Kept, noted: Option<&Head>) -> Result<(), StoreError> {
+        let kept_head = match kept {
+            Kept::Head(head) => Some(head),
+            Kept::Missing | Kept::Damaged => None,
+        };
+        let passes = [kept_head, noted];
+        self.pass(&passes)?;
+        for fact in scan(self.facts, 1) {
+            if Some(self.link.head()) == self.end {
+                break;
+            }
+            let header = fact?.header;
+            if self.link.follow(&header)? {
+                self.check_index(&header)?;
+                self.deploys += 1;
+            }
+            self.pass(&passes)?;
+        }
+        self.check_end(kept, &passes)
+    }
+
+    /// Compares the chain with every noted head of the sequence it has come to.
+    fn pass(&self, heads: &[Option<&Head>]) -> Result<(), Damage> {
+        let here = self.link.head();
+        let other = heads
+            .iter()
+            .flatten()
+            .any(|head| head.sequence == here.sequence && head.hash != here.hash);
+        if other {
+            return Err(Damage::at(here.sequence, What::OtherHead));
+        }
+        Ok(())
+    }
+
+    /// A deploy begins here: both directions of the index must lead here, and nowhere between this and the deploy before.
+    fn check_index(&self, header: &Header) -> Result<(), StoreError> {
+        let first = header.sequence;
+        match self.facts.deploy_start(header.deploy)? {
+            Some(start) if start == first => {}
+            Some(start) if start < first => {
+                return Err(Damage::at(first, What::Reopened(start)).into());
+            }
+            Some(_) | None => return Err(Damage::at(first, What::Index).into()),
+        }
+        let newest = self.facts.latest_deploys(first.checked_add(1), 1)?;
+        if newest != [(first, header.deploy)] {
+            return Err(Damage::at(first, What::Index).into());
+        }
+        Ok(())
+    }
+
+    fn check_end(&self, kept: &Kept, noted: &[Option<&Head>]) -> Result<(), StoreError> {
+        let here = self.link.head();
+        if let Some(lost) = noted
+            .iter()
+            .flatten()
+            .copied()
+            .chain(self.end.as_ref())
+            .map(|head| head.sequence)
+            .max()
+            .filter(|last| *last > here.sequence)
+        {
+            return Err(Damage::at(here.sequence.saturating_add(1), What::LostTail(lost)).into());
+        }
+        if self.end.is_some_and(|end| end != here) {
+            return Err(Damage::at(here.sequence, What::OtherHead).into());
+        }
+        self.check_index_size(here)?;
+        match kept {
+            Kept::Head(_) => Ok(()),
+            // A store that was made, and then nothing was appended.
+            Kept::Missing | Kept::Damaged if here.sequence == 0 => Ok(()),
+            Kept::Missing => Err(Damage::at(here.sequence, What::KeptHeadMissing).into()),
+            Kept::Damaged => Err(Damage::at(here.sequence, What::KeptHeadDamaged).into()),
+        }
+    }
+
+    /// The index holds no deploy that the facts do not.
+    fn check_index_size(&self, here: Head) -> Result<(), StoreError> {
+        let (mut count, mut before) = (0, here.sequence.checked_add(1));
+        loop {
+            let page = self.facts.latest_deploys(before, 1024)?;
+            let Some((oldest, _)) = page.last() else {
+                break;
+            };
+            before = Some(*oldest);
+            count += page.len() as u64;
+        }
+        if count == self.deploys {
+            Ok(())
+        } else {
+            Err(Damage::at(here.sequence, What::Index).into())
+        }
+    }
+}

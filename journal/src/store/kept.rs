@@ -1,0 +1,93 @@
+//! The head, kept apart from the facts: a chain alone cannot see that its tail is missing.
+//!
+//! A small file of fixed size beside the store, overwritten in place after each durable append without a sync of its own. After a
+//! power cut it may lag; it never leads.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::disk::Disk;
+use crate::envelope::Head;
+use crate::hash::Hash;
+use crate::stream::StreamId;
+
+/// What the head that is kept apart says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// The stream ended here, or one append later.
+    Head(Head),
+    /// There is none.
+    Missing,
+    /// Its bytes are not what was written, or they are another stream's.
+    Damaged,
+}
+
+/// Sequence, hash, check.
+const LENGTH: usize = 8 + 32 + 32;
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    file: File,
+}
+
+impl KeptFile {
+    /// Opens the file, and makes it when it is not there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self { file })
+    }
+
+    /// Reads what the file at a path says.
+    pub(crate) fn read(path: &Path, stream: &StreamId) -> io::Result<Kept> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::Missing),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::with_capacity(LENGTH + 1);
+        file.take(LENGTH as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(decode(&bytes, stream).map_or(Kept::Damaged, Kept::Head))
+    }
+
+    /// Overwrites the head, without a sync.
+    pub(crate) fn write(&self, head: &Head, stream: &StreamId) -> io::Result<()> {
+        self.file.write_all_at(&encode(head, stream), 0)
+    }
+
+    /// Makes the head survive a power cut.
+    pub(crate) fn sync(&self, disk: &Disk) -> io::Result<()> {
+        disk.sync(&self.file)
+    }
+}
+
+fn check(sequence: &[u8], hash: &[u8], stream: &StreamId) -> Hash {
+    Hash::of_fields(
+        "journal head v1",
+        &[stream.to_string().as_bytes(), sequence, hash],
+    )
+}
+
+fn encode(head: &Head, stream: &StreamId) -> Vec<u8> {
+    let sequence = head.sequence.to_be_bytes();
+    let check = check(&sequence, head.hash.as_bytes(), stream);
+    [&sequence[..], head.hash.as_bytes(), check.as_bytes()].concat()
+}
+
+fn decode(bytes: &[u8], stream: &StreamId) -> Option<Head> {
+    let (sequence, rest) = bytes.split_first_chunk::<8>()?;
+    let (hash, rest) = rest.split_first_chunk::<32>()?;
+    let head = Head {
+        sequence: u64::from_be_bytes(*sequence),
+        hash: Hash::from_bytes(*hash),
+    };
+    (rest == check(sequence, hash, stream).as_bytes()).then_some(head)
+}

@@ -1,0 +1,154 @@
+//! A store in memory: for tests, and for looking into an export without keeping it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use uuid::Uuid;
+
+use crate::chain::{Damage, What};
+use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
+use crate::hash::Hash;
+use crate::record;
+use crate::store::admit::{Tip, admit};
+use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError};
+use crate::stream::StreamId;
+
+/// Keeps the same records as the store on disk, in maps.
+#[derive(Debug)]
+pub struct MemoryStore {
+    stream: StreamId,
+    supported: Schema,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) records: BTreeMap<u64, Vec<u8>>,
+    pub(crate) payloads: BTreeMap<Hash, Vec<u8>>,
+    pub(crate) starts: BTreeMap<u64, Uuid>,
+    pub(crate) by_deploy: BTreeMap<Uuid, u64>,
+    pub(crate) tip: Tip,
+    pub(crate) kept: Kept,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(stream: StreamId) -> Self {
+        Self::supporting(stream, SUPPORTED)
+    }
+
+    /// An empty store as a build sees it whose newest schema is another one.
+    pub fn supporting(stream: StreamId, supported: Schema) -> Self {
+        let tip = Tip::empty(&stream);
+        Self {
+            state: RwLock::new(State {
+                records: BTreeMap::new(),
+                payloads: BTreeMap::new(),
+                starts: BTreeMap::new(),
+                by_deploy: BTreeMap::new(),
+                kept: Kept::Head(tip.head),
+                tip,
+            }),
+            stream,
+            supported,
+        }
+    }
+
+    /// The same facts as a build sees them whose newest schema is another one.
+    #[must_use]
+    pub fn seen_by(self, supported: Schema) -> Self {
+        Self { supported, ..self }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that is kept, to be changed: tests damage it here.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts for MemoryStore {
+    fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        Ok(self.read().tip.head)
+    }
+
+    fn kept_head(&self) -> Result<Kept, StoreError> {
+        Ok(self.read().kept)
+    }
+
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let state = self.read();
+        let mut page = Page::new(&self.stream, self.supported, from, limit);
+        for (sequence, record) in state.records.range(page.next()..) {
+            if page.is_full() {
+                break;
+            }
+            page.push(*sequence, record, |header| {
+                let damage = |what| Damage::at(*sequence, what);
+                let payload = state
+                    .payloads
+                    .get(&header.payload_hash)
+                    .ok_or_else(|| damage(What::PayloadMissing))?;
+                record::check_payload(header, payload).map_err(|_| damage(What::PayloadChanged))?;
+                Ok(payload.clone())
+            })?;
+        }
+        Ok(page.into_facts())
+    }
+
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
+        Ok(self.read().by_deploy.get(&deploy).copied())
+    }
+
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.read();
+        let below = state.starts.range((Bound::Unbounded, end));
+        Ok(below
+            .rev()
+            .take(limit)
+            .map(|(first, id)| (*first, *id))
+            .collect())
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+        let mut state = self.write();
+        let admitted = admit(
+            &self.stream,
+            self.supported,
+            &state.tip,
+            expected,
+            drafts,
+            |deploy| Ok(state.by_deploy.get(&deploy).copied()),
+        )?;
+        for (fact, record) in admitted.facts.iter().zip(admitted.records) {
+            if record::is_apart(fact.header.payload_length) {
+                state
+                    .payloads
+                    .insert(fact.header.payload_hash, fact.payload.clone());
+            }
+            state.records.insert(fact.header.sequence, record);
+        }
+        for (first, deploy) in admitted.starts {
+            state.starts.insert(first, deploy);
+            state.by_deploy.insert(deploy, first);
+        }
+        state.kept = Kept::Head(admitted.tip.head);
+        state.tip = admitted.tip;
+        Ok(admitted.facts)
+    }
+}

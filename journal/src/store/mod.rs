@@ -1,0 +1,238 @@
+//! The port to where facts are kept, and its two implementations. Both pass one conformance suite (`tests::conformance`).
+//!
+//! Not here: who may open a store at which time (`target`).
+
+mod admit;
+mod kept;
+pub(crate) mod memory;
+mod page;
+mod payloads;
+pub(crate) mod sled;
+
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::chain::Damage;
+use crate::envelope::{Draft, Fact, Head, Schema};
+use crate::stream::StreamId;
+
+pub use kept::Kept;
+pub use memory::MemoryStore;
+pub use sled::SledStore;
+
+pub(crate) use page::Page;
+
+/// The read half of a store. What it shows is durable, and checked against its own hashes.
+pub trait Facts: Send + Sync {
+    /// The stream whose facts these are.
+    fn stream(&self) -> &StreamId;
+
+    /// The end of the stream.
+    fn head(&self) -> Result<Head, StoreError>;
+
+    /// The head as it is kept apart from the facts. It may lag behind [`Facts::head`] by one append, and never leads.
+    fn kept_head(&self) -> Result<Kept, StoreError>;
+
+    /// A page of facts from a sequence on, in order, at most `limit`.
+    ///
+    /// A page ends early when it has grown to about 4 MiB, so fewer than `limit` is not the end; an empty page is. [`scan`] reads on.
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError>;
+
+    /// The sequence of a deploy's first fact; its other facts follow without a gap.
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError>;
+
+    /// Deploys whose first sequence is below `before` (all when none), newest first, at most `limit`: first sequence and id.
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError>;
+}
+
+/// A store that facts can be appended to.
+pub trait Store: Facts {
+    /// Appends facts after `expected` when that is still the head: all of them or none, durable on return.
+    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError>;
+}
+
+/// Facts cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What is stored is not what was appended.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// A newer tool wrote it.
+    #[error(
+        "fact {sequence} of `{stream}` has {found}, newer than {supported}, the newest that this build reads; use the tool that wrote it"
+    )]
+    Newer {
+        /// The stream.
+        stream: StreamId,
+        /// The first fact that cannot be read.
+        sequence: u64,
+        /// What it has: `schema 2.0`, `record layout 3`.
+        found: String,
+        /// What this build reads.
+        supported: String,
+    },
+    /// Another process has the store open.
+    #[error("`{}` is open in another process", path.display())]
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
+    /// An earlier append failed half-way, so that nothing is known of later ones.
+    #[error("`{}` failed to make an append durable and must be opened again", path.display())]
+    Failed {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot use `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The storage engine, or the process that owns the store, refused.
+    #[error("cannot use `{}`: {message}", path.display())]
+    Backend {
+        /// The store.
+        path: PathBuf,
+        /// What it said.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// Names the path that an I/O error is about.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Facts cannot be appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The stream does not end where the caller thinks.
+    #[error("the stream ends with fact {}, not with fact {}", found.sequence, expected.sequence)]
+    Conflict {
+        /// Where the caller thought.
+        expected: Head,
+        /// Where it ends.
+        found: Head,
+    },
+    /// Facts of another deploy follow this deploy's last one.
+    #[error(
+        "deploy `{deploy}` began with fact {first} and is not the last one, nothing can follow"
+    )]
+    Reopened {
+        /// The deploy.
+        deploy: Uuid,
+        /// Its first fact.
+        first: u64,
+    },
+    /// A payload is larger than any can be.
+    #[error("the payload has {length} bytes, at most {max} can be kept")]
+    TooLarge {
+        /// Its length.
+        length: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The facts are too many, or too large together, for one append.
+    #[error("{facts} facts with {bytes} bytes are too much for one append")]
+    BatchTooLarge {
+        /// How many.
+        facts: usize,
+        /// Their records together.
+        bytes: usize,
+    },
+    /// No facts were given.
+    #[error("there is nothing to append")]
+    Empty,
+    /// A field is empty, too long, or holds a control character.
+    #[error("{field} cannot be `{value}`: 1 to {max} bytes without control characters")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What was given, cut to its first characters.
+        value: String,
+        /// The bound, in bytes.
+        max: usize,
+    },
+    /// The stream's last fact, or a draft, has a schema this build may not append.
+    #[error(
+        "cannot append schema {draft} to `{stream}`, whose facts have {last}; this build appends up to {supported}"
+    )]
+    Schema {
+        /// The stream.
+        stream: StreamId,
+        /// The schema of the last fact.
+        last: Schema,
+        /// The schema of the draft.
+        draft: Schema,
+        /// The newest that this build knows.
+        supported: Schema,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Facts one after the other, read page by page. Ends at the first error.
+#[derive(Debug)]
+pub struct Scan<'a, F: ?Sized> {
+    facts: &'a F,
+    next: u64,
+    page: std::vec::IntoIter<Fact>,
+    ended: bool,
+}
+
+/// Reads on from a sequence to the end, a page at a time.
+pub fn scan<F: Facts + ?Sized>(facts: &F, from: u64) -> Scan<'_, F> {
+    Scan {
+        facts,
+        next: from.max(1),
+        page: Vec::new().into_iter(),
+        ended: false,
+    }
+}
+
+/// Reads one fact.
+pub fn fact<F: Facts + ?Sized>(facts: &F, sequence: u64) -> Result<Option<Fact>, StoreError> {
+    if sequence == 0 {
+        return Ok(None);
+    }
+    Ok(facts.facts(sequence, 1)?.pop())
+}
+
+/// Facts of one page of a scan; a page ends by its bytes as well.
+const SCAN_PAGE: usize = 256;
+
+impl<F: Facts + ?Sized> Iterator for Scan<'_, F> {
+    type Item = Result<Fact, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.len() == 0 && !self.ended {
+            match self.facts.facts(self.next, SCAN_PAGE) {
+                Ok(page) => {
+                    self.ended = page.is_empty();
+                    self.page = page.into_iter();
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let fact = self.page.next()?;
+        self.next = fact.header.sequence.saturating_add(1);
+        Some(Ok(fact))
+    }
+}

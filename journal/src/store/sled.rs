@@ -1,0 +1,459 @@
+//! The store on disk. The only file that knows sled.
+//!
+//! One tree, three kinds of keys, every number big-endian so that keys sort as numbers do:
+//!
+//! ```text
+//! f sequence chunk   a piece of a fact's record
+//! d deploy           the sequence of the deploy's first fact
+//! s sequence         the deploy that begins with this fact
+//! ```
+//!
+//! A record is cut into small pieces because a leaf of sled's tree (up to 17 values) that grows over 128 KiB would be spilled into a file of
+//! its own, which sled does not sync. So all that an append writes lies in sled's log, `db`, and one `fdatasync` of it makes it durable:
+//! sled's own `flush` ends in `sync_file_range`, which flushes neither the disk's cache nor the file's metadata.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::sled::{Batch, Config, Db, Error, IVec, Mode};
+use uuid::Uuid;
+
+use crate::chain::{Damage, What};
+use crate::disk::Disk;
+use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
+use crate::record;
+use crate::store::admit::{Admitted, Tip, admit};
+use crate::store::kept::KeptFile;
+use crate::store::page::{check_place, unreadable};
+use crate::store::payloads::Payloads;
+use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError, fact};
+use crate::stream::StreamId;
+
+/// Bytes of a piece of a record.
+const CHUNK: usize = 4096;
+/// Bytes that sled keeps of the tree's pages. The newest deploys fit many times over.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long sled may take to let go of a store that was closed.
+const CLOSING: Duration = Duration::from_millis(500);
+/// How sled says that another process has the store open; there is no other sign of it.
+const LOCKED: &str = "could not acquire lock";
+
+/// Keeps one stream in a folder: sled's files, the head kept apart, and large payloads.
+#[derive(Debug)]
+pub struct SledStore {
+    stream: StreamId,
+    supported: Schema,
+    folder: PathBuf,
+    db: Db,
+    log: File,
+    payloads: Payloads,
+    kept_path: PathBuf,
+    disk: Disk,
+    end: RwLock<End>,
+    appending: Mutex<Appending>,
+}
+
+/// What can be seen of the stream: all that is durable, and nothing else.
+#[derive(Debug, Clone)]
+struct End {
+    last: u64,
+    /// The last fact, unless its record is damaged.
+    tip: Result<Tip, Damage>,
+}
+
+#[derive(Debug)]
+struct Appending {
+    /// The head that is kept apart; none when the store was opened to be read.
+    kept: Option<KeptFile>,
+    /// An append could not be made durable, so that nobody knows what is on disk.
+    failed: bool,
+}
+
+impl SledStore {
+    /// Opens the store in a folder to append to it, and makes it when it is not there.
+    ///
+    /// A store that ends before the head that is kept apart lost its tail: it is refused as damaged, for an append would fork it.
+    pub fn open(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
+        Self::open_supporting(folder, stream, SUPPORTED)
+    }
+
+    /// Opens a store as a build whose newest schema is another one.
+    pub(crate) fn open_supporting(
+        folder: &Path,
+        stream: StreamId,
+        supported: Schema,
+    ) -> Result<Self, StoreError> {
+        let store = Self::open_files(folder, stream, supported)?;
+        store.claim()?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there only to read it.
+    pub(crate) fn open_to_read(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
+        Self::open_files(folder, stream, SUPPORTED)
+    }
+
+    /// How often the disk was asked to keep something since the store was opened.
+    pub fn syncs(&self) -> u64 {
+        self.disk.syncs()
+    }
+
+    fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
+        let disk = Disk::default();
+        let path = folder.join("sled");
+        disk.make_folder(&path).map_err(StoreError::io(&path))?;
+        let log_path = path.join("db");
+        // sled's recovery writes down what it sees in the log; so that is made durable first, or a power cut could take it away again.
+        if let Ok(log) = File::open(&log_path) {
+            disk.sync(&log).map_err(StoreError::io(&log_path))?;
+        }
+        let db = open_db(&path)?;
+        let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
+        sync_files(&disk, &path, &log).map_err(StoreError::io(&path))?;
+        disk.sync_folder(folder).map_err(StoreError::io(folder))?;
+        let end = read_end(&db, &path, &stream, supported)?;
+        Ok(Self {
+            stream,
+            supported,
+            db,
+            log,
+            payloads: Payloads::new(folder.join("payloads")),
+            kept_path: folder.join("head"),
+            folder: folder.to_owned(),
+            disk,
+            end: RwLock::new(end),
+            appending: Mutex::new(Appending {
+                kept: None,
+                failed: false,
+            }),
+        })
+    }
+
+    /// Compares the stream with the head kept apart, and takes that to be written.
+    fn claim(&self) -> Result<(), StoreError> {
+        let tip = self.end().tip?;
+        let damage = |sequence, what| Err(Damage::at(sequence, what).into());
+        match self.kept_head()? {
+            Kept::Head(head) if head.sequence > tip.head.sequence => {
+                return damage(
+                    tip.head.sequence.saturating_add(1),
+                    What::LostTail(head.sequence),
+                );
+            }
+            Kept::Head(head) => {
+                let hash = match fact(self, head.sequence)? {
+                    Some(fact) => fact.header.hash,
+                    None => Head::empty(&self.stream).hash,
+                };
+                if hash != head.hash {
+                    return damage(head.sequence, What::OtherHead);
+                }
+            }
+            Kept::Missing if tip.head.sequence > 0 => {
+                return damage(tip.head.sequence, What::KeptHeadMissing);
+            }
+            Kept::Damaged if tip.head.sequence > 0 => {
+                return damage(tip.head.sequence, What::KeptHeadDamaged);
+            }
+            // A store that was being made when the power went.
+            Kept::Missing | Kept::Damaged => {}
+        }
+        let path = &self.kept_path;
+        let kept = KeptFile::open(path).map_err(StoreError::io(path))?;
+        kept.write(&tip.head, &self.stream)
+            .and_then(|()| kept.sync(&self.disk))
+            .and_then(|()| self.disk.sync_folder(&self.folder))
+            .map_err(StoreError::io(path))?;
+        self.appending().kept = Some(kept);
+        Ok(())
+    }
+
+    fn end(&self) -> End {
+        let end = self.end.read().unwrap_or_else(PoisonError::into_inner);
+        end.clone()
+    }
+
+    fn appending(&self) -> MutexGuard<'_, Appending> {
+        self.appending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guarded<T>(
+        &self,
+        sequence: u64,
+        work: impl FnOnce() -> ::sled::Result<T>,
+    ) -> Result<T, StoreError> {
+        guarded(&self.folder, sequence, work)
+    }
+
+    /// Makes the large payloads of an append durable. A failure leaves nothing that a later append could trip over.
+    fn keep_payloads(&self, admitted: &Admitted) -> Result<(), StoreError> {
+        admitted
+            .facts
+            .iter()
+            .filter(|fact| record::is_apart(fact.header.payload_length))
+            .try_for_each(|fact| self.payloads.keep(&self.disk, fact))
+    }
+
+    /// Writes an append and makes it durable: one batch, sled's buffers, the disk.
+    fn write(&self, admitted: &Admitted) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for (fact, record) in admitted.facts.iter().zip(&admitted.records) {
+            for (chunk, piece) in (0_u16..).zip(record.chunks(CHUNK)) {
+                batch.insert(&fact_key(fact.header.sequence, chunk)[..], piece);
+            }
+        }
+        for (first, deploy) in &admitted.starts {
+            batch.insert(&deploy_key(*deploy)[..], &first.to_be_bytes());
+            batch.insert(&start_key(*first)[..], deploy.as_bytes());
+        }
+        self.guarded(admitted.tip.head.sequence, || {
+            self.db.apply_batch(batch)?;
+            self.db.flush()
+        })?;
+        self.disk
+            .sync(&self.log)
+            .map_err(StoreError::io(&self.folder))
+    }
+}
+
+impl Facts for SledStore {
+    fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        Ok(self.end().tip?.head)
+    }
+
+    fn kept_head(&self) -> Result<Kept, StoreError> {
+        KeptFile::read(&self.kept_path, &self.stream).map_err(StoreError::io(&self.kept_path))
+    }
+
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let mut page = Page::new(&self.stream, self.supported, from, limit);
+        let last = self.end().last;
+        if page.next() > last {
+            return Ok(Vec::new());
+        }
+        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
+        let mut rows = self.db.range(range);
+        let mut next = self.guarded(page.next(), || rows.next().transpose())?;
+        while let Some((key, piece)) = next.take()
+            && !page.is_full()
+        {
+            let (sequence, mut record) = (sequence_of(&key), piece.to_vec());
+            next = self.guarded(page.next(), || rows.next().transpose())?;
+            while let Some((key, piece)) = &next
+                && sequence_of(key) == sequence
+            {
+                record.extend_from_slice(piece);
+                next = self.guarded(page.next(), || rows.next().transpose())?;
+            }
+            page.push(sequence, &record, |header| self.payloads.read(header))?;
+        }
+        Ok(page.into_facts())
+    }
+
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
+        let last = self.end().last;
+        let first = self.guarded(0, || self.db.get(deploy_key(deploy)))?;
+        Ok(first
+            .map(|first| number(&first))
+            .filter(|first| *first <= last))
+    }
+
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
+        let end = before
+            .unwrap_or(u64::MAX)
+            .min(self.end().last.saturating_add(1));
+        let mut rows = self
+            .db
+            .range(start_key(0)..start_key(end))
+            .rev()
+            .take(limit);
+        let mut deploys = Vec::new();
+        while let Some((key, deploy)) = self.guarded(0, || rows.next().transpose())? {
+            let first = sequence_of(&key);
+            let deploy = Uuid::from_slice(&deploy).map_err(|_| Damage::at(first, What::Index))?;
+            deploys.push((first, deploy));
+        }
+        Ok(deploys)
+    }
+}
+
+impl Store for SledStore {
+    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+        let mut appending = self.appending();
+        let failed = || StoreError::Failed {
+            path: self.folder.clone(),
+        };
+        if appending.failed {
+            return Err(failed().into());
+        }
+        let tip = self.end().tip.map_err(StoreError::from)?;
+        let admitted = admit(
+            &self.stream,
+            self.supported,
+            &tip,
+            expected,
+            drafts,
+            |deploy| self.deploy_start(deploy),
+        )?;
+        self.keep_payloads(&admitted)?;
+        // Whatever fails from here on, part of it may be on disk. The kernel reports a failed write once, so there is no second try.
+        appending.failed = true;
+        self.write(&admitted)?;
+        let kept = appending.kept.as_ref().ok_or_else(failed)?;
+        let kept = kept.write(&admitted.tip.head, &self.stream);
+        // The facts are durable, so the append has succeeded; but the next one must not leave the head two appends behind.
+        appending.failed = kept.is_err();
+        let mut end = self.end.write().unwrap_or_else(PoisonError::into_inner);
+        *end = End {
+            last: admitted.tip.head.sequence,
+            tip: Ok(admitted.tip),
+        };
+        Ok(admitted.facts)
+    }
+}
+
+impl Drop for SledStore {
+    /// Closes cleanly: the head kept apart survives a power cut from here on. Nobody can be told of a failure; the head then lags.
+    fn drop(&mut self) {
+        if let Some(kept) = &self.appending().kept {
+            drop(kept.sync(&self.disk));
+        }
+    }
+}
+
+/// Opens sled's files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.
+pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
+    let config = Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .mode(Mode::HighThroughput)
+        .flush_every_ms(None);
+    let asked = Instant::now();
+    loop {
+        match guarded(path, 0, || config.open()) {
+            Err(StoreError::Busy { .. }) if asked.elapsed() < CLOSING => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn sync_files(disk: &Disk, path: &Path, log: &File) -> io::Result<()> {
+    disk.sync(log)?;
+    disk.sync(&File::open(path.join("conf"))?)?;
+    disk.sync_folder(path)
+}
+
+/// Reads the last fact's header.
+fn read_end(db: &Db, path: &Path, stream: &StreamId, supported: Schema) -> Result<End, StoreError> {
+    let facts = fact_key(0, 0)..=fact_key(u64::MAX, u16::MAX);
+    let Some((key, _)) = guarded(path, 0, || db.range(facts).next_back().transpose())? else {
+        return Ok(End {
+            last: 0,
+            tip: Ok(Tip::empty(stream)),
+        });
+    };
+    let last = sequence_of(&key);
+    let pieces = fact_key(last, 0)..=fact_key(last, u16::MAX);
+    let record = guarded(path, last, || {
+        let mut record = Vec::new();
+        for row in db.range(pieces) {
+            record.extend_from_slice(&row?.1);
+        }
+        Ok(record)
+    })?;
+    let header = record::decode_header(&record)
+        .map(|(header, _)| header)
+        .map_err(|error| unreadable(stream, last, error))
+        .and_then(|header| {
+            check_place(stream, supported, last, &header)?;
+            Ok(header)
+        });
+    let tip = match header {
+        Ok(header) => Ok(Tip::after(&header)),
+        Err(StoreError::Damaged(damage)) => Err(damage),
+        Err(error) => return Err(error),
+    };
+    Ok(End { last, tip })
+}
+
+fn fact_key(sequence: u64, chunk: u16) -> [u8; 11] {
+    let mut key = [b'f'; 11];
+    key[1..9].copy_from_slice(&sequence.to_be_bytes());
+    key[9..].copy_from_slice(&chunk.to_be_bytes());
+    key
+}
+
+fn start_key(sequence: u64) -> [u8; 9] {
+    let mut key = [b's'; 9];
+    key[1..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+fn deploy_key(deploy: Uuid) -> [u8; 17] {
+    let mut key = [b'd'; 17];
+    key[1..].copy_from_slice(deploy.as_bytes());
+    key
+}
+
+/// The number behind a key's first byte; a key that is too short has none, and is nowhere.
+fn sequence_of(key: &IVec) -> u64 {
+    key.get(1..9).map_or(0, number)
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(0, u64::from_be_bytes)
+}
+
+/// Calls sled. It panics on some damaged files; that is damage like any other.
+fn guarded<T>(
+    path: &Path,
+    sequence: u64,
+    work: impl FnOnce() -> ::sled::Result<T>,
+) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| translate(path, sequence, error)),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason given");
+            Err(Damage::at(sequence, What::Storage(text.to_owned())).into())
+        }
+    }
+}
+
+fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
+    let path = path.to_owned();
+    match error {
+        Error::Io(source) if source.to_string().starts_with(LOCKED) => StoreError::Busy { path },
+        Error::Io(source) => StoreError::Io { path, source },
+        error @ Error::Corruption { .. } => {
+            Damage::at(sequence, What::Storage(error.to_string())).into()
+        }
+        error
+        @ (Error::CollectionNotFound(_) | Error::Unsupported(_) | Error::ReportableBug(_)) => {
+            StoreError::Backend {
+                path,
+                message: error.to_string(),
+            }
+        }
+    }
+}

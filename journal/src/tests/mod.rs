@@ -1,0 +1,7 @@
+//! Tests of the crate: rules that both stores keep, and what only the store on disk does.
+
+mod conformance;
+mod names;
+mod rig;
+mod sled_store;
+mod verify;

@@ -1,0 +1,51 @@
+//! Small streams for tests, with fixed ids and times.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Draft, Fact, Facts, SUPPORTED, Store, StreamId};
+
+pub(crate) fn stream() -> StreamId {
+    StreamId::new("shop", "dev").unwrap()
+}
+
+/// A version 7 UUID with a number in its last bytes.
+pub(crate) fn id(number: u64) -> Uuid {
+    Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(number))
+}
+
+/// A draft of deploy `deploy`, whose payload says `text`.
+pub(crate) fn draft(deploy: u64, text: &str) -> Draft {
+    draft_of(deploy, format!("{{\"text\":\"{text}\"}}").into_bytes())
+}
+
+pub(crate) fn draft_of(deploy: u64, payload: Vec<u8>) -> Draft {
+    Draft {
+        event_id: id(1_000_000 + deploy),
+        deploy: id(deploy),
+        kind: "Requested".to_owned(),
+        schema: SUPPORTED,
+        recorded_at: Timestamp::from_millisecond(1_780_000_000_123).unwrap(),
+        actor: "ada@forge".to_owned(),
+        attempt: 1,
+        tool: "0.1.0".to_owned(),
+        payload,
+    }
+}
+
+/// Appends drafts after whatever is there.
+pub(crate) fn append<S: Store + ?Sized>(store: &S, drafts: Vec<Draft>) -> Vec<Fact> {
+    store.append(&store.head().unwrap(), drafts).unwrap()
+}
+
+/// Appends one fact for each deploy that is named.
+pub(crate) fn append_each<S: Store + ?Sized>(store: &S, deploys: &[u64]) {
+    for (number, deploy) in deploys.iter().enumerate() {
+        append(store, vec![draft(*deploy, &format!("fact {number}"))]);
+    }
+}
+
+pub(crate) fn sequences<F: Facts + ?Sized>(facts: &F, from: u64, limit: usize) -> Vec<u64> {
+    let page = facts.facts(from, limit).unwrap();
+    page.iter().map(|fact| fact.header.sequence).collect()
+}

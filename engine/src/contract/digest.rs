@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A SHA-256 digest: `sha256:` and 64 lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -15,8 +17,8 @@ impl Digest {
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         let mut text = String::from("sha256:");
         for byte in Sha256::digest(bytes.as_ref()) {
-            text.push(char::from_digit(u32::from(byte >> 4), 16).expect("a nibble is a hex digit"));
-            text.push(char::from_digit(u32::from(byte & 15), 16).expect("a nibble is a hex digit"));
+            text.push(char::from(HEX[usize::from(byte >> 4)]));
+            text.push(char::from(HEX[usize::from(byte & 15)]));
         }
         Self(text)
     }

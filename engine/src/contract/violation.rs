@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rule::Rule;
+
 /// One breach of the payload contract. Data: a whole list of them is one error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Violation {
@@ -13,6 +15,25 @@ pub struct Violation {
     pub message: String,
     /// What to do about it, when there is more to say.
     pub hint: Option<String>,
+}
+
+impl Violation {
+    /// A breach of a rule at a place.
+    pub fn new(rule: Rule, place: Place, message: impl Into<String>) -> Self {
+        Self {
+            place,
+            rule: rule.name().to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }
 
 /// A place in a file.
@@ -28,6 +49,25 @@ pub struct Place {
     pub excerpt: String,
 }
 
+impl Place {
+    /// A file as a whole.
+    pub fn file(file: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            excerpt: String::new(),
+        }
+    }
+
+    /// The same place without its source line, for lines that may hold a secret.
+    #[must_use]
+    pub fn without_excerpt(mut self) -> Self {
+        self.excerpt.clear();
+        self
+    }
+}
+
 /// Something odd that is accepted: an unknown key, a dropped item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Warning {
@@ -37,4 +77,15 @@ pub struct Warning {
     pub rule: String,
     /// A lowercase fragment, no period.
     pub message: String,
+}
+
+impl Warning {
+    /// Something odd under a rule at a place.
+    pub fn new(rule: Rule, place: Place, message: impl Into<String>) -> Self {
+        Self {
+            place,
+            rule: rule.name().to_owned(),
+            message: message.into(),
+        }
+    }
 }

@@ -2,7 +2,13 @@
 //!
 //! Here: the tree, reading it under limits (`parse`), writing it (`emit`). Not here: what any document means.
 
+mod emit;
+mod parse;
+
 use std::collections::BTreeMap;
+
+pub use emit::emit;
+pub use parse::{Limits, ParseError, Rule, parse, parse_all, parse_bytes, resolve_plain};
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

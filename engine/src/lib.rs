@@ -2,18 +2,9 @@
 //!
 //! Knowledge flows one way, room by room: `yaml <- contract <- compat <- merge <- image <- machine <- views`
 //! are pure (no clock, file system, environment, randomness, async or log; time and ids arrive as values);
-//! `load` and `publish` touch files; `run` is the loop; `docker` is the adapter to a real engine.
 
 pub mod compat;
 pub mod contract;
-pub mod image;
-pub mod load;
 pub mod machine;
 pub mod merge;
-pub mod publish;
-pub mod run;
-pub mod views;
 pub mod yaml;
-
-#[cfg(feature = "docker")]
-pub mod docker;

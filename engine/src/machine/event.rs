@@ -64,10 +64,23 @@ pub struct Options {
     pub prune: bool,
     /// Platform to build for; none is the engine's.
     pub platform: Option<String>,
-    /// Run the provisioner after publishing.
-    pub provision: bool,
+    /// Run the provisioner after publishing, called like this.
+    pub provision: Option<ComposeCall>,
     /// Path of the secret file, when one was given; a resume reads it again.
     pub secret_env: Option<String>,
+}
+
+/// How Compose is called for the provisioner. Paths are absolute, so that a resume calls it alike from anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ComposeCall {
+    /// Compose files, in order; none leaves the choice to Compose.
+    pub files: Vec<String>,
+    /// Compose's environment file.
+    pub env_file: Option<String>,
+    /// Compose's project directory.
+    pub project_dir: Option<String>,
+    /// Compose starts what the provisioner depends on.
+    pub with_deps: bool,
 }
 
 /// The deploy whose keys may stand in the output directory: the last that was applied, or that may have begun to publish.
@@ -108,6 +121,8 @@ pub struct Merged {
     pub files: BTreeMap<ConfigFile, Digest>,
     /// Who owns what once this is published.
     pub ownership: Ownership,
+    /// Per source: the keys it wrote earlier and no longer writes, which publishing takes away.
+    pub removed: Ownership,
     /// What differs from the output directory as it is.
     pub changes: Changes,
     /// Keys of ours that somebody changed by hand; they are overwritten.
@@ -269,7 +284,30 @@ pub enum AbandonReason {
     GivenUp,
 }
 
+impl Requested {
+    /// The same artifact, onto the same target, with the same options: what an unfinished deploy goes on with.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.artifact == other.artifact
+            && self.project == other.project
+            && self.out == other.out
+            && self.options == other.options
+    }
+}
+
 impl Event {
+    /// Every kind, in the order of a deploy.
+    pub const KINDS: [&'static str; 9] = [
+        "Requested",
+        "Observed",
+        "CompatChecked",
+        "Merged",
+        "ImageBuilt",
+        "Applied",
+        "Failed",
+        "Resumed",
+        "Abandoned",
+    ];
+
     /// The kind, as journal envelopes carry it.
     pub fn kind(&self) -> &'static str {
         match self {

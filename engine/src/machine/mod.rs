@@ -3,10 +3,22 @@
 //! Pure. `decide` says whether a command is allowed and what becomes true, `evolve` is the only transition table,
 //! `next` says what the world owes us. Not here: doing it (`run`).
 
+mod codec;
+mod decide;
 mod event;
+mod evolve;
+mod next;
+mod state;
+#[cfg(test)]
+mod tests;
 
+pub use codec::{DecodeError, SCHEMA, decode, encode};
+pub use decide::{Command, Refusal, decide};
 pub use event::{
-    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, Event, Failed, FailureKind,
-    ImageBuilt, ImageSource, Merged, ObservedStack, Options, ProvisionResult, PublishedFile,
-    Requested, Resumed, Step,
+    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, Event, Failed,
+    FailureKind, ImageBuilt, ImageSource, Merged, ObservedStack, Options, ProvisionResult,
+    PublishedFile, Requested, Resumed, Step,
 };
+pub use evolve::{Illegal, evolve, fold};
+pub use next::{Effect, Next, next};
+pub use state::{Deploy, Recorded, Stage, State};

@@ -1,0 +1,172 @@
+//! May we, and what becomes true.
+
+use uuid::Uuid;
+
+use super::event::{
+    AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, FailureKind, ImageBuilt,
+    Merged, ObservedStack, Requested, Resumed, Step,
+};
+use super::evolve::{Illegal, evolve};
+use super::state::{Deploy, Recorded, Stage, State};
+use crate::compat::{self, Finding, Grade, Observation};
+
+/// What somebody, or the loop, wants to become true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Begin a deploy.
+    Request(Requested),
+    /// Go on with the unfinished deploy, as a new attempt.
+    Resume,
+    /// Give up the unfinished deploy.
+    Abandon {
+        /// Why.
+        reason: AbandonReason,
+        /// What the person said.
+        note: Option<String>,
+    },
+    /// The stack has been looked at.
+    Observe(Observation),
+    /// Check the artifact against what was observed.
+    Check,
+    /// The check said no: end the attempt with its findings.
+    Reject,
+    /// The configuration has been merged.
+    Merge(Merged),
+    /// An image is in the registry.
+    Image(ImageBuilt),
+    /// The configuration is published.
+    Apply(Applied),
+    /// The attempt ends here.
+    Fail(Failed),
+}
+
+/// Why a command is not allowed. Data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A deploy is asked for while another is unfinished.
+    #[error("deploy `{deploy}` of this target is unfinished ({stage})")]
+    Unfinished {
+        /// The unfinished one.
+        deploy: Uuid,
+        /// Its stage.
+        stage: &'static str,
+    },
+    /// There is nothing to resume or to abandon.
+    #[error("no deploy of this target is unfinished")]
+    NothingUnfinished,
+    /// The command does not fit the state.
+    #[error("{0}")]
+    Illegal(#[from] Illegal),
+}
+
+/// Says whether a command is allowed, and which event it makes. Never yields what [`evolve`] refuses.
+pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
+    let event = match command {
+        Command::Request(requested) => {
+            if let Some(deploy) = state.unfinished() {
+                return Err(Refusal::Unfinished {
+                    deploy: deploy.id,
+                    stage: deploy.stage.name(),
+                });
+            }
+            Event::Requested(requested)
+        }
+        Command::Resume => Event::Resumed(resumed(
+            state.unfinished().ok_or(Refusal::NothingUnfinished)?,
+        )),
+        Command::Abandon { reason, note } => {
+            state.unfinished().ok_or(Refusal::NothingUnfinished)?;
+            Event::Abandoned(Abandoned { reason, note })
+        }
+        Command::Observe(observation) => Event::Observed(ObservedStack { observation }),
+        Command::Check => Event::CompatChecked(checked(state)?),
+        Command::Reject => Event::Failed(rejected(state)?),
+        Command::Merge(merged) => Event::Merged(merged),
+        Command::Image(built) => Event::ImageBuilt(built),
+        Command::Apply(applied) => Event::Applied(applied),
+        Command::Fail(failed) => Event::Failed(failed),
+    };
+    let deploy = match (&event, &state.deploy) {
+        (Event::Requested(_), _) | (_, None) => Uuid::max(),
+        (_, Some(deploy)) => deploy.id,
+    };
+    // The transition table is the only judge: try the event on a copy of the state.
+    evolve(
+        state.clone(),
+        &Recorded {
+            sequence: u64::MAX,
+            deploy,
+            event: event.clone(),
+        },
+    )?;
+    Ok(event)
+}
+
+fn resumed(deploy: &Deploy) -> Resumed {
+    let last_failure = match &deploy.stage {
+        Stage::Failed(failed) => Some(failed.kind),
+        Stage::Requested
+        | Stage::Observed
+        | Stage::Checked(_)
+        | Stage::Merged { .. }
+        | Stage::Applied(_)
+        | Stage::Abandoned(_) => None,
+    };
+    Resumed {
+        attempt: deploy.attempt + 1,
+        last_failure,
+    }
+}
+
+fn checked(state: &State) -> Result<CompatChecked, Refusal> {
+    let wrong = || Illegal {
+        kind: "CompatChecked",
+        stage: state.stage_name(),
+    };
+    let deploy = state.deploy.as_ref().ok_or_else(wrong)?;
+    let (Stage::Observed, Some(observed)) = (&deploy.stage, &deploy.observed) else {
+        return Err(wrong().into());
+    };
+    let options = &deploy.request.options;
+    let check = compat::check(
+        &deploy.request.manifest,
+        &observed.observation,
+        options.compat,
+        options.strict_warnings,
+    );
+    Ok(CompatChecked {
+        verdict: check.verdict,
+        policy: options.compat,
+        strict_warnings: options.strict_warnings,
+        findings: check.findings,
+    })
+}
+
+fn rejected(state: &State) -> Result<Failed, Refusal> {
+    let wrong = || Illegal {
+        kind: "Failed",
+        stage: state.stage_name(),
+    };
+    let deploy = state.deploy.as_ref().ok_or_else(wrong)?;
+    let Stage::Checked(checked) = &deploy.stage else {
+        return Err(wrong().into());
+    };
+    let failing: Vec<&Finding> = checked
+        .findings
+        .iter()
+        .filter(|finding| finding.grade == Grade::Fail)
+        .collect();
+    Ok(Failed {
+        step: Step::Check,
+        function: None,
+        kind: FailureKind::Incompatible,
+        message: failing
+            .iter()
+            .map(|finding| finding.sentence())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        hint: failing.iter().find_map(|finding| finding.hint.clone()),
+        output: Vec::new(),
+        retryable: true,
+    })
+}

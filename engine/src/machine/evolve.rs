@@ -1,0 +1,168 @@
+//! The only transition table: used when a fact is written and when a journal is read.
+
+use std::collections::BTreeMap;
+
+use super::event::{Event, ImageBuilt, Requested, Resumed};
+use super::state::{Deploy, Recorded, Stage, State};
+use crate::compat::Verdict;
+
+/// An event that cannot follow the state it meets. In a journal this is damage, or a newer tool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{kind}` cannot follow when the deploy is {stage}")]
+pub struct Illegal {
+    /// The event's kind.
+    pub kind: &'static str,
+    /// The stage it met.
+    pub stage: &'static str,
+}
+
+/// Folds facts, oldest first, from nothing.
+pub fn fold<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Result<State, Illegal> {
+    facts.into_iter().try_fold(State::default(), evolve)
+}
+
+/// The state after one more fact.
+pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
+    let illegal = Illegal {
+        kind: fact.event.kind(),
+        stage: state.stage_name(),
+    };
+    if let Event::Requested(request) = &fact.event {
+        return if state.unfinished().is_some() {
+            Err(illegal)
+        } else {
+            Ok(begun(fact, request))
+        };
+    }
+    let Some(deploy) = state.deploy else {
+        return Err(illegal);
+    };
+    if deploy.id != fact.deploy {
+        return Err(illegal);
+    }
+    let deploy = match (&deploy.stage, &fact.event) {
+        (Stage::Requested, Event::Observed(observed)) => at(
+            Deploy {
+                observed: Some(observed.clone()),
+                ..deploy
+            },
+            Stage::Observed,
+        ),
+        (Stage::Observed, Event::CompatChecked(checked)) => {
+            at(deploy, Stage::Checked(checked.clone()))
+        }
+        (Stage::Checked(checked), Event::Merged(merged))
+            if checked.verdict == Verdict::Compatible =>
+        {
+            permitted(at(
+                deploy,
+                Stage::Merged {
+                    sequence: fact.sequence,
+                    merged: merged.clone(),
+                },
+            ))
+        }
+        (Stage::Merged { .. }, Event::ImageBuilt(built))
+            if deploy.outstanding().contains(&built.function) =>
+        {
+            permitted(with_image(deploy, built))
+        }
+        (Stage::Merged { .. }, Event::Applied(applied)) if deploy.outstanding().is_empty() => {
+            at(deploy, Stage::Applied(applied.clone()))
+        }
+        (
+            Stage::Requested | Stage::Observed | Stage::Checked(_) | Stage::Merged { .. },
+            Event::Failed(failed),
+        ) => at(deploy, Stage::Failed(failed.clone())),
+        (
+            Stage::Requested
+            | Stage::Observed
+            | Stage::Checked(_)
+            | Stage::Merged { .. }
+            | Stage::Failed(_),
+            Event::Resumed(resumed),
+        ) if resumed.attempt == deploy.attempt + 1 => next_attempt(deploy, resumed),
+        (
+            Stage::Requested
+            | Stage::Observed
+            | Stage::Checked(_)
+            | Stage::Merged { .. }
+            | Stage::Failed(_),
+            Event::Abandoned(abandoned),
+        ) => at(deploy, Stage::Abandoned(abandoned.clone())),
+        (
+            Stage::Requested
+            | Stage::Observed
+            | Stage::Checked(_)
+            | Stage::Merged { .. }
+            | Stage::Applied(_)
+            | Stage::Failed(_)
+            | Stage::Abandoned(_),
+            Event::Requested(_)
+            | Event::Observed(_)
+            | Event::CompatChecked(_)
+            | Event::Merged(_)
+            | Event::ImageBuilt(_)
+            | Event::Applied(_)
+            | Event::Failed(_)
+            | Event::Resumed(_)
+            | Event::Abandoned(_),
+        ) => return Err(illegal),
+    };
+    Ok(State {
+        deploy: Some(deploy),
+    })
+}
+
+impl State {
+    /// The stage of the latest deploy, as people read it.
+    pub fn stage_name(&self) -> &'static str {
+        self.deploy
+            .as_ref()
+            .map_or("not yet requested", |deploy| deploy.stage.name())
+    }
+}
+
+fn begun(fact: &Recorded, request: &Requested) -> State {
+    State {
+        deploy: Some(Deploy {
+            id: fact.deploy,
+            request: request.clone(),
+            attempt: 1,
+            stage: Stage::Requested,
+            observed: None,
+            images: BTreeMap::new(),
+            earlier_images: BTreeMap::new(),
+            published_under: None,
+        }),
+    }
+}
+
+fn at(deploy: Deploy, stage: Stage) -> Deploy {
+    Deploy { stage, ..deploy }
+}
+
+fn with_image(mut deploy: Deploy, built: &ImageBuilt) -> Deploy {
+    deploy.images.insert(built.function.clone(), built.clone());
+    deploy
+}
+
+/// Publishing is permitted from the moment at which no image is outstanding; the state remembers under which merge.
+fn permitted(mut deploy: Deploy) -> Deploy {
+    if let Stage::Merged { sequence, .. } = deploy.stage
+        && deploy.outstanding().is_empty()
+    {
+        deploy.published_under = Some(sequence);
+    }
+    deploy
+}
+
+fn next_attempt(mut deploy: Deploy, resumed: &Resumed) -> Deploy {
+    deploy.earlier_images.append(&mut deploy.images);
+    Deploy {
+        attempt: resumed.attempt,
+        stage: Stage::Requested,
+        observed: None,
+        ..deploy
+    }
+}

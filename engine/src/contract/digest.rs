@@ -15,8 +15,12 @@ pub struct Digest(String);
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self::from_hash(&Sha256::digest(bytes.as_ref()))
+    }
+
+    fn from_hash(hash: &[u8]) -> Self {
         let mut text = String::from("sha256:");
-        for byte in Sha256::digest(bytes.as_ref()) {
+        for byte in hash {
             text.push(char::from(HEX[usize::from(byte >> 4)]));
             text.push(char::from(HEX[usize::from(byte & 15)]));
         }
@@ -61,5 +65,29 @@ impl TryFrom<String> for Digest {
 impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
         digest.0
+    }
+}
+
+/// A digest in the making: over a stream of bytes, or over labelled parts.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes further bytes as they are.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Takes a labelled part. Label and part are prefixed with their lengths, so that no two lists of parts are alike.
+    pub fn part(&mut self, label: &str, bytes: &[u8]) {
+        for piece in [label.as_bytes(), bytes] {
+            self.0.update((piece.len() as u64).to_be_bytes());
+            self.0.update(piece);
+        }
+    }
+
+    /// The digest of what was taken.
+    pub fn finish(self) -> Digest {
+        Digest::from_hash(&self.0.finalize())
     }
 }

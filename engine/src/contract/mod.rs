@@ -2,24 +2,35 @@
 //!
 //! Pure: texts and trees in, models and violations out. Not here: reading files (`load`), what the stack can take (`compat`).
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 mod digest;
 mod fields;
 mod ids;
 mod manifest;
+mod payload;
 mod read;
+mod render;
 mod rule;
+mod secrets;
 mod source;
 mod text;
 mod violation;
+mod words;
 
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use ids::{canonical_ref, compute_id, is_id, source_key};
 pub use manifest::{
     ApiVersion, ArtifactEntry, FunctionName, Generator, Manifest, Mode, RuntimeStack,
     SourceTemplate,
 };
+pub use payload::{
+    FunctionImage, Shape, check_functions, check_resources, check_routing, image_conflict,
+};
 pub use read::{Checked, Ids, PayloadPaths, check_manifest, check_tree, parse_manifest};
+pub use render::{render, render_violations};
 pub use rule::Rule;
+pub use secrets::{Presence, SecretNames, check_secrets, parse_secret_env, required_secrets};
 pub use source::{Source, quoted};
 pub use text::RUNTIME_BASE;
 pub use violation::{Place, Violation, Warning};

@@ -1,1 +1,48 @@
-//! Reading an artifact and an output directory from disk.
+//! Reading artifacts, secret files and build inputs from disk; writing a manifest's ids.
+//!
+//! The edge between files and the pure rooms. Whatever lies below an artifact root is only ever read, confined to the root
+//! (`confined`), and `runtime-base` is not even opened. Not here: what the texts mean (`contract`), publishing (`publish`).
+
+mod artifact;
+mod confined;
+mod entry;
+mod inputs;
+mod pattern;
+mod secrets;
+mod sync;
+
+use std::path::PathBuf;
+
+pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact};
+pub use confined::Problem;
+pub use inputs::{InputContent, InputError, InputFile, InputLimits, inputs, inputs_within};
+pub use secrets::secrets;
+pub use sync::{IdChange, SyncOutcome, sync_ids};
+
+use crate::contract::Violation;
+
+/// Why nothing was loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The artifact breaks the payload contract; every breach of every file.
+    #[error("the artifact breaks the payload contract: {} violations", .0.len())]
+    Violations(Vec<Violation>),
+    /// The manifest itself cannot be read.
+    #[error("cannot read the manifest `{}`", path.display())]
+    Unreadable {
+        /// The manifest, as it was named.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        problem: Problem,
+    },
+    /// The manifest cannot be written.
+    #[error("cannot write the manifest `{}`", path.display())]
+    Unwritable {
+        /// The manifest, as it was named.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -2,6 +2,8 @@
 //!
 //! Here: the tree, reading it under limits (`parse`), writing it (`emit`). Not here: what any document means.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 mod emit;
 mod parse;
 

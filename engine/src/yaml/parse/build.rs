@@ -158,7 +158,10 @@ impl Builder {
                 self.note(ParseError::new(
                     Rule::UnknownAlias,
                     span,
-                    format!("no anchor `{name}` stands above this alias"),
+                    format!(
+                        "no anchor `{}` stands above this alias",
+                        name.escape_debug()
+                    ),
                 ))?;
                 self.attach(Node::default(), 0)
             }
@@ -343,7 +346,10 @@ impl Builder {
                 .note(ParseError::new(
                     Rule::UnsupportedTag,
                     span,
-                    format!("the tag `{}` is not supported here", tag.original()),
+                    format!(
+                        "the tag `{}` is not supported here",
+                        tag.original().escape_debug()
+                    ),
                 )),
             Some(_) | None => Ok(()),
         }

@@ -41,9 +41,15 @@ pub(super) fn resolve(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Valu
         return Ok(value);
     }
     Err(if tag.is_yaml_core_schema() {
-        format!("the value does not fit its tag `{}`", tag.original())
+        format!(
+            "the value does not fit its tag `{}`",
+            tag.original().escape_debug()
+        )
     } else {
-        format!("the tag `{}` is not supported", tag.original())
+        format!(
+            "the tag `{}` is not supported",
+            tag.original().escape_debug()
+        )
     })
 }
 

@@ -1,0 +1,252 @@
+//! Secret files: which names they give. A value is looked at only to see whether it is blank, and dropped at once.
+//!
+//! No message, place or excerpt here ever carries a piece of a line, since every piece may be a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fields::MAX_FINDINGS;
+use super::manifest::Manifest;
+use super::rule::Rule;
+use super::text::is_secret_name;
+use super::violation::{Place, Violation};
+
+/// Whether a name has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// It has one.
+    Given,
+    /// It stands there with nothing behind it.
+    Blank,
+}
+
+/// The names of a secret file.
+pub type SecretNames = BTreeMap<String, Presence>;
+
+/// The names that a manifest's entries require: the union, sorted.
+pub fn required_secrets(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest
+        .artifacts
+        .iter()
+        .flat_map(|entry| &entry.required_secret_env)
+        .map(String::as_str)
+        .collect()
+}
+
+/// Reads `KEY=value` lines: `#` comments, an `export ` prefix and quotes are allowed, the last of two equal keys counts.
+pub fn parse_secret_env(file: &str, text: &str) -> Result<SecretNames, Vec<Violation>> {
+    let mut names = SecretNames::new();
+    let mut violations = Vec::new();
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        match read_line(line) {
+            Ok(None) => {}
+            Ok(Some((name, presence))) => {
+                names.insert(name.to_owned(), presence);
+            }
+            Err(message) => {
+                if violations.len() == MAX_FINDINGS {
+                    break;
+                }
+                let place = Place {
+                    line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+                    ..Place::file(file)
+                };
+                violations.push(Violation::new(Rule::BadSecretLine, place, message));
+            }
+        }
+    }
+    if violations.is_empty() {
+        Ok(names)
+    } else {
+        Err(violations)
+    }
+}
+
+/// Compares what is required with what a file gives; `given` is none when no file was named.
+pub fn check_secrets(
+    required: &BTreeSet<&str>,
+    file: &str,
+    given: Option<&SecretNames>,
+) -> Vec<Violation> {
+    let Some(given) = given else {
+        return no_secret_file(required);
+    };
+    required
+        .iter()
+        .filter_map(|name| {
+            let (rule, what) = match given.get(*name) {
+                Some(Presence::Given) => return None,
+                Some(Presence::Blank) => (Rule::EmptySecret, "is empty"),
+                None => (Rule::MissingSecret, "is missing"),
+            };
+            let message = format!("the required secret `{name}` {what}");
+            Some(Violation::new(rule, Place::file(file), message))
+        })
+        .collect()
+}
+
+fn no_secret_file(required: &BTreeSet<&str>) -> Vec<Violation> {
+    if required.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = required.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "no secret file is given, but secrets are required: {}",
+        names.join(", ")
+    );
+    vec![
+        Violation::new(Rule::NoSecretFile, Place::file(""), message)
+            .with_hint("name a file of `KEY=value` lines with `--secret-env PATH`"),
+    ]
+}
+
+/// One line: nothing, or a name and whether its value is blank.
+fn read_line(line: &str) -> Result<Option<(&str, Presence)>, &'static str> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let line = match line.strip_prefix("export") {
+        Some(rest) if rest.starts_with([' ', '\t']) => rest.trim_start(),
+        Some(_) | None => line,
+    };
+    let Some((name, value)) = line.split_once('=') else {
+        return Err("this line is no `KEY=value`");
+    };
+    let name = name.trim_end();
+    if !is_secret_name(name) {
+        return Err("the name before `=` can be no environment variable");
+    }
+    let blank = is_blank(value)?;
+    Ok(Some((
+        name,
+        if blank {
+            Presence::Blank
+        } else {
+            Presence::Given
+        },
+    )))
+}
+
+fn is_blank(value: &str) -> Result<bool, &'static str> {
+    let trimmed = value.trim_start();
+    for quote in ['"', '\''] {
+        let Some(rest) = trimmed.strip_prefix(quote) else {
+            continue;
+        };
+        let Some(end) = closing(rest, quote) else {
+            return Err("a quote is opened and not closed on this line");
+        };
+        let after = rest[end + 1..].trim_start();
+        if !after.is_empty() && !after.starts_with('#') {
+            return Err("something follows the closing quote");
+        }
+        return Ok(rest[..end].trim().is_empty());
+    }
+    // A comment needs a blank before its `#`; `KEY=#x` is a value.
+    let is_comment = trimmed.starts_with('#') && trimmed.len() < value.len();
+    Ok(trimmed.is_empty() || is_comment)
+}
+
+/// Where a quoted value ends. A backslash escapes within double quotes only.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        if escaped {
+            escaped = false;
+            return None;
+        }
+        escaped = c == '\\' && quote == '"';
+        (c == quote).then_some(at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("A=x", Presence::Given)]
+    #[case("  A=x\r", Presence::Given)]
+    #[case("export A=x", Presence::Given)]
+    #[case("export\tA = x", Presence::Given)]
+    #[case("A='#x'", Presence::Given)]
+    #[case("A=#x", Presence::Given)]
+    #[case("A==", Presence::Given)]
+    #[case(r#"A="\"" # note"#, Presence::Given)]
+    #[case(r"A='\'", Presence::Given)]
+    #[case("\u{feff}A=x", Presence::Given)]
+    #[case("A=\nA=x", Presence::Given)]
+    #[case("A=x\nA=", Presence::Blank)]
+    #[case("A=", Presence::Blank)]
+    #[case("A=   ", Presence::Blank)]
+    #[case("A= # note", Presence::Blank)]
+    #[case("A=\"\"", Presence::Blank)]
+    #[case("A=' '# note", Presence::Blank)]
+    fn a_line_gives_a_name(#[case] text: &str, #[case] presence: Presence) {
+        let names = parse_secret_env("s.env", text).unwrap();
+
+        assert_eq!(names, SecretNames::from([("A".to_owned(), presence)]));
+    }
+
+    #[test]
+    fn comments_and_blank_lines_give_nothing() {
+        assert_eq!(
+            parse_secret_env("s", "# a\n\n  #b=c\n").unwrap(),
+            SecretNames::new()
+        );
+    }
+
+    #[rstest]
+    #[case("OK=1\nhunter2\n", 2)]
+    #[case("hunter2=\u{e9}\n9hunter2=x\n", 2)]
+    #[case("export hunter2", 1)]
+    #[case("=hunter2", 1)]
+    #[case("A=\"hunter2", 1)]
+    #[case("A='hunter2' hunter2", 1)]
+    #[case("hun-ter2=hunter2", 1)]
+    fn a_line_that_cannot_be_read_is_named_and_not_shown(#[case] text: &str, #[case] line: u32) {
+        let violations = parse_secret_env("s.env", text).unwrap_err();
+
+        let shown = format!("{violations:?}");
+        assert_eq!((violations.len(), violations[0].place.line), (1, line));
+        assert_eq!(violations[0].rule, "bad-secret-line");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("hun-ter2"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn missing_and_empty_secrets_are_named() {
+        let given = parse_secret_env("s.env", "A=1\nB=\nX=hunter2\n").unwrap();
+
+        let violations = check_secrets(&BTreeSet::from(["A", "B", "C"]), "s.env", Some(&given));
+
+        let found: Vec<_> = violations
+            .iter()
+            .map(|v| (v.rule.as_str(), v.message.as_str(), v.place.file.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("empty-secret", "the required secret `B` is empty", "s.env"),
+                (
+                    "missing-secret",
+                    "the required secret `C` is missing",
+                    "s.env"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_file_all_required_names_are_listed() {
+        let violations = check_secrets(&BTreeSet::from(["B", "A"]), "", None);
+
+        assert_eq!(violations[0].rule, "no-secret-file");
+        assert!(violations[0].message.ends_with("`A`, `B`"));
+        assert_eq!(check_secrets(&BTreeSet::new(), "", None), []);
+    }
+}

@@ -1,0 +1,213 @@
+//! An artifact as it lies on disk: the manifest and the payload files of every entry.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::LoadError;
+use super::confined::{Problem, open_anywhere, read_bounded};
+use super::entry::Loading;
+use crate::contract::{
+    Digest, FunctionName, Hasher, Ids, Manifest, Place, Source, Violation, Warning, check_manifest,
+};
+use crate::yaml::{self, Limits, Node, Value};
+
+/// A YAML file is at most 8 MiB (contract, section 1).
+pub(super) const MAX_YAML: u64 = 8 << 20;
+
+/// An artifact that satisfies the payload contract.
+#[derive(Debug)]
+pub struct Artifact {
+    /// The manifest's path, absolute.
+    pub manifest_path: PathBuf,
+    /// The manifest, normalised: every id is the computed one.
+    pub manifest: Manifest,
+    /// What is odd in the manifest and in the payload files.
+    pub warnings: Vec<Warning>,
+    /// The entries, in the order in which they merge.
+    pub entries: Vec<LoadedEntry>,
+    /// Over the manifest, the configuration files and the Dockerfiles: what is the same artifact.
+    pub digest: Digest,
+}
+
+/// One entry with its payload.
+#[derive(Debug)]
+pub struct LoadedEntry {
+    /// Which source this is, across deploys.
+    pub source: String,
+    /// The artifact root, with all symlinks resolved.
+    pub root: PathBuf,
+    /// The configuration directory, with all symlinks resolved.
+    pub config_dir: PathBuf,
+    /// The tree of `functions.yml`.
+    pub functions: Node,
+    /// The tree of `routing.yml`.
+    pub routing: Node,
+    /// The tree of `resources.yml`, when there is one.
+    pub resources: Option<Node>,
+    /// The name under which the user knows each of these files, for places in messages.
+    pub files: BTreeMap<&'static str, String>,
+    /// Digest of the bytes of each of these files.
+    pub digests: BTreeMap<&'static str, Digest>,
+    /// The functions that name an image.
+    pub images: Vec<LoadedImage>,
+}
+
+/// A function that names an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedImage {
+    /// The function.
+    pub function: FunctionName,
+    /// The image reference, as written.
+    pub image: String,
+    /// Where the reference stands.
+    pub place: Place,
+    /// The text of `functions/<name>/Dockerfile`; its presence means that the image is built.
+    pub dockerfile: Option<String>,
+}
+
+/// Loads an artifact by the path of its manifest. The error is every violation of every file of every entry.
+pub fn artifact(manifest_path: &Path) -> Result<Artifact, LoadError> {
+    let unreadable = |problem| LoadError::Unreadable {
+        path: manifest_path.to_owned(),
+        problem,
+    };
+    let absolute =
+        std::path::absolute(manifest_path).map_err(|error| unreadable(Problem::of(error)))?;
+    let file = manifest_path.display().to_string();
+    let text = manifest_text(manifest_path, &file)?;
+    let checked = check_manifest(&Source::new(&file, &text), Ids::Checked);
+    let mut loading = Loading::default();
+    let loaded = loading.entries(manifest_path, &checked);
+    let mut violations = checked.violations;
+    violations.extend(loading.violations);
+    let Some(manifest) = checked.manifest.filter(|_| violations.is_empty()) else {
+        return Err(LoadError::Violations(violations));
+    };
+    let mut warnings = checked.warnings;
+    warnings.extend(loading.warnings);
+    let entries: Vec<LoadedEntry> = manifest
+        .artifacts
+        .iter()
+        .zip(loaded)
+        .map(|(entry, payload)| payload.named(entry))
+        .collect();
+    let digest = digest(&manifest, &entries);
+    Ok(Artifact {
+        manifest_path: absolute,
+        manifest,
+        warnings,
+        entries,
+        digest,
+    })
+}
+
+impl Artifact {
+    /// The functions whose images the deploy may have to build, with the entry each belongs to: those with a Dockerfile,
+    /// as they stand after the merge, in which the last entry that has a function decides.
+    pub fn builds(&self) -> Vec<(&LoadedEntry, &LoadedImage)> {
+        let mut last = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            for name in function_names(&entry.functions) {
+                last.insert(name, index);
+            }
+        }
+        let decides =
+            |index: usize, image: &LoadedImage| last.get(image.function.as_str()) == Some(&index);
+        self.entries
+            .iter()
+            .enumerate()
+            .flat_map(|(index, entry)| entry.images.iter().map(move |image| (index, entry, image)))
+            .filter(|(index, _, image)| image.dockerfile.is_some() && decides(*index, image))
+            .map(|(_, entry, image)| (entry, image))
+            .collect()
+    }
+
+    /// The digest with further inputs mixed in, by name: what is the same artifact once the build inputs are known.
+    /// Without inputs it is the digest itself.
+    pub fn digest_with(&self, inputs: &BTreeMap<String, Digest>) -> Digest {
+        if inputs.is_empty() {
+            return self.digest.clone();
+        }
+        let mut hasher = Hasher::default();
+        hasher.part(
+            "artifact with inputs, version 1",
+            self.digest.as_str().as_bytes(),
+        );
+        for (name, input) in inputs {
+            hasher.part(name, input.as_str().as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// The bytes of a manifest, as text.
+pub(super) fn manifest_text(path: &Path, file: &str) -> Result<String, LoadError> {
+    let read = open_anywhere(path).and_then(|mut opened| read_bounded(&mut opened, MAX_YAML));
+    match read {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map_err(|error| LoadError::Violations(not_utf8(file, error.as_bytes()))),
+        Err(problem @ Problem::TooLarge(_)) => Err(LoadError::Violations(vec![Violation::new(
+            problem.rule(),
+            Place::file(file),
+            format!("the manifest {problem}"),
+        )])),
+        Err(problem) => Err(LoadError::Unreadable {
+            path: path.to_owned(),
+            problem,
+        }),
+    }
+}
+
+/// The violation of a text that is not UTF-8, at the first byte that is not.
+pub(super) fn not_utf8(file: &str, bytes: &[u8]) -> Vec<Violation> {
+    let shown = String::from_utf8_lossy(bytes);
+    match yaml::parse_bytes(bytes, &Limits::default()) {
+        Ok(_) => Vec::new(),
+        Err(errors) => Source::new(file, &shown).refused(&errors),
+    }
+}
+
+/// Over the manifest, the configuration files and the Dockerfiles. When the manifest was generated is left out: an artifact
+/// that was generated twice from the same sources is the same artifact.
+fn digest(manifest: &Manifest, entries: &[LoadedEntry]) -> Digest {
+    let timeless = Manifest {
+        generated_at: None,
+        ..manifest.clone()
+    };
+    let json =
+        serde_json::to_vec(&timeless).expect("a manifest is made of texts and maps of texts");
+    let mut hasher = Hasher::default();
+    hasher.part("artifact, version 1", &json);
+    for (index, entry) in entries.iter().enumerate() {
+        hasher.part("entry", index.to_string().as_bytes());
+        for (file, digest) in &entry.digests {
+            hasher.part(file, digest.as_str().as_bytes());
+        }
+        for image in &entry.images {
+            if let Some(dockerfile) = &image.dockerfile {
+                hasher.part(image.function.as_str(), dockerfile.as_bytes());
+            }
+        }
+    }
+    hasher.finish()
+}
+
+fn function_names(functions: &Node) -> impl Iterator<Item = &str> {
+    let section = match &functions.value {
+        Value::Map(map) => map.get("functions").map(|entry| &entry.node.value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_) => None,
+    };
+    let names = match section {
+        Some(Value::Map(names)) => Some(names),
+        Some(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_),
+        )
+        | None => None,
+    };
+    names
+        .into_iter()
+        .flat_map(|names| names.keys().map(String::as_str))
+}

@@ -1,0 +1,268 @@
+//! The payload of one entry: its configuration files and Dockerfiles, read and checked as far as they go.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, not_utf8};
+use super::confined::{Problem, Root, real_path};
+use crate::contract::{
+    ArtifactEntry, Checked, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Shape, Source,
+    Violation, Warning, canonical_ref, check_functions, check_resources, check_routing, quoted,
+    source_key,
+};
+use crate::yaml::{self, Limits, Node};
+
+/// A Dockerfile is at most 1 MiB.
+const MAX_DOCKERFILE: u64 = 1 << 20;
+
+/// The payload of an entry, before the manifest as a whole is known to be right.
+pub(super) struct Payload {
+    root: PathBuf,
+    config_dir: PathBuf,
+    functions: Node,
+    routing: Node,
+    resources: Option<Node>,
+    files: BTreeMap<&'static str, String>,
+    digests: BTreeMap<&'static str, Digest>,
+    images: Vec<LoadedImage>,
+}
+
+impl Payload {
+    pub(super) fn named(self, entry: &ArtifactEntry) -> LoadedEntry {
+        LoadedEntry {
+            source: source_key(entry),
+            root: self.root,
+            config_dir: self.config_dir,
+            functions: self.functions,
+            routing: self.routing,
+            resources: self.resources,
+            files: self.files,
+            digests: self.digests,
+            images: self.images,
+        }
+    }
+}
+
+/// One of the three files of an entry.
+struct ConfigFile {
+    name: &'static str,
+    mandatory: bool,
+    check: fn(&Source<'_>, &Node) -> Shape,
+}
+
+const FUNCTIONS: ConfigFile = ConfigFile {
+    name: "functions.yml",
+    mandatory: true,
+    check: check_functions,
+};
+const ROUTING: ConfigFile = ConfigFile {
+    name: "routing.yml",
+    mandatory: true,
+    check: check_routing,
+};
+const RESOURCES: ConfigFile = ConfigFile {
+    name: "resources.yml",
+    mandatory: false,
+    check: check_resources,
+};
+
+/// A configuration file that was read.
+struct ReadFile {
+    file: String,
+    digest: Digest,
+    tree: Node,
+    images: Vec<(FunctionName, String, Place)>,
+}
+
+/// Loads the payload of entries and collects what is wrong with it.
+#[derive(Default)]
+pub(super) struct Loading {
+    pub(super) violations: Vec<Violation>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Loading {
+    /// Loads every entry whose paths are known. The result is complete when no violation was found.
+    pub(super) fn entries(&mut self, manifest_path: &Path, checked: &Checked) -> Vec<Payload> {
+        let base = manifest_path.parent().unwrap_or(Path::new(""));
+        // Real paths first: no root is opened before it is known to be outside of every `runtime-base`.
+        let roots: Vec<_> = checked
+            .payloads
+            .iter()
+            .map(|paths| self.real_root(base, paths))
+            .collect();
+        let mut forbidden: Vec<PathBuf> = roots
+            .iter()
+            .flatten()
+            .map(|root| root.join(RUNTIME_BASE))
+            .collect();
+        forbidden.extend(real_path(&base.join(RUNTIME_BASE)));
+        let mut payloads = Vec::new();
+        for (paths, root) in checked.payloads.iter().zip(roots) {
+            let Some(root) = root else { continue };
+            if forbidden.iter().any(|base| root.starts_with(base)) {
+                self.at_root(paths, &Problem::RuntimeBase);
+                continue;
+            }
+            match Root::open(root) {
+                Ok(root) => payloads.extend(self.entry(base, paths, &root)),
+                Err(problem) => self.at_root(paths, &problem),
+            }
+        }
+        payloads
+    }
+
+    fn real_root(&mut self, base: &Path, paths: &PayloadPaths) -> Option<PathBuf> {
+        match real_path(&base.join(&paths.artifact_root)) {
+            Ok(root) => Some(root),
+            Err(problem) => {
+                self.at_root(paths, &problem);
+                None
+            }
+        }
+    }
+
+    fn at_root(&mut self, paths: &PayloadPaths, problem: &Problem) {
+        let what = format!("the artifact root {}", quoted(&paths.artifact_root));
+        self.at(&paths.root_place, &what, problem);
+    }
+
+    /// Notes what is wrong with a path of the manifest.
+    fn at(&mut self, place: &Place, what: &str, problem: &Problem) {
+        self.violations.push(Violation::new(
+            problem.rule(),
+            place.clone(),
+            format!("{what} {problem}"),
+        ));
+    }
+
+    fn entry(&mut self, base: &Path, paths: &PayloadPaths, root: &Root) -> Option<Payload> {
+        // Cleaned by its text, so that `x/../config` does not need an `x`.
+        let relative = PathBuf::from(canonical_ref(&paths.runtime_config_dir));
+        let config = root
+            .resolve(&relative)
+            .and_then(|real| root.open_dir(&real).map(|_| real));
+        let config = match config {
+            Ok(config) => config,
+            Err(problem) => {
+                let what = format!("the directory {}", quoted(&paths.runtime_config_dir));
+                self.at(&paths.config_place, &what, &problem);
+                return None;
+            }
+        };
+        let shown_root = base.join(canonical_ref(&paths.artifact_root));
+        let shown = shown_root.join(&relative);
+        let mut read = |file: &ConfigFile| self.config_file(file, paths, root, &config, &shown);
+        let (functions, routing, resources) = (read(&FUNCTIONS), read(&ROUTING), read(&RESOURCES));
+        let images = functions
+            .as_ref()
+            .map(|file| self.images(&file.images, root, &shown_root))
+            .unwrap_or_default();
+        let (functions, routing) = (functions?, routing?);
+        let mut files = BTreeMap::new();
+        let mut digests = BTreeMap::new();
+        for (config, file) in [
+            (&FUNCTIONS, Some(&functions)),
+            (&ROUTING, Some(&routing)),
+            (&RESOURCES, resources.as_ref()),
+        ] {
+            if let Some(file) = file {
+                files.insert(config.name, file.file.clone());
+                digests.insert(config.name, file.digest.clone());
+            }
+        }
+        Some(Payload {
+            root: root.path().to_owned(),
+            config_dir: root.path().join(&config),
+            functions: functions.tree,
+            routing: routing.tree,
+            resources: resources.map(|file| file.tree),
+            files,
+            digests,
+            images,
+        })
+    }
+
+    fn config_file(
+        &mut self,
+        config: &ConfigFile,
+        paths: &PayloadPaths,
+        root: &Root,
+        dir: &Path,
+        shown: &Path,
+    ) -> Option<ReadFile> {
+        let file = shown.join(config.name).display().to_string();
+        let bytes = match root.read(&dir.join(config.name), MAX_YAML) {
+            Ok(bytes) => bytes,
+            Err(Problem::Missing) if !config.mandatory => return None,
+            Err(problem) => {
+                self.at(&paths.config_place, &format!("`{file}`"), &problem);
+                return None;
+            }
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let source = Source::new(&file, &text);
+        let tree = match yaml::parse_bytes(&bytes, &Limits::default()) {
+            Ok(tree) => tree,
+            Err(errors) => {
+                self.violations.extend(source.refused(&errors));
+                return None;
+            }
+        };
+        let shape = (config.check)(&source, &tree);
+        let images = shape
+            .images
+            .into_iter()
+            .map(|image| (image.function, image.image, source.place(image.span)))
+            .collect();
+        self.violations.extend(shape.violations);
+        self.warnings.extend(shape.warnings);
+        Some(ReadFile {
+            digest: Digest::of(&bytes),
+            tree,
+            images,
+            file,
+        })
+    }
+
+    /// The Dockerfile of each function that names an image. A function without one names an image that exists elsewhere.
+    fn images(
+        &mut self,
+        images: &[(FunctionName, String, Place)],
+        root: &Root,
+        shown_root: &Path,
+    ) -> Vec<LoadedImage> {
+        let mut loaded = Vec::new();
+        for (function, image, place) in images {
+            let relative = Path::new("functions")
+                .join(function.as_str())
+                .join("Dockerfile");
+            let file = shown_root.join(&relative).display().to_string();
+            let dockerfile = match root.read(&relative, MAX_DOCKERFILE) {
+                Ok(bytes) => match String::from_utf8(bytes) {
+                    Ok(text) => Some(text),
+                    Err(error) => {
+                        self.violations.extend(not_utf8(&file, error.as_bytes()));
+                        continue;
+                    }
+                },
+                Err(Problem::Missing | Problem::NotADirectory) => None,
+                Err(problem) => {
+                    self.violations.push(Violation::new(
+                        problem.rule(),
+                        Place::file(&file),
+                        format!("the Dockerfile of the function `{function}` {problem}"),
+                    ));
+                    continue;
+                }
+            };
+            loaded.push(LoadedImage {
+                function: function.clone(),
+                image: image.clone(),
+                place: place.clone(),
+                dockerfile,
+            });
+        }
+        loaded
+    }
+}

@@ -4,6 +4,8 @@
 //! ever used as if it had been observed. `facts` derives an observation from labels and image references; `check`
 //! compares it with what the artifact requires. The tables are in `docs/compat.md`.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 mod advice;
 mod check;
 pub mod facts;

@@ -60,8 +60,18 @@ pub struct Changes {
     pub added: Vec<Key>,
     /// Keys whose value changes.
     pub changed: Vec<Key>,
+    /// Those of the changed keys that were nobody's of ours until now. A later deploy needs them when this one may have
+    /// been published in part: what was never replaced is not ours to remove.
+    pub taken: Vec<Key>,
     /// Keys an earlier deploy of the same source wrote and this one does not.
     pub removed: Vec<Key>,
+}
+
+impl Changes {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
 }
 
 /// A key of ours that somebody changed or removed by hand since we wrote it.

@@ -1,3 +1,25 @@
 //! Images: references, Dockerfiles and content keys.
 //!
-//! Pure. Here: how a reference reads, how `FROM` is rewritten, what goes into a content key. Not here: building (`docker`).
+//! Pure. Here: how a reference reads, how `FROM` is rewritten, what goes into a content key, which proxy settings reach
+//! a build. Not here: reading contexts and building (`docker`).
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+pub mod dockerfile;
+mod explain;
+mod glob;
+mod key;
+pub mod proxy;
+mod reference;
+mod registries;
+mod sources;
+
+pub use dockerfile::{DockerfileError, DockerfileWarning, RewriteContext, Rewritten, rewrite};
+pub use explain::explain;
+pub use key::{ContentKey, InputContent, InputFile, KeyInputs, content_key, key_tag};
+pub use reference::{Reference, ReferenceError, ReferencePart};
+pub use registries::{Registries, RegistryError};
+pub use sources::reaches;
+
+/// The last part of the repository of every lambda base image.
+pub const LAMBDA_BASE: &str = "esb-lambda-base";

@@ -1,0 +1,97 @@
+//! Dockerfiles: which images and context paths they name, and the one text change that a deploy makes to them.
+//!
+//! Here: the rewrite of image references, by byte spans, so that every other byte stays. Not here: building.
+//! Decision record 0003 says why the splitter is our own.
+
+mod heredoc;
+mod reach;
+mod scope;
+mod shell;
+mod split;
+mod text;
+mod walk;
+mod words;
+
+use super::reference::Reference;
+use super::registries::Registries;
+
+#[cfg(test)]
+mod tests;
+
+/// Largest Dockerfile that is read, in bytes.
+const MAX_SOURCE: usize = 1024 * 1024;
+
+/// What the environment of a deploy says about the images that a Dockerfile names.
+#[derive(Debug, Clone, Copy)]
+pub struct RewriteContext<'a> {
+    /// The registry of the stack under its two names.
+    pub registries: &'a Registries,
+    /// Observed version of the stack: the tag of a lambda base that names none.
+    pub stack_version: Option<&'a str>,
+    /// The tag where no version was observed.
+    pub esb_tag: Option<&'a str>,
+}
+
+/// A Dockerfile as it is built, and what it reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The text; it differs from the source in image references only.
+    pub text: String,
+    /// Every external image, as rewritten, each once, in the order of the file: FROM, COPY --from, RUN --mount from.
+    pub bases: Vec<Reference>,
+    /// Paths of the context that COPY, ADD and bind mounts reach, each once: no leading `/` or `./`, wildcards kept,
+    /// `.` for the whole context, which is also what a variable that only the build knows widens a path to.
+    pub sources: Vec<String>,
+    /// It uses what the classic builder does not know.
+    pub builder_needs_buildkit: bool,
+    /// What is odd, in the order of the file.
+    pub warnings: Vec<DockerfileWarning>,
+}
+
+/// Why a Dockerfile cannot be used, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct DockerfileError {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// A lowercase fragment, no period.
+    pub message: String,
+}
+
+/// Something odd in a Dockerfile that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerfileWarning {
+    /// Line of the instruction, from 1.
+    pub line: u32,
+    /// A lowercase fragment, no period.
+    pub message: String,
+}
+
+/// Rewrites the image references of a Dockerfile for the environment of a deploy.
+pub fn rewrite(text: &str, context: &RewriteContext<'_>) -> Result<Rewritten, DockerfileError> {
+    if text.len() > MAX_SOURCE {
+        let message = "the Dockerfile is larger than 1 MiB".to_owned();
+        return Err(located(text, split::Fault { offset: 0, message }));
+    }
+    walk::walk(text, context).map_err(|fault| located(text, fault))
+}
+
+fn located(text: &str, fault: split::Fault) -> DockerfileError {
+    let (line, column) = place(text, fault.offset);
+    DockerfileError {
+        line,
+        column,
+        message: fault.message,
+    }
+}
+
+/// Line and column of a byte offset, both from 1.
+fn place(text: &str, offset: usize) -> (u32, u32) {
+    let before = &text[..offset];
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+    let bounded = |n| u32::try_from(n).unwrap_or(u32::MAX);
+    (bounded(line), bounded(column))
+}

@@ -1,0 +1,112 @@
+//! Wildcards: those of paths in COPY and ADD, and those of `${name%pattern}`.
+
+/// What one place of a pattern matches.
+#[derive(Debug)]
+enum Token {
+    /// Any text.
+    Star,
+    /// Any one character.
+    Any,
+    /// This character.
+    One(char),
+    /// One character within these ranges, or outside of all of them.
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
+}
+
+/// Whether a shell pattern (`*`, `?`, `\` before a literal character) matches a whole text.
+pub(super) fn shell(pattern: &str, text: &str) -> bool {
+    let mut tokens = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        tokens.push(match c {
+            '*' => Token::Star,
+            '?' => Token::Any,
+            '\\' => Token::One(chars.next().unwrap_or('\\')),
+            _ => Token::One(c),
+        });
+    }
+    matches(&tokens, text)
+}
+
+/// Whether one part of a path pattern (also `[a-z]`, `[^a-z]`) matches a part of a path; none when the pattern is malformed.
+pub(super) fn part(pattern: &str, text: &str) -> Option<bool> {
+    let mut tokens = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        tokens.push(match c {
+            '*' => Token::Star,
+            '?' => Token::Any,
+            '\\' => Token::One(chars.next()?),
+            '[' => class(&mut chars)?,
+            _ => Token::One(c),
+        });
+    }
+    Some(matches(&tokens, text))
+}
+
+/// Reads a class behind its `[`.
+fn class(chars: &mut std::str::Chars<'_>) -> Option<Token> {
+    let negated = chars.as_str().starts_with('^');
+    if negated {
+        chars.next();
+    }
+    let one = |chars: &mut std::str::Chars<'_>| match chars.next()? {
+        '\\' => chars.next(),
+        '-' | ']' => None,
+        c => Some(c),
+    };
+    let mut ranges = Vec::new();
+    loop {
+        if !ranges.is_empty() && chars.as_str().starts_with(']') {
+            chars.next();
+            return Some(Token::Class { negated, ranges });
+        }
+        let low = one(chars)?;
+        let high = if chars.as_str().starts_with('-') {
+            chars.next();
+            one(chars)?
+        } else {
+            low
+        };
+        ranges.push((low, high));
+    }
+}
+
+/// Matches with one point to come back to: the last star.
+fn matches(tokens: &[Token], text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut token) = (0, 0);
+    let mut star = None;
+    loop {
+        let fits = match (tokens.get(token), text.get(at)) {
+            (None, None) => return true,
+            (Some(Token::Star), _) => {
+                star = Some((token + 1, at));
+                token += 1;
+                continue;
+            }
+            (Some(Token::Any), Some(_)) => true,
+            (Some(Token::One(expected)), Some(c)) => expected == c,
+            (Some(Token::Class { negated, ranges }), Some(c)) => {
+                *negated != ranges.iter().any(|(low, high)| (low..=high).contains(&c))
+            }
+            (None, Some(_)) | (Some(Token::Any | Token::One(_) | Token::Class { .. }), None) => {
+                false
+            }
+        };
+        if fits {
+            (at, token) = (at + 1, token + 1);
+            continue;
+        }
+        match &mut star {
+            Some((after, from)) if *from < text.len() => {
+                *from += 1;
+                (at, token) = (*from, *after);
+            }
+            Some(_) | None => return false,
+        }
+    }
+}

@@ -5,6 +5,11 @@
 
 pub mod compat;
 pub mod contract;
+pub mod image;
+pub mod load;
 pub mod machine;
 pub mod merge;
+pub mod publish;
+pub mod run;
+pub mod views;
 pub mod yaml;

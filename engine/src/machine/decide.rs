@@ -11,6 +11,10 @@ use super::state::{Deploy, Recorded, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
 
 /// What somebody, or the loop, wants to become true.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful live at a time; a box would only hide the shape"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Begin a deploy.

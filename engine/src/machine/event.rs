@@ -10,6 +10,10 @@ use crate::contract::{Digest, FunctionName, Manifest};
 use crate::merge::{Changes, ConfigFile, Drift, Ownership};
 
 /// One fact of a deploy.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful live at a time; a box would only hide the shape"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Someone asked for this deploy.
@@ -121,8 +125,6 @@ pub struct Merged {
     pub files: BTreeMap<ConfigFile, Digest>,
     /// Who owns what once this is published.
     pub ownership: Ownership,
-    /// Per source: the keys it wrote earlier and no longer writes, which publishing takes away.
-    pub removed: Ownership,
     /// What differs from the output directory as it is.
     pub changes: Changes,
     /// Keys of ours that somebody changed by hand; they are overwritten.

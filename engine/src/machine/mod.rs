@@ -3,6 +3,8 @@
 //! Pure. `decide` says whether a command is allowed and what becomes true, `evolve` is the only transition table,
 //! `next` says what the world owes us. Not here: doing it (`run`).
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 mod codec;
 mod decide;
 mod event;

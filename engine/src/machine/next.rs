@@ -7,6 +7,10 @@ use crate::compat::Verdict;
 use crate::contract::FunctionName;
 
 /// What comes next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful live at a time; a box would only hide the shape"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// A decision that needs nothing from outside: record it.

@@ -78,7 +78,6 @@ fn merged(images: &[&str]) -> Event {
     Event::Merged(Merged {
         files: BTreeMap::new(),
         ownership: Ownership::default(),
-        removed: Ownership::default(),
         changes: Changes::default(),
         drift: Vec::new(),
         images: images.iter().map(|name| function(name)).collect(),

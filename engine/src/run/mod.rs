@@ -1,9 +1,51 @@
 //! The loop: read the journal, fold, ask what is next, do it, record it.
 //!
-//! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop. Not here: rules (`machine`) and Docker (`docker`).
+//! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop, the plan. Not here: rules (`machine`) and Docker (`docker`).
 
+mod drive;
+mod images;
+mod interrupt;
+mod ledger;
+mod plan;
+pub mod simulated;
+mod survey;
+#[cfg(test)]
+mod tests;
 mod world;
 
+pub use drive::{Adopted, Outcome, Run, adopt, proceed};
+pub use images::{Cause, PlannedImage};
+pub use interrupt::Interrupts;
+pub use ledger::{Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_state, typed};
+pub use plan::{Plan, PlanError, plan};
 pub use world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Notice, Publication, Published, World,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };
+
+use crate::contract::FunctionName;
+use crate::machine::Recorded;
+
+/// What a run tells whoever watches it, as it happens. A replay of the journal tells the `Recorded` ones again.
+#[derive(Debug, Clone)]
+pub enum Notice<'a> {
+    /// A fact is durable.
+    Recorded(&'a Recorded),
+    /// Every image has been looked up: which are in the registry, which have to be built and why.
+    ImagesPlanned(&'a [PlannedImage]),
+    /// A build has begun.
+    BuildStarted(&'a FunctionName),
+    /// A build, a push or a provisioner said something.
+    Line {
+        /// The function; none for the provisioner.
+        function: Option<&'a FunctionName>,
+        /// One line, without its end.
+        text: &'a str,
+    },
+    /// A build has ended, well or not.
+    BuildEnded(&'a FunctionName),
+    /// A request to stop was heard; these builds are being finished first.
+    Stopping {
+        /// How many builds are in flight.
+        in_flight: usize,
+    },
+}

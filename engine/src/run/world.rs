@@ -5,12 +5,12 @@ use std::future::Future;
 
 use crate::compat::Observation;
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{FailureKind, ProvisionResult, PublishedFile};
+use crate::machine::{ComposeCall, FailureKind, ProvisionResult, PublishedFile};
 use crate::merge::ConfigFile;
 
 /// What a deploy needs of the world. Every call is bounded in time by its implementation, and may be repeated:
-/// doing it twice is the same as doing it once.
-pub trait World {
+/// doing it twice is the same as doing it once. A dropped call is an aborted call.
+pub trait World: Sync {
     /// Looks at what runs under a compose project. Read-only.
     fn observe(&self, project: &str) -> impl Future<Output = Result<Observation, Fault>> + Send;
 
@@ -23,12 +23,12 @@ pub trait World {
         order: &ImageOrder,
     ) -> impl Future<Output = Result<ImageStatus, Fault>> + Send;
 
-    /// Builds and pushes an image, and tags it with its key. `notice` is told about progress.
+    /// Builds and pushes an image, and tags it with its key. `line` is told what the build says.
     fn build_image(
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
-        notice: &(dyn Fn(Notice) + Sync),
+        line: &(dyn Fn(&str) + Sync),
     ) -> impl Future<Output = Result<Built, Fault>> + Send;
 
     /// Makes the output directory hold these files, each atomically.
@@ -37,10 +37,12 @@ pub trait World {
         publication: &Publication,
     ) -> impl Future<Output = Result<Published, Fault>> + Send;
 
-    /// Runs the stack's one-shot provisioner.
+    /// Runs the stack's one-shot provisioner. `line` is told what it says.
     fn provision(
         &self,
         project: &str,
+        call: &ComposeCall,
+        line: &(dyn Fn(&str) + Sync),
     ) -> impl Future<Output = Result<ProvisionResult, Fault>> + Send;
 }
 
@@ -94,25 +96,13 @@ pub struct Publication {
 /// What publishing did.
 pub type Published = BTreeMap<ConfigFile, PublishedFile>;
 
-/// Progress of one build, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
-    /// A line of the build's output or of the push's state.
-    Line {
-        /// The function.
-        function: FunctionName,
-        /// One line, without its end.
-        text: String,
-    },
-}
-
 /// The world refused, failed or is away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     /// What kind of failure this makes the deploy.
     pub kind: FailureKind,
-    /// What went wrong, with its causes.
+    /// What went wrong, with its causes: one line each, the outermost first.
     pub message: String,
     /// The next thing to do.
     pub hint: Option<String>,

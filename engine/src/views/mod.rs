@@ -1,1 +1,13 @@
 //! Questions about the past, answered from facts.
+//!
+//! Pure: facts in, plain data out. Facts of a newer tool are counted and named, never guessed at.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod pattern;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use pattern::{Mismatch, Pattern, PatternError};
+pub use summary::{ServiceVersion, Status, Summary, summarise};

@@ -1,0 +1,349 @@
+//! The driver: from a request to rest.
+
+use std::num::NonZeroUsize;
+
+use futures_util::future::{Either, select};
+use uuid::Uuid;
+
+use super::Notice;
+use super::interrupt::Interrupts;
+use super::ledger::{Ledger, LedgerError};
+use super::survey;
+use super::world::{Fault, Publication, World};
+use crate::contract::FunctionName;
+use crate::image::Registries;
+use crate::load::Artifact;
+use crate::machine::{
+    AbandonReason, Applied, Command, ComposeCall, Effect, Failed, FailureKind, Next, Recorded,
+    Refusal, Requested, Stage, Step, next,
+};
+
+/// Everything one run needs besides the journal.
+pub struct Run<'a, W> {
+    /// The world.
+    pub world: &'a W,
+    /// The artifact, loaded and valid.
+    pub artifact: &'a Artifact,
+    /// The two names of the registry.
+    pub registries: &'a Registries,
+    /// Builds at a time.
+    pub jobs: NonZeroUsize,
+    /// Requests to stop.
+    pub interrupts: &'a Interrupts,
+    /// Who is told what happens.
+    pub notice: &'a (dyn Fn(Notice<'_>) + Sync),
+}
+
+/// How a request met the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adopted {
+    /// A deploy was begun.
+    Begun,
+    /// The unfinished deploy of the same request goes on.
+    Resumed,
+    /// The unfinished deploy of another request was abandoned, and this one begun.
+    Superseded(Uuid),
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The configuration is published.
+    Applied(Applied),
+    /// The attempt failed; the journal says why, and a resume goes on.
+    Failed(Failed),
+}
+
+/// Begins a deploy, or goes on with the unfinished one when it is of the same request.
+pub fn adopt<W: World>(
+    run: &Run<'_, W>,
+    ledger: &mut Ledger<'_>,
+    request: Requested,
+) -> Result<Adopted, LedgerError> {
+    let base = ledger.state().base();
+    let (commands, adopted) = match ledger.state().unfinished() {
+        None => (
+            vec![Command::Request(Requested { base, ..request })],
+            Adopted::Begun,
+        ),
+        Some(deploy) if deploy.request.asks_the_same(&request) => {
+            (vec![Command::Resume], Adopted::Resumed)
+        }
+        Some(deploy) => {
+            let reason = AbandonReason::Superseded {
+                by: request.artifact.clone(),
+            };
+            let adopted = Adopted::Superseded(deploy.id);
+            let request = Requested { base, ..request };
+            (
+                vec![
+                    Command::Abandon { reason, note: None },
+                    Command::Request(request),
+                ],
+                adopted,
+            )
+        }
+    };
+    run.record(ledger, commands)?;
+    Ok(adopted)
+}
+
+/// Goes on until the machine rests: the deploy is applied, or its attempt has failed.
+pub async fn proceed<W: World>(
+    run: &Run<'_, W>,
+    ledger: &mut Ledger<'_>,
+) -> Result<Outcome, LedgerError> {
+    let mut merged_texts = None;
+    loop {
+        match next(ledger.state()) {
+            Next::Rest => return Ok(outcome(ledger)),
+            Next::Record(command) => drop(run.record(ledger, vec![command])?),
+            Next::Perform(effect) => match run.perform(ledger, effect, &mut merged_texts).await {
+                Ok(()) => {}
+                Err(StepEnd::Ledger(error)) => return Err(error),
+                Err(StepEnd::Fault {
+                    step,
+                    function,
+                    fault,
+                }) => {
+                    drop(run.record(ledger, vec![Command::Fail(failed(step, function, fault))])?);
+                }
+            },
+        }
+    }
+}
+
+fn outcome(ledger: &Ledger<'_>) -> Outcome {
+    let stage = &ledger
+        .state()
+        .deploy
+        .as_ref()
+        .expect("a run has a deploy")
+        .stage;
+    match stage {
+        Stage::Applied(applied) => Outcome::Applied(applied.clone()),
+        Stage::Failed(failed) => Outcome::Failed(failed.clone()),
+        Stage::Requested
+        | Stage::Observed
+        | Stage::Checked(_)
+        | Stage::Merged { .. }
+        | Stage::Abandoned(_) => {
+            unreachable!("the machine rests only when a run has been applied or has failed")
+        }
+    }
+}
+
+/// Why a step did not end well.
+pub(super) enum StepEnd {
+    /// The journal failed: nothing can be recorded any more.
+    Ledger(LedgerError),
+    /// The world failed, or somebody asked to stop.
+    Fault {
+        step: Step,
+        function: Option<FunctionName>,
+        fault: Fault,
+    },
+}
+
+impl From<LedgerError> for StepEnd {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<Refusal> for StepEnd {
+    fn from(refusal: Refusal) -> Self {
+        Self::Ledger(refusal.into())
+    }
+}
+
+impl StepEnd {
+    pub(super) fn fault(step: Step) -> impl Fn(Fault) -> Self {
+        move |fault| Self::Fault {
+            step,
+            function: None,
+            fault,
+        }
+    }
+
+    /// Stopped after the step at hand.
+    pub(super) fn interrupted(step: Step) -> Self {
+        Self::fault(step)(interruption(
+            "interrupted; the step at hand was finished first",
+        ))
+    }
+
+    /// Stopped in the middle.
+    pub(super) fn aborted(step: Step) -> Self {
+        Self::fault(step)(interruption(
+            "interrupted twice; the step at hand was aborted",
+        ))
+    }
+}
+
+fn interruption(message: &str) -> Fault {
+    Fault {
+        kind: FailureKind::Interrupted,
+        message: message.to_owned(),
+        hint: Some("the same command goes on from here".to_owned()),
+        output: Vec::new(),
+        retryable: true,
+    }
+}
+
+pub(super) fn failed(step: Step, function: Option<FunctionName>, fault: Fault) -> Failed {
+    let Fault {
+        kind,
+        message,
+        hint,
+        output,
+        retryable,
+    } = fault;
+    Failed {
+        step,
+        function,
+        kind,
+        message,
+        hint,
+        output,
+        retryable,
+    }
+}
+
+impl<W: World> Run<'_, W> {
+    /// Records, and tells whoever watches.
+    pub(super) fn record(
+        &self,
+        ledger: &mut Ledger<'_>,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        let recorded = ledger.record(commands)?;
+        for fact in &recorded {
+            (self.notice)(Notice::Recorded(fact));
+        }
+        Ok(recorded)
+    }
+
+    /// Waits for something that may be stopped in the middle without harm.
+    pub(super) async fn abortable<T>(
+        &self,
+        step: Step,
+        work: impl Future<Output = T>,
+    ) -> Result<T, StepEnd> {
+        match select(self.interrupts.aborted(), Box::pin(work)).await {
+            Either::Left(((), _)) => Err(StepEnd::aborted(step)),
+            Either::Right((done, _)) => Ok(done),
+        }
+    }
+
+    async fn perform(
+        &self,
+        ledger: &mut Ledger<'_>,
+        effect: Effect,
+        texts: &mut Option<Publication>,
+    ) -> Result<(), StepEnd> {
+        let step = match &effect {
+            Effect::Observe { .. } => Step::Observe,
+            Effect::Merge => Step::Merge,
+            Effect::Images { .. } => Step::Image,
+            Effect::Publish { .. } => Step::Publish,
+        };
+        if self.interrupts.asked() {
+            return Err(StepEnd::interrupted(step));
+        }
+        match effect {
+            Effect::Observe { project } => {
+                let observation = self.abortable(step, self.world.observe(&project)).await?;
+                // What follows from the observation is decided at once and shares its sync.
+                let observed = Command::Observe(observation.map_err(StepEnd::fault(step))?);
+                self.record(ledger, vec![observed, Command::Check])
+                    .map(drop)
+                    .map_err(StepEnd::from)
+            }
+            Effect::Merge => {
+                *texts = Some(self.merge(ledger).await?);
+                Ok(())
+            }
+            Effect::Images { functions } => self.images(ledger, functions).await,
+            Effect::Publish { provision } => {
+                let publication = texts
+                    .take()
+                    .expect("every attempt merges before it publishes");
+                self.publish(ledger, &publication, provision).await
+            }
+        }
+    }
+
+    async fn merge(&self, ledger: &mut Ledger<'_>) -> Result<Publication, StepEnd> {
+        let current = self.abortable(Step::Merge, self.world.config()).await?;
+        let current = current.map_err(StepEnd::fault(Step::Merge))?;
+        let request = &ledger
+            .state()
+            .deploy
+            .as_ref()
+            .expect("a merge belongs to a deploy")
+            .request;
+        let base = survey::base_ownership(ledger.facts(), request.base.as_ref())?;
+        let (outcome, merged) = survey::merged(
+            self.artifact,
+            self.registries,
+            &request.options,
+            &base,
+            &current,
+        )
+        .map_err(StepEnd::fault(Step::Merge))?;
+        self.record(ledger, vec![Command::Merge(merged)])?;
+        Ok(Publication {
+            files: outcome.texts,
+        })
+    }
+
+    /// Publishing is short and is never cut in the middle; the provisioner may be.
+    async fn publish(
+        &self,
+        ledger: &mut Ledger<'_>,
+        publication: &Publication,
+        provision: Option<ComposeCall>,
+    ) -> Result<(), StepEnd> {
+        let files = self
+            .world
+            .publish(publication)
+            .await
+            .map_err(StepEnd::fault(Step::Publish))?;
+        let provision = if let Some(call) = provision {
+            let deploy = ledger
+                .state()
+                .deploy
+                .as_ref()
+                .expect("a publication belongs to a deploy");
+            let line = |text: &str| {
+                (self.notice)(Notice::Line {
+                    function: None,
+                    text,
+                });
+            };
+            let run = self
+                .abortable(
+                    Step::Provision,
+                    self.world.provision(&deploy.request.project, &call, &line),
+                )
+                .await?;
+            Some(run.map_err(StepEnd::fault(Step::Provision))?)
+        } else {
+            None
+        };
+        self.record(ledger, vec![Command::Apply(Applied { files, provision })])
+            .map(drop)
+            .map_err(StepEnd::from)
+    }
+}
+
+impl Outcome {
+    /// The failure, when there was one.
+    pub fn failed(&self) -> Option<&Failed> {
+        match self {
+            Self::Applied(_) => None,
+            Self::Failed(failed) => Some(failed),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What can be known before anything changes: the merged configuration and the images it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journal::Facts;
+
+use super::ledger::{LedgerError, typed};
+use super::world::{ConfigTexts, Fault, ImageOrder};
+use crate::compat::{Observation, stack_version};
+use crate::contract::{FunctionName, Violation, render_violations};
+use crate::image::{Reference, Registries};
+use crate::load::{Artifact, LoadedEntry};
+use crate::machine::{Base, Event, FailureKind, Merged, Options};
+use crate::merge::{
+    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions,
+    MergeOutcome, SourceKey,
+};
+use crate::yaml::{Limits, Node};
+
+/// What the base deploy left: who owns what in the output directory.
+pub(super) fn base_ownership(
+    facts: &(impl Facts + ?Sized),
+    base: Option<&Base>,
+) -> Result<BaseOwnership, LedgerError> {
+    let Some(base) = base else {
+        return Ok(BaseOwnership::default());
+    };
+    let fact = facts.facts(base.merged, 1)?.into_iter().next();
+    let Some(Event::Merged(merged)) = fact
+        .as_ref()
+        .map(typed)
+        .transpose()?
+        .map(|recorded| recorded.event)
+    else {
+        return Err(LedgerError::Base {
+            sequence: base.merged,
+        });
+    };
+    Ok(BaseOwnership {
+        ownership: merged.ownership,
+        removed: merged.changes.removed,
+        taken: merged.changes.taken,
+        applied: base.applied,
+    })
+}
+
+/// Merges the artifact into what stands in the output directory.
+pub(super) fn merged(
+    artifact: &Artifact,
+    registries: &Registries,
+    options: &Options,
+    base: &BaseOwnership,
+    current: &ConfigTexts,
+) -> Result<(MergeOutcome, Merged), Fault> {
+    let trees = ConfigTrees::parse("the output directory", current.clone(), &Limits::default())
+        .map_err(|violations| contract_fault(&violations))?;
+    let entries: Vec<EntryConfig> = artifact
+        .entries
+        .iter()
+        .map(|entry| EntryConfig {
+            source: SourceKey(entry.source.clone()),
+            functions: config_text(entry, ConfigFile::Functions, &entry.functions),
+            routing: config_text(entry, ConfigFile::Routing, &entry.routing),
+            resources: entry
+                .resources
+                .as_ref()
+                .map(|tree| config_text(entry, ConfigFile::Resources, tree)),
+        })
+        .collect();
+    let owed = owed_images(artifact);
+    let image_rewrites = owed
+        .values()
+        .map(|owed| (owed.image.clone(), for_stack(registries, &owed.image)))
+        .collect();
+    let merge_options = MergeOptions {
+        prune: options.prune,
+        image_rewrites,
+    };
+    let outcome = merge::merge(&trees, &entries, base, &merge_options)
+        .map_err(|violations| contract_fault(&violations))?;
+    let merged = Merged {
+        files: outcome.digests.clone(),
+        ownership: outcome.ownership.clone(),
+        changes: outcome.changes.clone(),
+        drift: outcome.drift.clone(),
+        images: owed.into_keys().collect(),
+        warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
+    };
+    Ok((outcome, merged))
+}
+
+/// The orders for some functions of the artifact.
+pub(super) fn orders(
+    artifact: &Artifact,
+    registries: &Registries,
+    options: &Options,
+    observation: &Observation,
+    functions: &BTreeSet<FunctionName>,
+) -> Vec<ImageOrder> {
+    let stack_version = stack_version(observation);
+    owed_images(artifact)
+        .into_iter()
+        .filter(|(function, _)| functions.contains(function))
+        .map(|(function, owed)| ImageOrder {
+            function,
+            entry: owed.entry,
+            reference: for_stack(registries, &owed.image),
+            stack_version: stack_version.clone(),
+            platform: options.platform.clone(),
+            no_cache: options.no_cache,
+        })
+        .collect()
+}
+
+struct Owed {
+    entry: usize,
+    image: String,
+}
+
+/// The functions whose images are built from this artifact, as they stand after the merge.
+fn owed_images(artifact: &Artifact) -> BTreeMap<FunctionName, Owed> {
+    let index = |entry| {
+        artifact
+            .entries
+            .iter()
+            .position(|known| std::ptr::eq(known, entry))
+    };
+    let owed = artifact.builds().into_iter().filter_map(|(entry, image)| {
+        Some((
+            image.function.clone(),
+            Owed {
+                entry: index(entry)?,
+                image: image.image.clone(),
+            },
+        ))
+    });
+    owed.collect()
+}
+
+/// A tree of an entry. Its text has been checked with all its lines by `load`; a merge names places only.
+fn config_text(entry: &LoadedEntry, file: ConfigFile, tree: &Node) -> ConfigText {
+    let name = entry
+        .files
+        .get(file.file_name())
+        .cloned()
+        .unwrap_or_default();
+    ConfigText {
+        name,
+        text: String::new(),
+        tree: tree.clone(),
+    }
+}
+
+/// The reference as the stack sees it. One that does not read is left as it is: building it says what is wrong.
+fn for_stack(registries: &Registries, image: &str) -> String {
+    Reference::parse(image).map_or_else(
+        |_| image.to_owned(),
+        |reference| registries.own_for_stack(&reference).to_string(),
+    )
+}
+
+/// Violations that only the merge can find end the attempt as a breach of the payload contract.
+fn contract_fault(violations: &[Violation]) -> Fault {
+    Fault {
+        kind: FailureKind::Payload,
+        message: render_violations(violations),
+        hint: violations
+            .iter()
+            .find_map(|violation| violation.hint.clone()),
+        output: Vec::new(),
+        retryable: false,
+    }
+}

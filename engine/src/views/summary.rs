@@ -1,0 +1,184 @@
+//! Who applied which artifact when, against which stack versions: one deploy in one record.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use journal::Fact;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::compat::{Observation, Verdict};
+use crate::machine::{self, Event, ImageSource};
+
+/// One deploy, summed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The target, `project/env`.
+    pub target: String,
+    /// The deploy.
+    pub deploy: Uuid,
+    /// Sequence of its first fact.
+    pub first: u64,
+    /// Sequence of its last fact.
+    pub last: u64,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When its last fact was recorded.
+    pub last_at: Timestamp,
+    /// Who asked, and who resumed; in order, each once.
+    pub actors: Vec<String>,
+    /// The tool versions that wrote its facts; in order, each once.
+    pub tools: Vec<String>,
+    /// Number of attempts.
+    pub attempts: u32,
+    /// How it stands.
+    pub status: Status,
+    /// Digest of the artifact.
+    pub artifact: Option<String>,
+    /// Path of the manifest.
+    pub manifest_path: Option<String>,
+    /// Ids of the artifact's entries (or their roots, where they have none).
+    pub entries: Vec<String>,
+    /// The verdict of the last check.
+    pub verdict: Option<Verdict>,
+    /// The versions that were running, as last observed.
+    pub stack: Vec<ServiceVersion>,
+    /// The engine's version, as last observed.
+    pub engine: Option<String>,
+    /// Images built.
+    pub built: usize,
+    /// Images reused.
+    pub reused: usize,
+    /// The first line of what went wrong, when it failed last.
+    pub error: Option<String>,
+    /// Facts of a newer tool that could not be read.
+    pub unread: usize,
+}
+
+/// How a deploy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Asked for, and neither ended nor failed: running, or killed.
+    Unfinished,
+    /// The attempt failed; it can be resumed.
+    Failed,
+    /// Published.
+    Applied,
+    /// Given up.
+    Abandoned,
+}
+
+impl Status {
+    /// The status in one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Failed => "failed",
+            Self::Applied => "applied",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// A service that was running, and its version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ServiceVersion {
+    /// The service.
+    pub service: String,
+    /// Its version; none when unknown.
+    pub version: Option<String>,
+}
+
+/// Sums up one deploy from its facts, oldest first. None when there is no fact.
+pub fn summarise(facts: &[Fact]) -> Option<Summary> {
+    let (first, last) = (facts.first()?, facts.last()?);
+    let mut summary = Summary {
+        target: first.header.stream.to_string(),
+        deploy: first.header.deploy,
+        first: first.header.sequence,
+        last: last.header.sequence,
+        requested_at: first.header.recorded_at,
+        last_at: last.header.recorded_at,
+        actors: Vec::new(),
+        tools: Vec::new(),
+        attempts: last.header.attempt,
+        status: Status::Unfinished,
+        artifact: None,
+        manifest_path: None,
+        entries: Vec::new(),
+        verdict: None,
+        stack: Vec::new(),
+        engine: None,
+        built: 0,
+        reused: 0,
+        error: None,
+        unread: 0,
+    };
+    for fact in facts {
+        once(&mut summary.actors, &fact.header.actor);
+        once(&mut summary.tools, &fact.header.tool);
+        match machine::decode(&fact.header.kind, fact.header.schema, &fact.payload) {
+            Ok(event) => summary.add(event),
+            Err(_) => summary.unread += 1,
+        }
+    }
+    Some(summary)
+}
+
+fn once(list: &mut Vec<String>, value: &str) {
+    if !list.iter().any(|known| known == value) {
+        list.push(value.to_owned());
+    }
+}
+
+impl Summary {
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Requested(requested) => {
+                self.artifact = Some(requested.artifact.to_string());
+                self.manifest_path = Some(requested.manifest_path);
+                let entries = requested.manifest.artifacts.into_iter();
+                self.entries = entries
+                    .map(|entry| entry.id.unwrap_or(entry.artifact_root))
+                    .collect();
+            }
+            Event::Observed(observed) => {
+                self.stack = versions(&observed.observation);
+                self.engine = Some(observed.observation.engine.version);
+            }
+            Event::CompatChecked(checked) => self.verdict = Some(checked.verdict),
+            Event::Merged(_) => {}
+            Event::ImageBuilt(image) => match image.source {
+                ImageSource::Built => self.built += 1,
+                ImageSource::Reused => self.reused += 1,
+            },
+            Event::Applied(_) => self.status = Status::Applied,
+            Event::Failed(failed) => {
+                self.status = Status::Failed;
+                self.error = failed.message.lines().next().map(str::to_owned);
+            }
+            Event::Resumed(_) => {
+                self.status = Status::Unfinished;
+                self.error = None;
+            }
+            Event::Abandoned(_) => self.status = Status::Abandoned,
+        }
+    }
+}
+
+/// One line per service and version; replicas of one version count once.
+fn versions(observation: &Observation) -> Vec<ServiceVersion> {
+    let mut versions = BTreeSet::new();
+    for container in &observation.containers {
+        let version = container
+            .version
+            .as_ref()
+            .map(|version| version.value.clone());
+        versions.insert(ServiceVersion {
+            service: container.service.clone(),
+            version,
+        });
+    }
+    versions.into_iter().collect()
+}

@@ -67,7 +67,7 @@ impl Head {
 }
 
 /// What stands around a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Header {
     /// The target.
     pub stream: StreamId,

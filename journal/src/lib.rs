@@ -8,11 +8,12 @@
 pub mod chain;
 mod disk;
 mod envelope;
-
+pub mod exchange;
 mod hash;
 mod record;
 mod store;
 mod stream;
+mod target;
 
 pub use chain::{Damage, VerifyReport, What};
 pub use envelope::{
@@ -24,6 +25,7 @@ pub use store::{
     AppendError, Facts, Kept, MemoryStore, Scan, SledStore, Store, StoreError, fact, scan,
 };
 pub use stream::{StreamId, StreamIdError};
+pub use target::{Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader};
 
 #[cfg(test)]
 mod tests;

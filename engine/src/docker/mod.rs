@@ -1,1 +1,27 @@
 //! The adapter to a real Docker engine and a real registry.
+//!
+//! Here: `DockerWorld`, the `World` of a real deploy (`world`). `connect` finds the engine and `observe` looks at the stack;
+//! `images` and `bases` see to images through `registry` (questions) and `work` (builds, pushes and pulls); `compose`
+//! provisions. Types of the Docker client stop in this room, and every failure becomes a `Fault` in `fault`.
+//! Only `build_image`, `publish` and `provision` change anything. Not here: rules of a deploy (`machine`, `image`, `compat`).
+
+mod bases;
+mod compose;
+mod connect;
+mod context;
+mod credentials;
+mod fault;
+mod images;
+mod limits;
+mod observe;
+mod redact;
+mod registry;
+mod trace;
+mod transcript;
+mod wire;
+mod work;
+mod world;
+
+pub use connect::{Engine, connect};
+pub use limits::Limits;
+pub use world::{DockerWorld, WorldOptions, provision};

@@ -17,6 +17,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Stat};
 use super::confined::{Problem, Root, open_regular, real_path};
 use super::pattern;
 use crate::contract::{Digest, Hasher, RUNTIME_BASE};
+use crate::image::{InputContent, InputFile};
 
 /// A source may lead through this many symlinks.
 const MAX_LINKS: usize = 40;
@@ -26,36 +27,6 @@ const STEPS_PER_INPUT: usize = 10;
 
 /// A path may have this many parts.
 const MAX_DEPTH: usize = 128;
-
-/// A file, symlink or directory that goes into a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputFile {
-    /// Path relative to the artifact root, with `/`.
-    pub path: String,
-    /// Permission bits, normalised by the owner's execute bit: 0o755 or 0o644; 0o755 for directories, 0o777 for symlinks.
-    pub mode: u32,
-    /// What it holds.
-    pub content: InputContent,
-}
-
-/// What an input holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InputContent {
-    /// A regular file.
-    File {
-        /// SHA-256 of its bytes.
-        digest: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A symlink; its target is not read.
-    Symlink {
-        /// The target, as the link has it.
-        target: String,
-    },
-    /// A directory.
-    Directory,
-}
 
 /// Bounds on the inputs of one function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

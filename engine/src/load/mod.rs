@@ -4,6 +4,7 @@
 //! (`confined`), and `runtime-base` is not even opened. Not here: what the texts mean (`contract`), publishing (`publish`).
 
 mod artifact;
+mod builds;
 mod confined;
 mod entry;
 mod inputs;
@@ -14,8 +15,9 @@ mod sync;
 use std::path::PathBuf;
 
 pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact};
+pub use builds::{BuildInputs, build_inputs};
 pub use confined::Problem;
-pub use inputs::{InputContent, InputError, InputFile, InputLimits, inputs, inputs_within};
+pub use inputs::{InputError, InputLimits, inputs, inputs_within};
 pub use secrets::secrets;
 pub use sync::{IdChange, SyncOutcome, sync_ids};
 

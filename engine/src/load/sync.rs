@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
+use serde::Serialize;
 
 use super::LoadError;
 use super::artifact::manifest_text;
@@ -17,7 +18,7 @@ use crate::contract::{Ids, Manifest, Rule, Source, Violation, check_tree, parse_
 use crate::yaml::{self, Limits, Map, Node, Value};
 
 /// What became of a manifest's ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SyncOutcome {
     /// The ids that differ from the computed ones, in the order of the entries.
     pub changes: Vec<IdChange>,
@@ -26,7 +27,7 @@ pub struct SyncOutcome {
 }
 
 /// An id that is not the computed one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IdChange {
     /// Position in `artifacts`, from 0.
     pub entry: usize,

@@ -55,10 +55,10 @@ pub enum Outcome {
 }
 
 /// Begins a deploy, or goes on with the unfinished one when it is of the same request.
-pub fn adopt<W: World>(
-    run: &Run<'_, W>,
+pub fn adopt(
     ledger: &mut Ledger<'_>,
     request: Requested,
+    notice: &(dyn Fn(Notice<'_>) + Sync),
 ) -> Result<Adopted, LedgerError> {
     let base = ledger.state().base();
     let (commands, adopted) = match ledger.state().unfinished() {
@@ -70,22 +70,38 @@ pub fn adopt<W: World>(
             (vec![Command::Resume], Adopted::Resumed)
         }
         Some(deploy) => {
-            let reason = AbandonReason::Superseded {
-                by: request.artifact.clone(),
-            };
-            let adopted = Adopted::Superseded(deploy.id);
-            let request = Requested { base, ..request };
-            (
-                vec![
-                    Command::Abandon { reason, note: None },
-                    Command::Request(request),
-                ],
-                adopted,
-            )
+            let by = request.artifact.clone();
+            let reason = AbandonReason::Superseded { by };
+            let abandon = Command::Abandon { reason, note: None };
+            let request = Command::Request(Requested { base, ..request });
+            (vec![abandon, request], Adopted::Superseded(deploy.id))
         }
     };
-    run.record(ledger, commands)?;
+    record(ledger, commands, notice)?;
     Ok(adopted)
+}
+
+/// Ends the attempt before its first step, because the world cannot be reached.
+pub fn give_up(
+    ledger: &mut Ledger<'_>,
+    fault: Fault,
+    notice: &(dyn Fn(Notice<'_>) + Sync),
+) -> Result<Outcome, LedgerError> {
+    let failed = failed(Step::Observe, None, fault);
+    record(ledger, vec![Command::Fail(failed)], notice)?;
+    Ok(outcome(ledger))
+}
+
+fn record(
+    ledger: &mut Ledger<'_>,
+    commands: Vec<Command>,
+    notice: &(dyn Fn(Notice<'_>) + Sync),
+) -> Result<Vec<Recorded>, LedgerError> {
+    let recorded = ledger.record(commands)?;
+    for fact in &recorded {
+        notice(Notice::Recorded(fact));
+    }
+    Ok(recorded)
 }
 
 /// Goes on until the machine rests: the deploy is applied, or its attempt has failed.
@@ -217,11 +233,7 @@ impl<W: World> Run<'_, W> {
         ledger: &mut Ledger<'_>,
         commands: Vec<Command>,
     ) -> Result<Vec<Recorded>, LedgerError> {
-        let recorded = ledger.record(commands)?;
-        for fact in &recorded {
-            (self.notice)(Notice::Recorded(fact));
-        }
-        Ok(recorded)
+        record(ledger, commands, self.notice)
     }
 
     /// Waits for something that may be stopped in the middle without harm.

@@ -13,7 +13,7 @@ mod survey;
 mod tests;
 mod world;
 
-pub use drive::{Adopted, Outcome, Run, adopt, proceed};
+pub use drive::{Adopted, Outcome, Run, adopt, give_up, proceed};
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
 pub use ledger::{Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_state, typed};

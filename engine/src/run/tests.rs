@@ -265,7 +265,7 @@ fn process(
             tool: "test".to_owned(),
         };
         let mut ledger = Ledger::open(&mortal, stamp, author)?;
-        let adopted = adopt(&run, &mut ledger, request)?;
+        let adopted = adopt(&mut ledger, request, run.notice)?;
         let outcome = proceed(&run, &mut ledger).await?;
         assert_eq!(
             ledger.state(),

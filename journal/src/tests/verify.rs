@@ -57,7 +57,7 @@ type Harm = fn(&mut State);
     // Somebody moved the end of a stream on without touching the head that is kept apart.
     state.records.pop_last();
 }, 5, What::LostTail(5))]
-#[case::truncated_record(|state: &mut State| drop(state.records.get_mut(&2).unwrap().pop()), 2, What::PayloadChanged)]
+#[case::truncated_record(|state: &mut State| { state.records.get_mut(&2).unwrap().pop(); }, 2, What::PayloadChanged)]
 #[case::emptied_record(|state: &mut State| state.records.get_mut(&2).unwrap().clear(), 2, What::Unreadable("the layout".to_owned()))]
 #[case::replaced(|state: &mut State| copy_record(&forged(), state, 3), 3, What::Unlinked)]
 #[case::replaced_end(|state: &mut State| copy_record(&forged(), state, 5), 5, What::Unlinked)]
@@ -68,9 +68,9 @@ type Harm = fn(&mut State);
 #[case::kept_head_missing(|state: &mut State| state.kept = Kept::Missing, 5, What::KeptHeadMissing)]
 #[case::kept_head_damaged(|state: &mut State| state.kept = Kept::Damaged, 5, What::KeptHeadDamaged)]
 #[case::index_empty(|state: &mut State| state.starts.clear(), 1, What::Index)]
-#[case::index_lacks_a_deploy(|state: &mut State| drop(state.starts.remove(&4)), 4, What::Index)]
-#[case::index_invents_a_deploy(|state: &mut State| drop(state.starts.insert(2, id(9))), 5, What::Index)]
-#[case::index_lost_a_deploy(|state: &mut State| drop(state.by_deploy.remove(&id(2))), 4, What::Index)]
+#[case::index_lacks_a_deploy(|state: &mut State| { state.starts.remove(&4); }, 4, What::Index)]
+#[case::index_invents_a_deploy(|state: &mut State| { state.starts.insert(2, id(9)); }, 5, What::Index)]
+#[case::index_lost_a_deploy(|state: &mut State| { state.by_deploy.remove(&id(2)); }, 4, What::Index)]
 fn damage_is_found_and_named(#[case] harm: Harm, #[case] sequence: u64, #[case] what: What) {
     let store = small();
     assert_eq!(chain::verify(&store, None).unwrap().damage, None);
@@ -217,7 +217,7 @@ proptest! {
         attempt in any::<u32>(),
         actor in "[^\\p{Cc}]{1,60}",
     ) {
-        let given = Draft { attempt, actor, ..draft_of(1, payload) };
+        let given = Draft { actor, attempt, ..draft_of(1, payload) };
         let fact = crate::record::seal(&stream(), &Head::empty(&stream()), given);
         let record = crate::record::decode(&crate::record::encode(&fact)).unwrap();
         prop_assert_eq!(record.header, fact.header);

@@ -1,0 +1,54 @@
+//! `abandon`: gives up the unfinished deploy of a target. Nothing is undone.
+
+use std::process::ExitCode;
+
+use engine::machine::{AbandonReason, Command};
+use engine::run::{Author, Ledger};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Ended;
+use crate::args::{Abandon, Global};
+use crate::command::resume;
+use crate::identity::{self, SystemStamp, TOOL};
+use crate::output::Output;
+use crate::target;
+
+#[derive(Serialize)]
+struct Abandoned {
+    target: String,
+    deploy: Uuid,
+    head: String,
+}
+
+/// Abandons.
+pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
+    let (stream, deploy) = resume::unfinished(global, args.target.as_deref())?;
+    let actor = identity::actor(args.actor.as_deref());
+    let owned = target::own(&target::root(global)?, &stream, &actor)?;
+    let author = Author {
+        actor,
+        tool: TOOL.to_owned(),
+    };
+    let mut ledger = Ledger::open(owned.store(), &SystemStamp, author)
+        .map_err(|error| target::ledger_failure(&error))?;
+    let command = Command::Abandon {
+        reason: AbandonReason::GivenUp,
+        note: args.message.clone(),
+    };
+    ledger
+        .record(vec![command])
+        .map_err(|error| target::ledger_failure(&error))?;
+    let body = Abandoned {
+        target: stream.to_string(),
+        deploy: deploy.id,
+        head: target::head_text(ledger.head()),
+    };
+    output.result("abandoned", &body, || {
+        format!(
+            "abandoned {} of {}; journal head {}",
+            body.deploy, body.target, body.head
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

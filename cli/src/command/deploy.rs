@@ -1,0 +1,155 @@
+//! `deploy`: from a request to rest. Also what `deploy` and `resume` have in common.
+
+use std::process::ExitCode;
+
+use engine::machine::Applied;
+use engine::run::{
+    Adopted, Author, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up, proceed,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Ended;
+use crate::args::{Acting, Deploy, Global};
+use crate::failure::{Failure, Kind};
+use crate::identity::{self, SystemStamp, TOOL};
+use crate::output::Output;
+use crate::prepare::{self, Prepared};
+use crate::report::Reporter;
+use crate::{signals, target};
+
+/// Deploys, or goes on with the unfinished deploy of the same request.
+pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
+    let prepared = prepare::request(&args.request)?;
+    drive(global, &prepared, &args.acting, output)
+}
+
+/// What a run ended with.
+#[derive(Serialize)]
+struct Ending<'a> {
+    target: String,
+    deploy: Uuid,
+    attempt: u32,
+    head: String,
+    superseded: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<&'a Applied>,
+}
+
+/// Owns the target, adopts the request and goes on until the machine rests.
+pub(crate) fn drive(
+    global: &Global,
+    prepared: &Prepared,
+    acting: &Acting,
+    output: &Output,
+) -> Ended {
+    let actor = identity::actor(acting.actor.as_deref());
+    let root = target::root(global)?;
+    let owned = target::own(&root, &prepared.target, &actor)?;
+    let reporter = Reporter::new(output, acting.explain);
+    let notice = |notice: Notice<'_>| reporter.tell(notice);
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let ended = runtime.block_on(async {
+        let interrupts = signals::listen()?;
+        let mut ledger = Ledger::open(
+            owned.store(),
+            &SystemStamp,
+            Author {
+                actor,
+                tool: TOOL.to_owned(),
+            },
+        )
+        .map_err(|error| target::ledger_failure(&error))?;
+        let (adopted, outcome) = attempt(prepared, acting, &interrupts, &notice, &mut ledger)
+            .await
+            .map_err(|error| target::ledger_failure(&error))?;
+        report(prepared, output, &ledger, &adopted, outcome)
+    });
+    // Aborted work on blocking threads must not keep the process; what matters has been recorded.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn attempt(
+    prepared: &Prepared,
+    acting: &Acting,
+    interrupts: &Interrupts,
+    notice: &(dyn Fn(Notice<'_>) + Sync),
+    ledger: &mut Ledger<'_>,
+) -> Result<(Adopted, Outcome), LedgerError> {
+    let adopted = adopt(ledger, prepared.request.clone(), notice)?;
+    let outcome = match prepared.world().await {
+        Err(fault) => give_up(ledger, fault, notice)?,
+        Ok(world) => {
+            let run = Run {
+                world: &world,
+                artifact: &prepared.artifact,
+                registries: &prepared.registries,
+                jobs: prepare::jobs(acting.jobs),
+                interrupts,
+                notice,
+            };
+            proceed(&run, ledger).await?
+        }
+    };
+    Ok((adopted, outcome))
+}
+
+fn report(
+    prepared: &Prepared,
+    output: &Output,
+    ledger: &Ledger<'_>,
+    adopted: &Adopted,
+    outcome: Outcome,
+) -> Ended {
+    let Some(deploy) = &ledger.state().deploy else {
+        return Err(Failure::new(Kind::Internal, "a run ended without a deploy"));
+    };
+    let head = target::head_text(ledger.head());
+    let (target, attempt) = (prepared.target.to_string(), deploy.attempt);
+    let superseded = match adopted {
+        Adopted::Begun | Adopted::Resumed => None,
+        Adopted::Superseded(old) => Some(*old),
+    };
+    match outcome {
+        Outcome::Applied(applied) => {
+            let body = Ending {
+                target,
+                deploy: deploy.id,
+                attempt,
+                head,
+                superseded,
+                applied: Some(&applied),
+            };
+            output.result("applied", &body, || {
+                format!(
+                    "applied {} onto {} (attempt {attempt}); journal head {}",
+                    body.deploy, body.target, body.head
+                )
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Failed(failed) => {
+            let resumable = failed.retryable;
+            let mut failure = Failure::from(failed);
+            if resumable || failure.hints.is_empty() {
+                failure = failure.hint(format!(
+                    "go on with `artifactctl resume {target}`, or run the same deploy again"
+                ));
+            }
+            if output.is_json() {
+                let body = Ending {
+                    target,
+                    deploy: deploy.id,
+                    attempt,
+                    head,
+                    superseded,
+                    applied: None,
+                };
+                output.json("failed", &body)?;
+            }
+            Err(failure)
+        }
+    }
+}

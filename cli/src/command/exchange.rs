@@ -1,0 +1,95 @@
+//! `export` and `import`: a target's journal as JSON lines.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::process::ExitCode;
+
+use journal::{Journal, exchange};
+use serde::Serialize;
+
+use crate::Ended;
+use crate::args::{Export, Global, Import};
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::{identity, target};
+
+/// Writes the journal to standard output.
+pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
+    let (root, stream) = target::one(global, args.target.as_deref())?;
+    let reader = target::reader(&root, &stream)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    exchange::export(&reader, &mut out).map_err(|error| Failure::of(Kind::Journal, &error))?;
+    out.flush()
+        .map_err(|error| Failure::of(Kind::Unreachable, &error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Imported {
+    target: String,
+    facts: u64,
+    head: String,
+}
+
+/// Reads an export into a target that has no facts: everything is verified before anything is written.
+pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
+    let root = target::root(global)?;
+    let mut file = if args.file.as_os_str() == "-" {
+        spooled()?
+    } else {
+        open(args)?
+    };
+    let checked = exchange::check(BufReader::new(&mut file)).map_err(|error| {
+        Failure::of(Kind::Journal, &error).hint("export the journal again from where it is whole")
+    })?;
+    let stream = checked.stream;
+    let holder = target::holder(&identity::actor(None));
+    std::io::Seek::rewind(&mut file).map_err(|error| Failure::of(Kind::Unreachable, &error))?;
+    let head = Journal::import(&root, &stream, holder, BufReader::new(file)).map_err(|error| {
+        let kind = match &error {
+            journal::ImportIntoError::Own(_) => Kind::Refused,
+            journal::ImportIntoError::Import(exchange::ImportError::NotEmpty { .. }) => {
+                Kind::Refused
+            }
+            journal::ImportIntoError::Import(_) => Kind::Journal,
+        };
+        Failure::of(kind, &error).hint("import into another directory with `--journal DIR`")
+    })?;
+    let body = Imported {
+        target: stream.to_string(),
+        facts: head.sequence,
+        head: target::head_text(&head),
+    };
+    output.result("imported", &body, || {
+        format!(
+            "imported {} facts into {}; head {}",
+            body.facts, body.target, body.head
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(args: &Import) -> Result<File, Failure> {
+    File::open(&args.file).map_err(|error| {
+        let mut failure = Failure::new(
+            Kind::Unreachable,
+            format!("cannot read `{}`", args.file.display()),
+        );
+        failure.causes.push(error.to_string());
+        failure
+    })
+}
+
+/// Standard input, kept in a file since it is read twice: to verify, and to import.
+fn spooled() -> Result<File, Failure> {
+    let spool = || -> std::io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        std::io::copy(&mut std::io::stdin().lock().take(SPOOL_MAX), &mut file)?;
+        std::io::Seek::rewind(&mut file)?;
+        Ok(file)
+    };
+    spool().map_err(|error| Failure::of(Kind::Unreachable, &error))
+}
+
+/// The largest export that is read from standard input: 4 GiB.
+const SPOOL_MAX: u64 = 4 << 30;

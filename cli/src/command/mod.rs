@@ -1,0 +1,43 @@
+//! One file per command.
+
+mod abandon;
+mod assert;
+mod completions;
+mod deploy;
+mod exchange;
+mod history;
+mod manifest;
+mod plan;
+mod provision;
+mod resume;
+mod show;
+mod status;
+mod verify;
+
+use crate::Ended;
+use crate::args::{Args, Command};
+use crate::output::Output;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
+    let global = &args.global;
+    match &args.command {
+        Command::Deploy(deploy) if deploy.dry_run => {
+            plan::run(global, &deploy.request, false, output)
+        }
+        Command::Deploy(deploy) => deploy::run(global, deploy, output),
+        Command::Plan(plan) => plan::run(global, &plan.request, plan.exit_code, output),
+        Command::Resume(resume) => resume::run(global, resume, output),
+        Command::Abandon(abandon) => abandon::run(global, abandon, output),
+        Command::Status(status) => status::run(global, status, output),
+        Command::History(history) => history::run(global, history, output),
+        Command::Show(show) => show::run(global, show, output),
+        Command::Verify(verify) => verify::run(global, verify, output),
+        Command::Assert(assert) => assert::run(global, assert, output),
+        Command::Export(export) => exchange::export(global, export, output),
+        Command::Import(import) => exchange::import(global, import, output),
+        Command::Manifest(manifest) => manifest::run(manifest, output),
+        Command::Provision(provision) => provision::run(provision, output),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}

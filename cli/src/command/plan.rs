@@ -1,0 +1,103 @@
+//! `plan`: what a deploy would do, touching nothing.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use engine::compat::Verdict;
+use engine::merge::ConfigFile;
+use engine::run::{Plan, PlanError, plan};
+use journal::Facts;
+
+use crate::Ended;
+use crate::args::{Global, Request};
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::report::image_line;
+use crate::{prepare, target};
+
+/// Makes a plan and shows it.
+pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &Output) -> Ended {
+    let prepared = prepare::request(request)?;
+    let root = target::root(global)?;
+    let known = journal::Journal::targets(&root).map_err(|error| target::read_failure(&error))?;
+    let reader = known
+        .contains(&prepared.target)
+        .then(|| target::reader(&root, &prepared.target))
+        .transpose()?;
+    let facts = reader.as_ref().map(|reader| reader as &dyn Facts);
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let plan = runtime.block_on(async {
+        let world = prepared.world().await.map_err(Failure::from)?;
+        plan(
+            &world,
+            &prepared.artifact,
+            &prepared.registries,
+            &prepared.request,
+            facts,
+        )
+        .await
+        .map_err(|error| match error {
+            PlanError::Ledger(error) => target::ledger_failure(&error),
+            PlanError::Failed(failed) => Failure::from(failed),
+        })
+    })?;
+    output.result("plan", &plan, || text(&plan))?;
+    match plan.verdict {
+        Verdict::Incompatible => Err(Failure::new(
+            Kind::Incompatible,
+            "the running stack does not fit the artifact",
+        )),
+        Verdict::Compatible if exit_code && plan.changes_anything() => {
+            Ok(ExitCode::from(Kind::Drift.code()))
+        }
+        Verdict::Compatible => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for finding in &plan.findings {
+        let _ = writeln!(text, "check: {}", finding.sentence());
+    }
+    if let Some(merged) = &plan.configuration {
+        for (sign, keys) in [
+            ("+", &merged.changes.added),
+            ("~", &merged.changes.changed),
+            ("-", &merged.changes.removed),
+        ] {
+            for key in keys {
+                let _ = writeln!(text, "config: {sign} {}", key.0);
+            }
+        }
+        for drift in &merged.drift {
+            let _ = writeln!(
+                text,
+                "drift: {} was changed by hand and would be overwritten",
+                drift.key.0
+            );
+        }
+        for warning in &merged.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+    }
+    for file in ConfigFile::ALL {
+        let state = match (plan.current.get(&file), plan.texts.get(&file)) {
+            (_, None) => continue,
+            (None, Some(_)) => "would be created",
+            (Some(current), Some(new)) if current == new => "stays as it is",
+            (Some(_), Some(_)) => "would be rewritten",
+        };
+        let _ = writeln!(text, "file: {} {state}", file.file_name());
+    }
+    for image in &plan.images {
+        let _ = writeln!(text, "image:{}", image_line(image));
+    }
+    let ending = match plan.verdict {
+        Verdict::Incompatible => "a deploy would be refused",
+        Verdict::Compatible if plan.changes_anything() => "a deploy would make these changes",
+        Verdict::Compatible => "a deploy would change nothing",
+    };
+    let _ = writeln!(text, "{ending}");
+    text
+}

@@ -1,0 +1,58 @@
+//! `resume`: goes on with the unfinished deploy of a target, from what the journal says of it.
+
+use std::path::Path;
+
+use engine::machine::Deploy;
+use engine::run::latest_state;
+use journal::StreamId;
+
+use crate::Ended;
+use crate::args::{Global, Resume};
+use crate::command::deploy;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::{prepare, target};
+
+/// Resumes.
+pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
+    let (_, unfinished) = unfinished(global, args.target.as_deref())?;
+    let prepared = prepare::recorded(&unfinished.request)?;
+    deploy::drive(global, &prepared, &args.acting, output)
+}
+
+/// The unfinished deploy that is meant: of the named target, else the only one there is.
+pub(crate) fn unfinished(
+    global: &Global,
+    named: Option<&str>,
+) -> Result<(StreamId, Deploy), Failure> {
+    let (root, targets) = target::all_or(global, named)?;
+    let mut found = Vec::new();
+    for stream in targets {
+        if let Some(deploy) = of_target(&root, &stream)? {
+            found.push((stream, deploy));
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(found), true) => Ok(found),
+        (None, _) => Err(Failure::new(Kind::Refused, "no deploy is unfinished")
+            .hint("`artifactctl status` shows how each target stands")),
+        (Some(last), false) => {
+            let names: Vec<String> = found
+                .iter()
+                .chain([&last])
+                .map(|(stream, _)| stream.to_string())
+                .collect();
+            Err(Failure::new(
+                Kind::Usage,
+                format!("several deploys are unfinished: {}", names.join(", ")),
+            )
+            .hint("name one target"))
+        }
+    }
+}
+
+fn of_target(root: &Path, stream: &StreamId) -> Result<Option<Deploy>, Failure> {
+    let reader = target::reader(root, stream)?;
+    let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
+    Ok(state.unfinished().cloned())
+}

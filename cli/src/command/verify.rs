@@ -1,0 +1,107 @@
+//! `verify`: the journal's hash chain is whole, and its facts can follow each other.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use engine::run::{deploy_facts, fold};
+use journal::{Facts, Head, StreamId, VerifyReport, chain};
+use serde::Serialize;
+
+use crate::Ended;
+use crate::args::{Global, Verify};
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::target;
+
+#[derive(Serialize)]
+struct Verified {
+    #[serde(flatten)]
+    report: VerifyReport,
+    /// The first deploy whose facts cannot follow each other, in words.
+    illegal: Option<String>,
+}
+
+/// Verifies every target that is meant, all of them before the first failure is reported.
+pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
+    let noted = args.head.as_deref().map(target::parse_head).transpose()?;
+    let (root, targets) = match noted {
+        // A head belongs to one target.
+        Some(_) => {
+            let (root, one) = target::one(global, args.target.as_deref())?;
+            (root, vec![one])
+        }
+        None => target::all_or(global, args.target.as_deref())?,
+    };
+    let mut damaged = Vec::new();
+    for stream in &targets {
+        let verified = verify(&root, stream, noted.as_ref())?;
+        output.result("verified", &verified, || text(&verified))?;
+        let reason = verified
+            .report
+            .damage
+            .as_ref()
+            .map(ToString::to_string)
+            .or(verified.illegal);
+        damaged.extend(reason.map(|reason| format!("{stream}: {reason}")));
+    }
+    if targets.is_empty() {
+        crate::report::talk("no deploy has been recorded");
+    }
+    if damaged.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kind = if noted.is_some() {
+        Kind::Assertion
+    } else {
+        Kind::Journal
+    };
+    Err(Failure::new(kind, damaged.join("\n"))
+        .hint("keep the journal as it is, and import the last export into another directory"))
+}
+
+fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verified, Failure> {
+    let reader = target::reader(root, stream)?;
+    let report = chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
+    let illegal = if report.damage.is_none() {
+        illegal(&reader)?
+    } else {
+        None
+    };
+    Ok(Verified { report, illegal })
+}
+
+/// Folds every deploy, a page of the index at a time.
+fn illegal(facts: &dyn Facts) -> Result<Option<String>, Failure> {
+    const PAGE: usize = 256;
+    let mut before = None;
+    loop {
+        let page = facts
+            .latest_deploys(before, PAGE)
+            .map_err(|error| target::store_failure(&error))?;
+        for &(first, _) in &page {
+            if let Err(error) = deploy_facts(facts, first).and_then(|facts| fold(&facts)) {
+                return Ok(Some(Failure::of(Kind::Journal, &error).sentence()));
+            }
+        }
+        match page.last() {
+            Some(&(first, _)) => before = Some(first),
+            None => return Ok(None),
+        }
+    }
+}
+
+fn text(verified: &Verified) -> String {
+    let Verified { report, illegal } = verified;
+    let state = match (&report.damage, illegal) {
+        (Some(damage), _) => format!("damaged: {damage}"),
+        (None, Some(illegal)) => format!("damaged: {illegal}"),
+        (None, None) => "whole".to_owned(),
+    };
+    format!(
+        "{}: {state}; {} facts of {} deploys, head {}",
+        report.stream,
+        report.facts,
+        report.deploys,
+        target::head_text(&report.head)
+    )
+}

@@ -1,0 +1,200 @@
+//! From flags, or from a recorded request, to everything a run needs. Every check that needs no side effect is here.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::contract::{render_violations, required_secrets};
+use engine::docker::{DockerWorld, Limits, WorldOptions, connect};
+use engine::image::{Registries, proxy};
+use engine::load::{self, Artifact, LoadError};
+use engine::machine::{ComposeCall, Options, Requested};
+use engine::run::Fault;
+use journal::StreamId;
+
+use crate::args::{Compose, Request};
+use crate::failure::{Failure, Kind};
+use crate::report;
+
+/// A request that has passed the payload contract.
+pub(crate) struct Prepared {
+    pub(crate) artifact: Arc<Artifact>,
+    pub(crate) request: Requested,
+    pub(crate) registries: Registries,
+    pub(crate) target: StreamId,
+}
+
+impl Prepared {
+    /// Reaches the engine. The fault says what is not there.
+    pub(crate) async fn world(&self) -> Result<DockerWorld, Fault> {
+        let docker_host = variable("DOCKER_HOST");
+        let engine = connect(docker_host.as_deref(), Limits::default()).await?;
+        let options = WorldOptions {
+            out: PathBuf::from(&self.request.out),
+            artifact: Arc::clone(&self.artifact),
+            registries: self.registries.clone(),
+            esb_tag: variable("ESB_TAG"),
+            build_args: proxy::build_args(&proxy_environment(), &self.registries),
+        };
+        Ok(DockerWorld::new(engine, options))
+    }
+}
+
+/// A variable of the environment; a blank one counts as unset.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+/// Checks the artifact, the secrets and the environment, before anything else happens.
+pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
+    let options = Options {
+        compat: request.compat.into(),
+        strict_warnings: request.strict_warnings,
+        no_cache: request.no_cache,
+        prune: !request.no_prune,
+        platform: request.platform.clone(),
+        provision: request
+            .provision
+            .then(|| compose_call(&request.compose))
+            .transpose()?,
+        secret_env: request.secret_env.as_deref().map(absolute).transpose()?,
+    };
+    prepare(
+        &request.artifact,
+        &request.out,
+        request.compose_project.as_deref(),
+        options,
+    )
+}
+
+/// The same from a recorded request. The artifact must still be the one that was asked for.
+pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
+    let prepared = prepare(
+        Path::new(&recorded.manifest_path),
+        Path::new(&recorded.out),
+        Some(&recorded.project),
+        recorded.options.clone(),
+    )?;
+    if prepared.request.artifact != recorded.artifact {
+        return Err(Failure::new(
+            Kind::Refused,
+            format!(
+                "the artifact `{}` has changed since the deploy was asked for",
+                recorded.manifest_path
+            ),
+        )
+        .hint(format!(
+            "deploy it as it is: `artifactctl deploy --artifact {} --out {}`",
+            recorded.manifest_path, recorded.out
+        )));
+    }
+    Ok(prepared)
+}
+
+fn prepare(
+    manifest: &Path,
+    out: &Path,
+    project: Option<&str>,
+    options: Options,
+) -> Result<Prepared, Failure> {
+    let artifact = load::artifact(manifest).map_err(|error| load_failure(&error))?;
+    for warning in &artifact.warnings {
+        report::talk(&format!("warning: {warning}"));
+    }
+    let required = required_secrets(&artifact.manifest);
+    load::secrets(options.secret_env.as_deref().map(Path::new), &required)
+        .map_err(|error| load_failure(&error))?;
+    let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
+    let (container, host, fallback) = (
+        variable("CONTAINER_REGISTRY"),
+        variable("HOST_REGISTRY_ADDR"),
+        variable("REGISTRY"),
+    );
+    let registries = Registries::new(container.as_deref(), host.as_deref(), fallback.as_deref())
+        .map_err(|error| Failure::of(Kind::Usage, &error))?;
+    let project = project.unwrap_or(&artifact.manifest.project).to_owned();
+    let target = StreamId::new(&project, &artifact.manifest.env)
+        .map_err(|error| Failure::of(Kind::Payload, &error))?;
+    let out = PathBuf::from(absolute(out)?);
+    let request = Requested {
+        artifact: artifact.digest_with(&inputs.digests()),
+        manifest_path: artifact.manifest_path.display().to_string(),
+        manifest: artifact.manifest.clone(),
+        project,
+        out: out.display().to_string(),
+        options,
+        base: None,
+    };
+    Ok(Prepared {
+        artifact: Arc::new(artifact),
+        request,
+        registries,
+        target,
+    })
+}
+
+/// The proxy variables, in both spellings; nothing else of the environment reaches a build.
+fn proxy_environment() -> BTreeMap<String, String> {
+    let names = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    ];
+    names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .collect()
+}
+
+/// How Compose is called, with absolute paths.
+pub(crate) fn compose_call(compose: &Compose) -> Result<ComposeCall, Failure> {
+    Ok(ComposeCall {
+        files: compose
+            .compose_file
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<Result<_, _>>()?,
+        env_file: compose.env_file.as_deref().map(absolute).transpose()?,
+        project_dir: compose.project_dir.as_deref().map(absolute).transpose()?,
+        with_deps: compose.with_deps,
+    })
+}
+
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(path).map_err(|error| Failure::of(Kind::Usage, &error))?;
+    absolute.into_os_string().into_string().map_err(|path| {
+        Failure::new(
+            Kind::Usage,
+            format!("path `{}` is not valid UTF-8", path.to_string_lossy()),
+        )
+    })
+}
+
+/// An artifact that cannot be loaded.
+pub(crate) fn load_failure(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Violations(violations) => {
+            let failure = Failure::new(Kind::Payload, render_violations(violations));
+            violations
+                .iter()
+                .filter_map(|violation| violation.hint.clone())
+                .take(3)
+                .fold(failure, Failure::hint)
+        }
+        other => Failure::of(Kind::Payload, other),
+    }
+}
+
+/// Builds at a time: as asked, else twice the processors (a build waits for the engine and the registry), at most 8.
+pub(crate) fn jobs(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked
+        .or_else(|| NonZeroUsize::new((2 * processors).min(8)))
+        .unwrap_or(NonZeroUsize::MIN)
+}

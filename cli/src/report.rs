@@ -1,0 +1,325 @@
+//! What a run says while it runs: bars on a terminal, plain lines in a pipe, JSON lines when asked for.
+//!
+//! The words of a fact live here once, for the live run and for `show`.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use engine::compat::{Grade, Verdict};
+use engine::contract::FunctionName;
+use engine::machine::{AbandonReason, Event, ImageSource, Recorded};
+use engine::run::{Notice, PlannedImage};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::output::Output;
+
+/// Sets up logging to standard error: warnings, or more with each `-v`; `ARTIFACTCTL_LOG` overrides.
+pub(crate) fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    // The HTTP and registry clients log requests with their headers at their finest levels; those stay off.
+    let filter = format!(
+        "{level},hyper=warn,hyper_util=warn,reqwest=warn,oci_client=warn,bollard=warn,rustls=warn"
+    );
+    let filter =
+        EnvFilter::try_from_env("ARTIFACTCTL_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
+}
+
+/// Tells a person, or a pipe, what a run does.
+pub(crate) struct Reporter<'a> {
+    output: &'a Output,
+    explain: bool,
+    /// Draws on standard error; hidden when that is no terminal.
+    bars: Option<MultiProgress>,
+    builds: Mutex<BTreeMap<FunctionName, ProgressBar>>,
+}
+
+/// A fact as JSON output shows it.
+#[derive(Serialize)]
+struct FactLine<'a> {
+    sequence: u64,
+    deploy: uuid::Uuid,
+    kind: &'a str,
+    payload: serde_json::Value,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(output: &'a Output, explain: bool) -> Self {
+        let bars = (std::io::stderr().is_terminal() && !output.is_json()).then(MultiProgress::new);
+        Self {
+            output,
+            explain,
+            bars,
+            builds: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Tells one notice.
+    pub(crate) fn tell(&self, notice: Notice<'_>) {
+        match notice {
+            Notice::Recorded(fact) => self.recorded(fact),
+            Notice::ImagesPlanned(images) => self.planned(images),
+            Notice::BuildStarted(function) => self.started(function),
+            Notice::Line { function, text } => self.line(function, text),
+            Notice::BuildEnded(function) => self.ended(function),
+            Notice::Stopping { in_flight: 0 } => {
+                self.say("stopping; press Ctrl-C again to abort the step at hand")
+            }
+            Notice::Stopping { in_flight } => {
+                self.say(&format!("stopping when {in_flight} builds in flight are done; press Ctrl-C again to abort them"));
+            }
+        }
+    }
+
+    fn recorded(&self, fact: &Recorded) {
+        if self.output.is_json() {
+            let payload =
+                serde_json::from_slice(&engine::machine::encode(&fact.event)).unwrap_or_default();
+            let line = FactLine {
+                sequence: fact.sequence,
+                deploy: fact.deploy,
+                kind: fact.event.kind(),
+                payload,
+            };
+            // A reader that has gone away does not stop a deploy.
+            let _ = self.output.json("fact", &line);
+        }
+        for line in words(&fact.event, self.explain) {
+            self.say(&line);
+        }
+    }
+
+    fn planned(&self, images: &[PlannedImage]) {
+        let builds: Vec<&PlannedImage> = images
+            .iter()
+            .filter(|image| !image.build_because.is_empty())
+            .collect();
+        self.say(&format!(
+            "images: {} in the registry, {} to build",
+            images.len() - builds.len(),
+            builds.len()
+        ));
+        if self.explain {
+            for line in images.iter().map(image_line) {
+                self.say(&line);
+            }
+        }
+    }
+
+    fn started(&self, function: &FunctionName) {
+        let Some(bars) = &self.bars else {
+            return self.say(&format!("building {function}"));
+        };
+        let bar = bars.add(ProgressBar::new_spinner());
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        bar.set_prefix(function.to_string());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.with_builds(|builds| drop(builds.insert(function.clone(), bar)));
+    }
+
+    fn line(&self, function: Option<&FunctionName>, text: &str) {
+        match function {
+            None => self.say(&format!("provisioner: {text}")),
+            Some(function) => {
+                self.with_builds(|builds| {
+                    if let Some(bar) = builds.get(function) {
+                        bar.set_message(text.to_owned());
+                    }
+                });
+                tracing::debug!(%function, text, "build");
+            }
+        }
+    }
+
+    fn ended(&self, function: &FunctionName) {
+        self.with_builds(|builds| {
+            if let Some(bar) = builds.remove(function) {
+                bar.finish_and_clear();
+            }
+        });
+    }
+
+    fn with_builds(&self, act: impl FnOnce(&mut BTreeMap<FunctionName, ProgressBar>)) {
+        act(&mut self
+            .builds
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// Says a line on standard error, above the bars when there are some.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => drop(bars.println(line)),
+            None => talk(line),
+        }
+    }
+}
+
+/// Says a line on standard error.
+pub(crate) fn talk(line: &str) {
+    use std::io::Write;
+    // Whoever closed standard error does not want to hear.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// One planned image in one line.
+pub(crate) fn image_line(image: &PlannedImage) -> String {
+    if image.build_because.is_empty() {
+        return format!("  reuse {} ({})", image.function, image.reference);
+    }
+    let causes: Vec<String> = image
+        .build_because
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    format!(
+        "  build {} ({}): {}",
+        image.function,
+        image.reference,
+        causes.join("; ")
+    )
+}
+
+/// An event in words, a line each; the first line begins with its kind.
+pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
+    match event {
+        Event::Requested(requested) => vec![format!(
+            "requested: artifact {} from {} onto project {}, into {}",
+            short(requested.artifact.hex()),
+            requested.manifest_path,
+            requested.project,
+            requested.out
+        )],
+        Event::Observed(observed) => {
+            let observation = &observed.observation;
+            let services: Vec<String> = observation
+                .containers
+                .iter()
+                .map(|container| {
+                    let version = container
+                        .version
+                        .as_ref()
+                        .map_or("?", |version| version.value.as_str());
+                    format!("{} {version}", container.service)
+                })
+                .collect();
+            let services = if services.is_empty() {
+                "nothing running".to_owned()
+            } else {
+                services.join(", ")
+            };
+            vec![format!(
+                "observed: {services} (engine {})",
+                observation.engine.version
+            )]
+        }
+        Event::CompatChecked(checked) => {
+            let verdict = match checked.verdict {
+                Verdict::Compatible => "compatible",
+                Verdict::Incompatible => "incompatible",
+            };
+            let mut lines = vec![format!(
+                "checked: {verdict}, {} findings",
+                checked.findings.len()
+            )];
+            let shown = checked
+                .findings
+                .iter()
+                .filter(|finding| all || finding.grade >= Grade::Warn);
+            lines.extend(shown.map(|finding| format!("  {}", finding.sentence())));
+            lines
+        }
+        Event::Merged(merged) => {
+            let changes = &merged.changes;
+            let mut lines = vec![format!(
+                "merged: {} added, {} changed, {} removed, {} images",
+                changes.added.len(),
+                changes.changed.len(),
+                changes.removed.len(),
+                merged.images.len()
+            )];
+            lines.extend(
+                merged.drift.iter().map(|drift| {
+                    format!("  drift: {} was changed by hand; overwriting", drift.key.0)
+                }),
+            );
+            lines.extend(
+                merged
+                    .warnings
+                    .iter()
+                    .map(|warning| format!("  warning: {warning}")),
+            );
+            lines
+        }
+        Event::ImageBuilt(image) => {
+            let how = match image.source {
+                ImageSource::Reused if !all => return Vec::new(),
+                ImageSource::Reused => "reused",
+                ImageSource::Built => "built",
+            };
+            let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
+            vec![format!(
+                "{how}: {} {} {} in {seconds:.1} s",
+                image.function,
+                image.reference,
+                short(image.digest.hex())
+            )]
+        }
+        Event::Applied(applied) => {
+            let written = applied.files.values().filter(|file| file.written).count();
+            let provision = applied.provision.as_ref().map_or_else(String::new, |run| {
+                format!("; provisioner exited {}", run.exit_code)
+            });
+            vec![format!(
+                "applied: {written} of {} files written{provision}",
+                applied.files.len()
+            )]
+        }
+        Event::Failed(failed) => {
+            let first = failed.message.lines().next().unwrap_or_default();
+            let about = failed
+                .function
+                .as_ref()
+                .map(|function| format!(" ({function})"))
+                .unwrap_or_default();
+            vec![format!("failed{about}: {first}")]
+        }
+        Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
+        Event::Abandoned(abandoned) => {
+            let why = match &abandoned.reason {
+                AbandonReason::Superseded { by } => {
+                    format!("superseded by artifact {}", short(by.hex()))
+                }
+                AbandonReason::GivenUp => "given up".to_owned(),
+            };
+            let note = abandoned
+                .note
+                .as_ref()
+                .map(|note| format!(": {note}"))
+                .unwrap_or_default();
+            vec![format!("abandoned: {why}{note}")]
+        }
+    }
+}
+
+/// The first digits of a hash, enough for a person to compare.
+pub(crate) fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
+}

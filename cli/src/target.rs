@@ -1,0 +1,247 @@
+//! Which journal, and which target of it.
+
+use std::path::PathBuf;
+
+use engine::run::LedgerError;
+use journal::{
+    AppendError, Fact, Facts, Head, Holder, Journal, OwnError, Owned, ReadError, Reader,
+    StoreError, StreamId,
+};
+use uuid::Uuid;
+
+use crate::args::Global;
+use crate::failure::{Failure, Kind};
+use crate::identity;
+
+/// Where the journal is: `--journal` or its variable, else the user's state directory.
+pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(root) = &global.journal {
+        return std::path::absolute(root).map_err(|error| Failure::of(Kind::Usage, &error));
+    }
+    let set = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    state
+        .map(|state| state.join("artifactctl/journal"))
+        .ok_or_else(|| {
+            Failure::new(
+                Kind::Usage,
+                "there is no place for a journal: neither `XDG_STATE_HOME` nor `HOME` is set",
+            )
+            .hint("name one with `--journal DIR`")
+        })
+}
+
+/// A target as the command line names it: `PROJECT/ENV`.
+pub(crate) fn parse(text: &str) -> Result<StreamId, Failure> {
+    let parsed = text
+        .split_once('/')
+        .map(|(project, env)| StreamId::new(project, env));
+    match parsed {
+        Some(Ok(stream)) => Ok(stream),
+        Some(Err(error)) => Err(Failure::of(Kind::Usage, &error)),
+        None => Err(Failure::new(Kind::Usage, format!("`{text}` is no target"))
+            .hint("a target is PROJECT/ENV; `artifactctl status` lists them")),
+    }
+}
+
+/// The targets that are meant: the one that is named, else all.
+pub(crate) fn all_or(
+    global: &Global,
+    named: Option<&str>,
+) -> Result<(PathBuf, Vec<StreamId>), Failure> {
+    let root = root(global)?;
+    let targets = match named {
+        Some(text) => vec![parse(text)?],
+        None => Journal::targets(&root).map_err(|error| read_failure(&error))?,
+    };
+    Ok((root, targets))
+}
+
+/// The target that is meant: the one that is named, else the only one.
+pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, StreamId), Failure> {
+    let (root, mut targets) = all_or(global, named)?;
+    match (targets.pop(), targets.is_empty()) {
+        (Some(target), true) => Ok((root, target)),
+        (None, _) => Err(Failure::new(
+            Kind::Refused,
+            format!("the journal `{}` is empty", root.display()),
+        )
+        .hint("deploy first, or name another journal with `--journal DIR`")),
+        (Some(last), false) => {
+            targets.push(last);
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            Err(Failure::new(
+                Kind::Usage,
+                format!("several targets are in the journal: {}", names.join(", ")),
+            )
+            .hint("name one of them"))
+        }
+    }
+}
+
+/// Opens a target for reading, also while a deploy runs.
+pub(crate) fn reader(root: &std::path::Path, target: &StreamId) -> Result<Reader, Failure> {
+    Journal::read(root, target).map_err(|error| read_failure(&error))
+}
+
+/// This process, as the lock names it.
+pub(crate) fn holder(actor: &str) -> Holder {
+    Holder {
+        actor: actor.to_owned(),
+        pid: std::process::id(),
+        host: identity::host(),
+        boot_id: identity::boot_id(),
+        since: jiff::Timestamp::now(),
+        deploy: None,
+    }
+}
+
+/// Takes a target for a deploy. Refused at once when another process holds it.
+pub(crate) fn own(
+    root: &std::path::Path,
+    target: &StreamId,
+    actor: &str,
+) -> Result<Owned, Failure> {
+    let holder = holder(actor);
+    Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
+}
+
+fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
+    match error {
+        OwnError::Held(holder) => Failure::new(
+            Kind::Refused,
+            format!(
+                "target `{target}` is held by {} (process {} on {}) since {}",
+                holder.actor, holder.pid, holder.host, holder.since
+            ),
+        )
+        .hint(format!(
+            "wait for it, or watch it with `artifactctl show latest --target {target}`"
+        )),
+        OwnError::Unnamed { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
+        OwnError::Store(error) => store_failure(error),
+        other @ (OwnError::Busy { .. } | OwnError::Io { .. }) => Failure::of(
+            Kind::Unreachable,
+            other,
+        )
+        .hint("check that the journal directory is writable, or name another with `--journal DIR`"),
+    }
+}
+
+/// A journal that cannot be read.
+pub(crate) fn read_failure(error: &ReadError) -> Failure {
+    match error {
+        ReadError::Absent { .. } => Failure::of(Kind::Refused, error)
+            .hint("`artifactctl status` lists the targets that have one"),
+        ReadError::Store(error) => store_failure(error),
+        ReadError::Busy { .. } | ReadError::Io { .. } => Failure::of(Kind::Unreachable, error),
+    }
+}
+
+/// A store that fails: damaged, in use, or away.
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Damaged(_) | StoreError::Failed { .. } => {
+            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
+        }
+        StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
+        StoreError::Busy { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
+        StoreError::Io { .. } | StoreError::Backend { .. } => Failure::of(Kind::Unreachable, error)
+            .hint("check the journal directory, or name another with `--journal DIR`"),
+    }
+}
+
+/// A ledger that fails, by what it failed of.
+pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
+    match error {
+        LedgerError::Refused(_) => Failure::of(Kind::Refused, error),
+        LedgerError::Append(AppendError::Store(error)) | LedgerError::Read(error) => {
+            store_failure(error)
+        }
+        LedgerError::Append(AppendError::Conflict { .. }) => Failure::of(Kind::Refused, error)
+            .hint("another process appended meanwhile; run the command again"),
+        LedgerError::Append(AppendError::Schema { .. }) => {
+            Failure::of(Kind::Journal, error).hint("update artifactctl")
+        }
+        LedgerError::Append(
+            AppendError::Reopened { .. }
+            | AppendError::TooLarge { .. }
+            | AppendError::BatchTooLarge { .. }
+            | AppendError::Empty
+            | AppendError::Field { .. },
+        ) => Failure::of(Kind::Internal, error),
+        LedgerError::Decode { .. } | LedgerError::Illegal { .. } | LedgerError::Base { .. } => {
+            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
+        }
+    }
+}
+
+/// A head as people copy it: `SEQUENCE:HASH`.
+pub(crate) fn head_text(head: &Head) -> String {
+    format!("{}:{}", head.sequence, head.hash)
+}
+
+/// Reads `SEQUENCE:HASH`.
+pub(crate) fn parse_head(text: &str) -> Result<Head, Failure> {
+    let parsed = text.split_once(':').and_then(|(sequence, hash)| {
+        Some(Head {
+            sequence: sequence.parse().ok()?,
+            hash: hash.parse().ok()?,
+        })
+    });
+    parsed.ok_or_else(|| {
+        Failure::new(Kind::Usage, format!("`{text}` is no head"))
+            .hint("a head is SEQUENCE:HASH, as a run prints it")
+    })
+}
+
+/// The facts of the deploy that is meant: `latest`, or an id.
+pub(crate) fn deploy_facts(
+    facts: &dyn Facts,
+    target: &StreamId,
+    named: &str,
+) -> Result<Vec<Fact>, Failure> {
+    let first = if named == "latest" {
+        facts
+            .latest_deploys(None, 1)
+            .map_err(|error| store_failure(&error))?
+            .first()
+            .map(|&(first, _)| first)
+    } else {
+        let id = Uuid::parse_str(named).map_err(|_| {
+            Failure::new(Kind::Usage, format!("`{named}` is no deploy"))
+                .hint("give a deploy's id, or `latest`")
+        })?;
+        facts
+            .deploy_start(id)
+            .map_err(|error| store_failure(&error))?
+    };
+    let first = first.ok_or_else(|| {
+        Failure::new(
+            Kind::Refused,
+            format!("target `{target}` has no deploy `{named}`"),
+        )
+        .hint(format!("`artifactctl history {target}` lists its deploys"))
+    })?;
+    raw_deploy(facts, first).map_err(|error| store_failure(&error))
+}
+
+/// The facts of the deploy that begins at a sequence, oldest first, not decoded.
+pub(crate) fn raw_deploy(facts: &dyn Facts, first: u64) -> Result<Vec<Fact>, StoreError> {
+    let mut all: Vec<Fact> = Vec::new();
+    for fact in journal::scan(facts, first) {
+        let fact = fact?;
+        if all
+            .first()
+            .is_some_and(|begin| begin.header.deploy != fact.header.deploy)
+        {
+            break;
+        }
+        all.push(fact);
+    }
+    Ok(all)
+}

@@ -1,0 +1,40 @@
+//! The applier as a program.
+//!
+//! Here: building it, and running it against a stack. Not here: what it does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::command::{self, CommandError};
+use crate::stack::Stack;
+use crate::workspace;
+
+/// Builds `artifactctl` when it is not there or its sources have changed, and says where it is.
+pub fn build() -> Result<PathBuf, CommandError> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _guard = BUILDING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let target_dir = workspace::target_dir();
+    let mut build = workspace::cargo();
+    build.args(["build", "--package", "cli", "--bin", "artifactctl"]);
+    command::run(build.arg("--target-dir").arg(&target_dir))?;
+    Ok(target_dir.join("debug/artifactctl"))
+}
+
+/// A command line of `artifactctl` that reaches a stack.
+pub fn command(program: &Path, stack: &Stack<'_>) -> Command {
+    let mut command = Command::new(program);
+    command.envs(stack.deploy_env());
+    // Settings of whoever runs this must not decide what is deployed.
+    for name in [
+        "ARTIFACTCTL_JOURNAL",
+        "REGISTRY",
+        "ESB_TAG",
+        "DOCKER_CONTEXT",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}

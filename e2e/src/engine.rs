@@ -1,0 +1,306 @@
+//! A Docker engine to test against: one that runs already, else one of our own.
+//!
+//! Here: finding, starting and stopping it, and command lines that talk to it. Not here: what runs on it (`stack`),
+//! installing (`packages`), cleaning up after a sudden end (`watchdog`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::command::{self, CommandError, last_lines};
+use crate::http;
+use crate::packages::{self, PackageError, Tool};
+use crate::watchdog::Watchdog;
+
+/// Everything we make on an engine carries the id of our run under this label.
+pub const LABEL_RUN: &str = "com.esb.e2e.run";
+
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+const PING_LIMIT: Duration = Duration::from_secs(5);
+const START_LIMIT: Duration = Duration::from_secs(40);
+const START_PAUSE: Duration = Duration::from_millis(50);
+const LOG_LINES: usize = 15;
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// `DOCKER_HOST` names something we cannot use.
+    #[error(
+        "`DOCKER_HOST` is `{0}`, but the agent of the stack needs a Unix socket; set it to `unix://<path>` or unset it"
+    )]
+    NotAUnixSocket(String),
+    /// `DOCKER_HOST` names a socket on which nobody answers.
+    #[error(
+        "no engine answers at `{socket}`, which `DOCKER_HOST` names; start it, or unset `DOCKER_HOST`"
+    )]
+    NoAnswer {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// No engine runs and we may not start one.
+    #[error(
+        "no Docker engine runs, and starting one needs root; start one, or set `DOCKER_HOST`, or run this as root"
+    )]
+    NotRoot,
+    /// A program is missing.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// A folder or a process could not be made.
+    #[error("cannot {what}")]
+    Prepare {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The engine we started did not come up.
+    #[error("the engine did not come up within {} s; its log is kept at `{log}`, the last lines are:\n{lines}", limit.as_secs())]
+    NotUp {
+        /// How long we waited.
+        limit: Duration,
+        /// Where the log is.
+        log: PathBuf,
+        /// Its last lines.
+        lines: String,
+    },
+}
+
+/// How we came by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It ran already: only what carries our label is ever removed from it.
+    Found,
+    /// We started it, with everything it owns below the folder of our run.
+    Started,
+}
+
+/// A running engine. Dropping it removes what we made, and stops it when we started it.
+#[derive(Debug)]
+pub struct Engine {
+    socket: PathBuf,
+    run: String,
+    origin: Origin,
+    folder: PathBuf,
+    compose_plugin: bool,
+    _watchdog: Watchdog,
+}
+
+impl Engine {
+    /// The engine of this process: found or started at the first call, given back when the process ends.
+    ///
+    /// # Panics
+    /// When there is none and none can be started: tests without an engine fail, they are not skipped.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Engine> = OnceLock::new();
+        SHARED.get_or_init(|| match Self::obtain() {
+            Ok(engine) => engine,
+            Err(error) => panic!("{}", describe(&error)),
+        })
+    }
+
+    /// Finds an engine, else starts one.
+    pub fn obtain() -> Result<Self, EngineError> {
+        match find()? {
+            Some(socket) => Self::found(socket),
+            None => Self::start(),
+        }
+    }
+
+    fn found(socket: PathBuf) -> Result<Self, EngineError> {
+        packages::ensure(&Tool::FOR_STACK)?;
+        let (run, folder) = new_run()?;
+        let watchdog =
+            Watchdog::start(&socket, &run, &folder, None).map_err(prepare("start `sh`"))?;
+        Ok(Self {
+            socket,
+            run,
+            origin: Origin::Found,
+            folder,
+            compose_plugin: packages::compose_plugin().is_some(),
+            _watchdog: watchdog,
+        })
+    }
+
+    /// Starts an engine of our own, beside any that runs already.
+    pub fn start() -> Result<Self, EngineError> {
+        if !packages::is_root() {
+            return Err(EngineError::NotRoot);
+        }
+        packages::ensure(&Tool::FOR_ENGINE_AND_STACK)?;
+        let (run, folder) = new_run()?;
+        // The host's own settings must not mix with the options below.
+        std::fs::write(folder.join("daemon.json"), "{}").map_err(prepare("write its settings"))?;
+        let socket = folder.join("docker.sock");
+        let watchdog = Watchdog::start(&socket, &run, &folder, Some(&address_pool()))
+            .map_err(prepare("start `sh`"))?;
+        let engine = Self {
+            socket,
+            run,
+            origin: Origin::Started,
+            folder,
+            compose_plugin: packages::compose_plugin().is_some(),
+            _watchdog: watchdog,
+        };
+        engine.wait_until_up()?;
+        Ok(engine)
+    }
+
+    fn wait_until_up(&self) -> Result<(), EngineError> {
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline && !ended(&self.folder.join("pid")) {
+            if answers(&self.socket) {
+                return Ok(());
+            }
+            std::thread::sleep(START_PAUSE);
+        }
+        let text = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let log = std::env::temp_dir().join(format!("{}.log", self.run));
+        std::fs::write(&log, &text).map_err(prepare("keep the log of the engine"))?;
+        Err(EngineError::NotUp {
+            limit: START_LIMIT,
+            log,
+            lines: last_lines(&text, LOG_LINES),
+        })
+    }
+
+    /// The engine's socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The engine's address, for `DOCKER_HOST`.
+    pub fn docker_host(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// The id of this run, under [`LABEL_RUN`] on everything we make.
+    pub fn run_id(&self) -> &str {
+        &self.run
+    }
+
+    /// The folder of this run, gone when the run is: for whatever containers mount.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How we came by it.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The `docker` command line for this engine.
+    pub fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .args(["--host", &self.docker_host()]);
+        command
+    }
+
+    /// The Compose command line for this engine: the plugin, else `docker-compose`.
+    pub fn compose(&self) -> Command {
+        if self.compose_plugin {
+            let mut command = self.docker();
+            command.arg("compose");
+            return command;
+        }
+        let mut command = Command::new("docker-compose");
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .env("DOCKER_HOST", self.docker_host());
+        command
+    }
+
+    /// Versions of the engine, its API, the command line and Compose, one a line.
+    pub fn versions(&self) -> Result<String, CommandError> {
+        let format =
+            "engine {{.Server.Version}} (API {{.Server.APIVersion}})\nclient {{.Client.Version}}";
+        let engine = command::run(self.docker().args(["version", "--format", format]))?;
+        let compose = command::run(self.compose().args(["version", "--short"]))?;
+        Ok(format!("{}\ncompose {}", engine.trim(), compose.trim()))
+    }
+}
+
+/// Looks for an engine that runs already.
+fn find() -> Result<Option<PathBuf>, EngineError> {
+    if let Ok(host) = std::env::var("DOCKER_HOST")
+        && !host.is_empty()
+    {
+        let Some(socket) = host.strip_prefix("unix://").map(PathBuf::from) else {
+            return Err(EngineError::NotAUnixSocket(host));
+        };
+        return if answers(&socket) {
+            Ok(Some(socket))
+        } else {
+            Err(EngineError::NoAnswer { socket })
+        };
+    }
+    let socket = PathBuf::from(DEFAULT_SOCKET);
+    Ok(answers(&socket).then_some(socket))
+}
+
+fn answers(socket: &Path) -> bool {
+    http::call_unix(socket, "GET", "/_ping", PING_LIMIT).is_ok_and(|reply| reply.status == 200)
+}
+
+/// Says whether the process that a file names is gone; one that is not written yet is not.
+fn ended(pid_file: &Path) -> bool {
+    let Ok(pid) = std::fs::read_to_string(pid_file) else {
+        return false;
+    };
+    let Some(pid) = pid.strip_suffix('\n') else {
+        return false;
+    };
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state follows the name, which is in parentheses and may hold anything.
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+fn prepare(what: &'static str) -> impl FnOnce(std::io::Error) -> EngineError {
+    move |source| EngineError::Prepare { what, source }
+}
+
+fn since_epoch_ms() -> u128 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.unwrap_or_default().as_millis()
+}
+
+/// An id that no other run on this host has: process and time. Short, for it becomes part of a socket's path.
+fn run_id() -> String {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!(
+        "e2e-{:x}-{:x}-{count}",
+        std::process::id(),
+        since_epoch_ms()
+    )
+}
+
+/// The id of a run, and its folder.
+fn new_run() -> Result<(String, PathBuf), EngineError> {
+    let run = run_id();
+    let folder = std::env::temp_dir().join(&run);
+    std::fs::create_dir(&folder).map_err(prepare("make a folder for this run"))?;
+    Ok((run, folder))
+}
+
+/// A block of private addresses for the networks of one engine. The engine skips what the host uses already; engines
+/// that start at one moment could still meet, so each begins elsewhere.
+fn address_pool() -> String {
+    let spread = u128::from(std::process::id()) * 31 + since_epoch_ms();
+    format!("10.{}.0.0/16", 100 + spread % 150)
+}
+
+/// An error and its causes, one a line.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str("\ncaused by: ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,227 @@
+//! A socket in front of the engine's socket.
+//!
+//! Here: every request is written down, and faults can be put in its way; all else passes byte for byte, streams and
+//! upgraded connections too. Not here: what a message looks like (`framing`), how one connection is served (`connection`).
+
+mod connection;
+mod framing;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::net::UnixListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use framing::Head;
+
+/// One request as it came by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// When its head was complete.
+    pub at: SystemTime,
+    /// Method.
+    pub method: String,
+    /// Path and query, as sent.
+    pub path: String,
+}
+
+impl Request {
+    /// Says whether it may change something: everything but `GET` and `HEAD`.
+    pub fn mutates(&self) -> bool {
+        !matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+
+    /// Method and path, without API version and query: `POST /containers/create`.
+    pub fn endpoint(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let plain = path
+            .strip_prefix("/v")
+            .and_then(|rest| rest.split_once('/'))
+            .filter(|(version, _)| version.starts_with(|first: char| first.is_ascii_digit()))
+            .map_or(path, |(version, _)| &path[version.len() + 2..]);
+        format!("{} {plain}", self.method)
+    }
+}
+
+/// What is done to a request instead of passing it on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The connection closes; the engine never sees the request.
+    DropRequest,
+    /// The engine does its work to the end; the connection closes without a byte of its answer.
+    DropAnswer,
+    /// This status and message; the engine never sees the request.
+    Answer(u16, String),
+    /// It waits for [`Proxy::release`], and passes then.
+    Hold,
+}
+
+/// A fault: it strikes one request, the first that matches after some are let by.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Start of an endpoint, as [`Request::endpoint`] gives it: `POST /build`.
+    pub endpoint: String,
+    /// How many that match are let by first.
+    pub skip: usize,
+    /// What happens.
+    pub effect: Effect,
+}
+
+/// The proxy. Dropping it closes all of its connections.
+#[derive(Debug)]
+pub struct Proxy {
+    socket: PathBuf,
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: PathBuf,
+    seen: Mutex<Seen>,
+    changed: Condvar,
+    /// Counts releases, so that what is held can wait for the next one.
+    releases: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    requests: Vec<Request>,
+    faults: Vec<Fault>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a request down and says what is to be done to it.
+    fn record(&self, head: &Head) -> Option<Effect> {
+        let request = Request {
+            at: SystemTime::now(),
+            method: head.method.clone(),
+            path: head.path.clone(),
+        };
+        let endpoint = request.endpoint();
+        let mut seen = self.lock();
+        seen.requests.push(request);
+        self.changed.notify_all();
+        let matching = |fault: &Fault| endpoint.starts_with(&fault.endpoint);
+        let mut due = None;
+        for (index, fault) in seen.faults.iter_mut().enumerate() {
+            if matching(fault) {
+                if fault.skip == 0 {
+                    due = due.or(Some(index));
+                } else {
+                    fault.skip -= 1;
+                }
+            }
+        }
+        due.map(|index| seen.faults.remove(index).effect)
+    }
+}
+
+impl Proxy {
+    /// Listens on a socket in `folder` for an engine at `upstream`.
+    pub fn start(upstream: &Path, folder: &Path) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("e2e-proxy")
+            .enable_all()
+            .build()?;
+        let socket = folder.join("proxy.sock");
+        let shared = Arc::new(Shared {
+            upstream: upstream.to_owned(),
+            seen: Mutex::default(),
+            changed: Condvar::new(),
+            releases: watch::Sender::new(0),
+        });
+        let listener = {
+            let _context = runtime.enter();
+            UnixListener::bind(&socket)?
+        };
+        runtime.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self {
+            socket,
+            shared,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The address, for `DOCKER_HOST`.
+    pub fn docker_host(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Every request so far, in the order in which their heads were complete.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// Those that may have changed something.
+    pub fn mutating(&self) -> Vec<Request> {
+        let all = self.requests();
+        all.into_iter().filter(Request::mutates).collect()
+    }
+
+    /// Forgets what came by so far.
+    pub fn clear(&self) {
+        self.shared.lock().requests.clear();
+    }
+
+    /// Puts a fault in the way of a request to come.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.lock().faults.push(fault);
+    }
+
+    /// Waits until a request whose endpoint starts like this has come by, at most so long; says whether one has.
+    pub fn wait_for(&self, endpoint: &str, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut seen = self.shared.lock();
+        loop {
+            let came = |request: &Request| request.endpoint().starts_with(endpoint);
+            if seen.requests.iter().any(came) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.changed.wait_timeout(seen, left);
+            seen = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Lets everything pass that is held.
+    pub fn release(&self) {
+        self.shared.releases.send_modify(|count| *count += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        // The folder is the caller's; a socket that is gone already is what we want.
+        std::fs::remove_file(&self.socket).ok();
+    }
+}
+
+async fn accept(listener: UnixListener, shared: Arc<Shared>) {
+    // An error ends the proxy: its clients then see a closed socket, which fails their test.
+    while let Ok((client, _)) = listener.accept().await {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            // A connection that breaks off is seen by both of its ends.
+            connection::serve(client, &shared).await.ok();
+        });
+    }
+}

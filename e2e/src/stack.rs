@@ -1,0 +1,356 @@
+//! A running stack under Compose.
+//!
+//! Here: bringing it up, calling it, taking it down. Not here: its parameters (`parameters`), its images (`images`), the
+//! engine, what is deployed onto it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::command::{self, CommandError};
+use crate::engine::{Engine, Origin};
+use crate::http::{self, Reply};
+use crate::images::{self, ImageError};
+use crate::workspace;
+
+pub use crate::parameters::{Mode, StackOptions};
+
+/// The registry as the stack, and so `functions.yml`, names it.
+pub const CONTAINER_REGISTRY: &str = "registry:5000";
+
+/// Containers of functions carry the project of their stack under this label; the agent sets it.
+const LABEL_FUNCTIONS_OF: &str = "com.esb.run";
+
+const UP_LIMIT: Duration = Duration::from_secs(30);
+const UP_PAUSE: Duration = Duration::from_millis(20);
+const UP_ATTEMPTS: u32 = 3;
+
+/// Why a stack is not up.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// An image could not be made.
+    #[error("cannot make the images of the stack")]
+    Image(#[from] ImageError),
+    /// `docker` or Compose failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A folder, a file or a port could not be had.
+    #[error("cannot {what}")]
+    Prepare {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A service does not answer.
+    #[error("no answer from the {service} within {} s:\n{log}", limit.as_secs())]
+    Silent {
+        /// Which one.
+        service: &'static str,
+        /// How long we waited.
+        limit: Duration,
+        /// What the containers logged.
+        log: String,
+    },
+}
+
+/// A stack that is up. Dropping it takes it down, with its volumes.
+#[derive(Debug)]
+pub struct Stack<'engine> {
+    engine: &'engine Engine,
+    project: String,
+    options: StackOptions,
+    registry_port: u16,
+    gateway_port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl<'engine> Stack<'engine> {
+    /// Builds the images, starts the services, pushes the lambda base and waits until the gateway answers.
+    pub fn up(engine: &'engine Engine, options: StackOptions) -> Result<Self, StackError> {
+        let project = options.project.clone().unwrap_or_else(unique_project);
+        let folder = tempfile::Builder::new()
+            .prefix("stack-")
+            .tempdir_in(engine.folder())
+            .map_err(prepare("make a folder for the stack"))?;
+        let config_dir = folder.path().join("config");
+        std::fs::create_dir(&config_dir).map_err(prepare("make its configuration folder"))?;
+        let [registry_port, gateway_port] = free_ports()?;
+        let mut stack = Self {
+            engine,
+            project,
+            options,
+            registry_port,
+            gateway_port,
+            folder,
+        };
+        stack.build_images()?;
+        stack.start()?;
+        stack.push_lambda_base()?;
+        stack.wait_for("gateway", stack.gateway_port, "/health")?;
+        Ok(stack)
+    }
+
+    /// Builds every image, side by side: they share the services only.
+    fn build_images(&self) -> Result<(), StackError> {
+        let engine = self.engine;
+        let services = images::build_services(engine)?;
+        let labels = self.options.image_labels();
+        let build = |(name, program): (&str, &str)| {
+            images::build_service(engine, &services, program, &self.image(name), &labels)
+        };
+        let runner = self.options.mode.runner();
+        let programs = [
+            ("gateway", "gateway"),
+            (runner, "agent"),
+            ("provisioner", "provisioner"),
+        ];
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let mut building = vec![
+                scope.spawn(|| images::build_registry(engine, &self.registry_image())),
+                scope.spawn(|| images::build_lambda_base(engine, &services, &self.lambda_base())),
+            ];
+            building.extend(programs.map(|program| scope.spawn(move || build(program))));
+            building.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        for outcome in outcomes {
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the services. Free ports are found by asking for one and giving it back, so another process may take it
+    /// in between: then others are tried.
+    fn start(&mut self) -> Result<(), StackError> {
+        for attempt in 1..=UP_ATTEMPTS {
+            std::fs::write(self.env_file(), self.env_text())
+                .map_err(prepare("write the env file"))?;
+            match command::run(self.compose().args(["up", "-d"])) {
+                Ok(_) => break,
+                Err(CommandError::Failed { output, .. })
+                    if attempt < UP_ATTEMPTS && output.contains("address already in use") =>
+                {
+                    [self.registry_port, self.gateway_port] = free_ports()?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.wait_for("registry", self.registry_port, "/v2/")
+    }
+
+    /// The port of the registry is known for good only when it runs, so the base gets its name there last.
+    fn push_lambda_base(&self) -> Result<(), StackError> {
+        let reference = self.host_image("esb-lambda-base", &self.options.version);
+        let mut tag = self.engine.docker();
+        command::run(tag.args(["tag", &self.lambda_base(), &reference]))?;
+        command::run(self.engine.docker().args(["push", "--quiet", &reference]))?;
+        Ok(())
+    }
+
+    fn wait_for(&self, service: &'static str, port: u16, path: &str) -> Result<(), StackError> {
+        let deadline = Instant::now() + UP_LIMIT;
+        while Instant::now() < deadline {
+            if http::call(port, "GET", path, "").is_ok_and(|reply| reply.status == 200) {
+                return Ok(());
+            }
+            std::thread::sleep(UP_PAUSE);
+        }
+        Err(StackError::Silent {
+            service,
+            limit: UP_LIMIT,
+            log: self.logs(),
+        })
+    }
+
+    /// What the services have logged, for messages of failed tests.
+    pub fn logs(&self) -> String {
+        let logs = command::run(self.compose().args(["logs", "--no-color", "--tail", "30"]));
+        logs.unwrap_or_else(|error| error.to_string())
+    }
+
+    /// Calls the gateway.
+    pub fn call(&self, method: &str, path: &str, body: &str) -> std::io::Result<Reply> {
+        http::call(self.gateway_port, method, path, body)
+    }
+
+    /// Takes the stack down: functions, services, network, volumes. Repeating it is harmless.
+    pub fn down(&self) -> Result<(), StackError> {
+        let mut down = self.compose();
+        command::run(down.args(["down", "--volumes", "--remove-orphans", "--timeout", "5"]))?;
+        // On an engine of ours the images go with it.
+        if *self.engine.origin() == Origin::Found {
+            let names = [
+                format!("reference={}*", self.image_prefix()),
+                format!("reference={}/*", self.host_registry()),
+                format!("reference={}/*/*", self.host_registry()),
+            ];
+            let mut list = self.engine.docker();
+            list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+            list.args(names.iter().flat_map(|name| ["--filter", name]));
+            for image in command::run(&mut list)?.lines() {
+                // Its tag only: another stack may have the same image under a name of its own.
+                command::run(self.engine.docker().args(["image", "rm", image]))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ids of the containers that run functions of this stack.
+    pub fn function_containers(&self) -> Result<Vec<String>, StackError> {
+        let only = format!("label={LABEL_FUNCTIONS_OF}={}", self.project);
+        let mut list = self.engine.docker();
+        let ids = command::run(list.args(["ps", "--all", "--quiet", "--filter", &only]))?;
+        Ok(ids.lines().map(str::to_owned).collect())
+    }
+
+    /// The Compose command line for this stack, with every profile that is up.
+    pub fn compose(&self) -> Command {
+        let mut compose = self.engine.compose();
+        compose
+            .arg("--file")
+            .arg(self.compose_file())
+            .args(["--project-name", &self.project])
+            .arg("--env-file")
+            .arg(self.env_file())
+            .args(["--profile", self.options.mode.name()]);
+        compose
+    }
+
+    /// The engine it runs on.
+    pub fn engine(&self) -> &'engine Engine {
+        self.engine
+    }
+
+    /// The Compose project.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The folder that a deploy publishes into, its `--out`.
+    pub fn config_dir(&self) -> PathBuf {
+        self.folder.path().join("config")
+    }
+
+    /// The Compose file.
+    pub fn compose_file(&self) -> PathBuf {
+        workspace::fixture("stack/compose.yml")
+    }
+
+    /// The env file of the Compose file.
+    pub fn env_file(&self) -> PathBuf {
+        self.folder.path().join("stack.env")
+    }
+
+    /// The port of the gateway on this host.
+    pub fn gateway_port(&self) -> u16 {
+        self.gateway_port
+    }
+
+    /// The registry as this host, and so the engine, sees it.
+    pub fn host_registry(&self) -> String {
+        format!("127.0.0.1:{}", self.registry_port)
+    }
+
+    /// The port of the registry on this host.
+    pub fn registry_port(&self) -> u16 {
+        self.registry_port
+    }
+
+    /// A reference in the registry, as this host sees it.
+    pub fn host_image(&self, repository: &str, tag: &str) -> String {
+        format!("{}/{repository}:{tag}", self.host_registry())
+    }
+
+    /// The variables under which a deploy reaches this stack.
+    pub fn deploy_env(&self) -> [(&'static str, String); 3] {
+        [
+            ("DOCKER_HOST", self.engine.docker_host()),
+            ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
+            ("HOST_REGISTRY_ADDR", self.host_registry()),
+        ]
+    }
+
+    /// Images have a prefix of their own, so that stacks of one release do not share tags; the last part is the name.
+    fn image_prefix(&self) -> String {
+        format!("{}/", self.project)
+    }
+
+    fn image(&self, service: &str) -> String {
+        let (prefix, suffix) = (self.image_prefix(), self.options.mode.image_suffix());
+        format!("{prefix}esb-{service}{suffix}:{}", self.options.version)
+    }
+
+    fn lambda_base(&self) -> String {
+        let version = &self.options.version;
+        format!("{}esb-lambda-base:{version}", self.image_prefix())
+    }
+
+    fn registry_image(&self) -> String {
+        format!("{}esb-registry:local", self.image_prefix())
+    }
+
+    fn env_text(&self) -> String {
+        let variables = [
+            ("ESB_RUN", self.engine.run_id().to_owned()),
+            ("ESB_PROJECT", self.project.clone()),
+            ("ESB_VERSION", self.options.version.clone()),
+            ("ESB_IMAGE_PREFIX", self.image_prefix()),
+            (
+                "ESB_IMAGE_SUFFIX",
+                self.options.mode.image_suffix().to_owned(),
+            ),
+            ("ESB_REGISTRY_IMAGE", self.registry_image()),
+            ("ESB_REGISTRY_PORT", self.registry_port.to_string()),
+            ("ESB_GATEWAY_PORT", self.gateway_port.to_string()),
+            ("ESB_CONFIG_DIR", text(&self.config_dir())),
+            ("ESB_ENGINE_SOCKET", text(self.engine.socket())),
+            ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
+            ("HOST_REGISTRY_ADDR", self.host_registry()),
+        ];
+        let lines = variables.map(|(name, value)| format!("{name}={value}"));
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Drop for Stack<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.down() {
+            // Nothing is lost: the watchdog of the engine removes what carries the label of our run.
+            tell(&format!("cannot take the stack down: {error}"));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a drop has no other way to speak")]
+fn tell(message: &str) {
+    eprintln!("{message}");
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn prepare(what: &'static str) -> impl FnOnce(std::io::Error) -> StackError {
+    move |source| StackError::Prepare { what, source }
+}
+
+fn unique_project() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("esb-e2e-{}-{count}", std::process::id())
+}
+
+/// Two ports of the loopback address that nobody listens on at this moment.
+fn free_ports() -> Result<[u16; 2], StackError> {
+    let no_port = || prepare("find a free port");
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(no_port());
+    let (first, second) = (bind()?, bind()?);
+    let port = |listener: &TcpListener| {
+        let address = listener.local_addr().map_err(no_port());
+        address.map(|address| address.port())
+    };
+    Ok([port(&first)?, port(&second)?])
+}

@@ -1,0 +1,248 @@
+//! Finding the engine and agreeing on a version of its API.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::ImageInspect;
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use hyper::Method;
+use hyper::header::HeaderMap;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::fault;
+use super::limits::Limits;
+use super::wire::{self, Host};
+use crate::compat;
+use crate::contract::ApiVersion;
+use crate::machine::FailureKind;
+use crate::run::Fault;
+
+/// The API of Docker 20.10, the oldest engine that is spoken to.
+const OLDEST_API: ApiVersion = ApiVersion {
+    major: 1,
+    minor: 41,
+};
+
+/// Where engines listen when nothing says otherwise.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// A Docker engine that answered. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) docker: Docker,
+    pub(super) host: Host,
+    pub(super) limits: Limits,
+    /// The version both sides speak.
+    pub(super) api: ApiVersion,
+    /// The engine prefers `BuildKit`.
+    pub(super) prefers_buildkit: bool,
+    identity: Arc<OnceCell<compat::Engine>>,
+}
+
+/// Connects to the engine `docker_host` names (the value of `DOCKER_HOST`), else to the default socket.
+///
+/// `unix://` and plain `tcp://` are spoken. Fails when nobody answers, or when the engine is older than Docker 20.10.
+pub async fn connect(docker_host: Option<&str>, limits: Limits) -> Result<Engine, Fault> {
+    let host = host_of(docker_host, |name| std::env::var(name).ok())?;
+    let what = "reach the Docker engine";
+    let ping = wire::exchange(
+        &host,
+        Method::GET,
+        "/_ping",
+        HeaderMap::new(),
+        wire::empty(),
+    );
+    let failed = |error| fault::wire(&host, what, FailureKind::Unreachable, &error);
+    let answer = timeout(limits.query, ping)
+        .await
+        .map_err(|_| late(&host, what, limits.query))?
+        .map_err(failed)?;
+    let spoken = answer.header("api-version").and_then(ApiVersion::parse);
+    let prefers_buildkit = answer.header("builder-version") == Some("2");
+    timeout(limits.query, answer.lines())
+        .await
+        .map_err(|_| late(&host, what, limits.query))?
+        .map_err(failed)?;
+    let api = agree(&host, spoken)?;
+    let docker =
+        client(&host, api, limits.query).map_err(|error| fault::engine(&host, what, &error))?;
+    Ok(Engine {
+        docker,
+        host,
+        limits,
+        api,
+        prefers_buildkit,
+        identity: Arc::default(),
+    })
+}
+
+impl Engine {
+    /// Asks one question, within the limit of questions.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        question: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, Fault> {
+        self.ask_maybe(what, question).await?.ok_or_else(|| {
+            fault::plain(
+                FailureKind::Unreachable,
+                format!(
+                    "cannot {what} at `{}`\nthe engine knows no such thing",
+                    self.host
+                ),
+                None,
+            )
+        })
+    }
+
+    /// Asks about something that may not exist.
+    pub(super) async fn ask_maybe<T>(
+        &self,
+        what: &str,
+        question: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<Option<T>, Fault> {
+        use bollard::errors::Error::DockerResponseServerError;
+        match timeout(self.limits.query, question).await {
+            Err(_) => Err(late(&self.host, what, self.limits.query)),
+            Ok(Ok(answer)) => Ok(Some(answer)),
+            Ok(Err(DockerResponseServerError {
+                status_code: 404, ..
+            })) => Ok(None),
+            Ok(Err(error)) => Err(fault::engine(&self.host, what, &error)),
+        }
+    }
+
+    /// Which engine this is; asked once.
+    pub(super) async fn identity(&self) -> Result<&compat::Engine, Fault> {
+        let ask = || async {
+            let version = self
+                .ask("ask for the engine's version", self.docker.version())
+                .await?;
+            let text = Option::<String>::unwrap_or_default;
+            Ok(compat::Engine {
+                platform: format!("{}/{}", text(version.os), text(version.arch)),
+                version: text(version.version),
+                api_version: text(version.api_version),
+            })
+        };
+        self.identity.get_or_try_init(ask).await
+    }
+
+    /// What the engine knows of a local image.
+    pub(super) async fn inspect_image(&self, name: &str) -> Result<Option<ImageInspect>, Fault> {
+        let what = format!("look at image `{name}`");
+        self.ask_maybe(&what, self.docker.inspect_image(name)).await
+    }
+
+    /// The hosts and networks whose registries the engine takes without encryption.
+    pub(super) async fn insecure_registries(&self) -> Result<BTreeSet<String>, Fault> {
+        let info = self
+            .ask("ask for the engine's registries", self.docker.info())
+            .await?;
+        let config = info.registry_config.unwrap_or_default();
+        let named = config.index_configs.unwrap_or_default();
+        let named = named
+            .into_iter()
+            .filter(|(_, index)| index.secure == Some(false))
+            .map(|(host, _)| host);
+        Ok(named
+            .chain(config.insecure_registry_cidrs.unwrap_or_default())
+            .collect())
+    }
+}
+
+fn late(host: &Host, what: &str, limit: Duration) -> Fault {
+    let hint = Some(fault::reach_hint(host));
+    fault::late(
+        &format!("{what} at `{host}`"),
+        limit,
+        FailureKind::Unreachable,
+        hint,
+    )
+}
+
+/// The newest version both sides speak.
+fn agree(host: &Host, spoken: Option<ApiVersion>) -> Result<ApiVersion, Fault> {
+    let ours = ApiVersion {
+        major: 1,
+        minor: u32::try_from(API_DEFAULT_VERSION.minor_version).unwrap_or(u32::MAX),
+    };
+    let order = |version: ApiVersion| (version.major, version.minor);
+    match spoken {
+        Some(theirs) if order(theirs) >= order(OLDEST_API) => Ok(if order(theirs) < order(ours) {
+            theirs
+        } else {
+            ours
+        }),
+        Some(theirs) => Err(fault::plain(
+            FailureKind::Unreachable,
+            format!("the engine at `{host}` speaks API {theirs}, older than {OLDEST_API}"),
+            Some("upgrade the Docker engine to 20.10 or newer".to_owned()),
+        )),
+        None => Err(fault::plain(
+            FailureKind::Unreachable,
+            format!("what answers at `{host}` is no Docker engine"),
+            Some("point `DOCKER_HOST` at a Docker engine".to_owned()),
+        )),
+    }
+}
+
+fn client(host: &Host, api: ApiVersion, limit: Duration) -> Result<Docker, bollard::errors::Error> {
+    let version = ClientVersion {
+        major_version: api.major as usize,
+        minor_version: api.minor as usize,
+    };
+    let seconds = limit.as_secs().max(1);
+    match host {
+        Host::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, &version),
+        Host::Tcp(address) => Docker::connect_with_http(address, seconds, &version),
+    }
+}
+
+/// Reads the value of `DOCKER_HOST`. `env` tells the variables that change how a host is reached.
+fn host_of(docker_host: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Result<Host, Fault> {
+    let text = docker_host.map(str::trim).filter(|text| !text.is_empty());
+    let Some(text) = text else {
+        return Ok(Host::Unix(PathBuf::from(DEFAULT_SOCKET)));
+    };
+    let unsupported = |why: &str| {
+        Err(fault::plain(
+            FailureKind::Unreachable,
+            format!("`DOCKER_HOST` names `{text}`, and {why} is not supported"),
+            Some("set `DOCKER_HOST` to a `unix://` socket, or to `tcp://` without TLS; `ssh -L` forwards a remote socket".to_owned()),
+        ))
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    match scheme {
+        "unix" if !rest.is_empty() => Ok(Host::Unix(PathBuf::from(rest))),
+        "tcp" | "http" if env("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) => {
+            unsupported("TLS (`DOCKER_TLS_VERIFY`)")
+        }
+        "tcp" | "http" => {
+            let address = rest.trim_end_matches('/');
+            let address = if address.is_empty() {
+                "localhost"
+            } else {
+                address
+            };
+            let port = address
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            Ok(Host::Tcp(if port {
+                address.to_owned()
+            } else {
+                format!("{address}:2375")
+            }))
+        }
+        "https" => unsupported("TLS"),
+        "ssh" => unsupported("SSH"),
+        "npipe" => unsupported("a named pipe"),
+        _ => unsupported("such an address"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! The archive that goes out, read back with another reader.
+
+use std::io::Read as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use rstest::rstest;
+use tar::EntryType::{Directory, Regular, Symlink};
+use tempfile::TempDir;
+
+use super::{Context, ContextError, DOCKERFILE, send, write};
+use crate::contract::Digest;
+use crate::image::{InputContent, InputFile};
+
+fn file(path: &str, text: &str) -> InputFile {
+    InputFile {
+        path: path.to_owned(),
+        mode: 0o644,
+        content: InputContent::File {
+            digest: Digest::of(text),
+            size: text.len() as u64,
+        },
+    }
+}
+
+fn symlink_to(path: &str, target: &str) -> InputFile {
+    InputFile {
+        path: path.to_owned(),
+        mode: 0o777,
+        content: InputContent::Symlink {
+            target: target.to_owned(),
+        },
+    }
+}
+
+fn context(root: &Path, files: Vec<InputFile>) -> Context {
+    Context {
+        root: root.to_owned(),
+        dockerfile: "FROM scratch\n".to_owned(),
+        files,
+    }
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// Everything the engine would get, and how sending ended.
+fn archive(context: &Context) -> (Vec<u8>, Result<(), ContextError>) {
+    let mut out = Vec::new();
+    let ended = write(context, &mut out);
+    (out, ended)
+}
+
+#[test]
+fn the_archive_holds_exactly_the_inputs_with_plain_headers() {
+    let folder = folder(&[
+        ("functions/a/app.py", "print(1)"),
+        ("functions/a/other", "no"),
+    ]);
+    symlink("app.py", folder.path().join("functions/a/link")).unwrap();
+    let long = format!("functions/a/{}", "d/".repeat(100));
+    std::fs::create_dir_all(folder.path().join(&long)).unwrap();
+    std::fs::write(folder.path().join(&long).join("f"), "deep").unwrap();
+    let files = vec![
+        InputFile {
+            path: "functions/a".to_owned(),
+            mode: 0o755,
+            content: InputContent::Directory,
+        },
+        InputFile {
+            mode: 0o100_755,
+            ..file("functions/a/app.py", "print(1)")
+        },
+        symlink_to("functions/a/link", "app.py"),
+        file(&format!("{long}f"), "deep"),
+    ];
+    let (bytes, ended) = archive(&context(folder.path(), files));
+    ended.unwrap();
+
+    let mut seen = Vec::new();
+    let mut reader = tar::Archive::new(bytes.as_slice());
+    for entry in reader.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let header = entry.header();
+        assert_eq!(header.mtime().unwrap(), 0);
+        assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0));
+        let (mode, kind) = (header.mode().unwrap(), header.entry_type());
+        let path = entry.path().unwrap().display().to_string();
+        let link = entry
+            .link_name()
+            .unwrap()
+            .map(|link| link.display().to_string());
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        seen.push((path, kind, mode, link.unwrap_or(text)));
+    }
+    let deep = format!("{long}f");
+    let expected = [
+        (DOCKERFILE, Regular, 0o644, "FROM scratch\n"),
+        ("functions/a", Directory, 0o755, ""),
+        ("functions/a/app.py", Regular, 0o755, "print(1)"),
+        ("functions/a/link", Symlink, 0o777, "app.py"),
+        (deep.as_str(), Regular, 0o644, "deep"),
+    ];
+    let expected =
+        expected.map(|(path, kind, mode, text)| (path.to_owned(), kind, mode, text.to_owned()));
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn equal_files_are_equal_streams() {
+    let (one, two) = (folder(&[("a", "x")]), folder(&[("a", "x")]));
+    let (first, _) = archive(&context(one.path(), vec![file("a", "x")]));
+    let (second, _) = archive(&context(two.path(), vec![file("a", "x")]));
+    assert_eq!(first, second);
+}
+
+#[rstest]
+#[case::other_text("abc", "abd")]
+#[case::longer("abc", "abcd")]
+#[case::shorter("abc", "ab")]
+#[case::emptied("abc", "")]
+fn a_file_that_changed_ends_the_stream_before_the_archive_does(
+    #[case] hashed: &str,
+    #[case] found: &str,
+) {
+    let folder = folder(&[("a", found)]);
+    let (bytes, ended) = archive(&context(folder.path(), vec![file("a", hashed)]));
+    let message = ended.unwrap_err().to_string();
+    assert!(
+        message.ends_with("/a` changed while it was deployed"),
+        "{message}"
+    );
+    // A complete archive ends in two empty blocks; without them no engine takes it for one.
+    assert!(!bytes.ends_with(&[0; 1024]));
+}
+
+#[test]
+fn a_link_that_points_elsewhere_is_a_change() {
+    let folder = folder(&[]);
+    symlink("b", folder.path().join("a")).unwrap();
+    let (_, ended) = archive(&context(folder.path(), vec![symlink_to("a", "c")]));
+    assert!(
+        matches!(ended, Err(ContextError::Changed { .. })),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_file_that_became_a_link_is_a_change() {
+    let folder = folder(&[("b", "x")]);
+    symlink("b", folder.path().join("a")).unwrap();
+    let (_, ended) = archive(&context(folder.path(), vec![file("a", "x")]));
+    assert!(
+        matches!(ended, Err(ContextError::Changed { .. })),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = folder(&[]);
+    let (_, ended) = archive(&context(folder.path(), vec![file("gone", "x")]));
+    let message = ended.unwrap_err().to_string();
+    assert!(
+        message.contains("cannot read") && message.contains("/gone"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_delivers_the_archive() {
+    let text = "x".repeat(1 << 20);
+    let folder = folder(&[("a", &text)]);
+    let context = context(folder.path(), vec![file("a", &text)]);
+    let (bytes, _) = archive(&context);
+    let (body, sent) = send(context);
+    assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
+    sent.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_context_breaks_the_body() {
+    let folder = folder(&[("a", "other")]);
+    let (body, sent) = send(context(folder.path(), vec![file("a", "hashed")]));
+    assert!(body.collect().await.is_err());
+    assert!(matches!(
+        sent.await.unwrap(),
+        Err(ContextError::Changed { .. })
+    ));
+}
+
+#[tokio::test]
+async fn an_engine_that_stops_reading_ends_the_sender() {
+    let text = "x".repeat(8 << 20);
+    let folder = folder(&[("a", &text)]);
+    let (body, sent) = send(context(folder.path(), vec![file("a", &text)]));
+    let mut pieces = body.into_data_stream();
+    pieces.next().await.unwrap().unwrap();
+    drop(pieces);
+    assert!(matches!(sent.await.unwrap(), Err(ContextError::Unheard(_))));
+}

@@ -1,0 +1,235 @@
+//! Every failure of the outside, made into a [`Fault`]: one function per source.
+//!
+//! A fault names what was tried and where, keeps the causes (one line each) and says what to do next.
+
+use std::error::Error;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+
+use super::context::ContextError;
+use super::redact::Redactor;
+use super::transcript::Spoken;
+use super::wire::{Host, WireError};
+use crate::machine::FailureKind;
+use crate::run::Fault;
+
+/// A fault without output.
+pub(super) fn plain(kind: FailureKind, message: impl Into<String>, hint: Option<String>) -> Fault {
+    Fault {
+        kind,
+        message: message.into(),
+        hint,
+        output: Vec::new(),
+        retryable: false,
+    }
+}
+
+/// A question to the engine failed.
+pub(super) fn engine(host: &Host, what: &str, error: &bollard::errors::Error) -> Fault {
+    use bollard::errors::Error as Bollard;
+    let answered = if let Bollard::DockerResponseServerError { status_code, .. } = error {
+        Some(*status_code)
+    } else {
+        None
+    };
+    let mut fault = plain(
+        FailureKind::Unreachable,
+        format!("cannot {what} at `{host}`\n{}", chain(error)),
+        Some(match answered {
+            Some(_) => format!("look at the log of the Docker engine at `{host}`"),
+            None => reach_hint(host),
+        }),
+    );
+    fault.retryable = answered.is_none_or(|status| status >= 500);
+    clean(fault)
+}
+
+/// An exchange with the engine failed. `kind` is what the failure makes of the deploy when the engine was there and said no.
+pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError) -> Fault {
+    let message = format!("cannot {what} at `{host}`\n{}", chain(error));
+    let away = |hint| Fault {
+        retryable: true,
+        ..plain(FailureKind::Unreachable, message.clone(), Some(hint))
+    };
+    clean(match error {
+        WireError::Connect(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => plain(
+            FailureKind::Unreachable,
+            message,
+            Some(format!(
+                "let this user open `{host}`: add it to the group that owns the socket"
+            )),
+        ),
+        WireError::Connect(_) => away(reach_hint(host)),
+        WireError::Broken(_) => away(format!("look at the log of the Docker engine at `{host}`")),
+        WireError::Refused { status, .. } => Fault {
+            retryable: status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED,
+            ..plain(kind, message, None)
+        },
+        WireError::Malformed(_) | WireError::TooLong => plain(kind, message, None),
+    })
+}
+
+/// The engine said, in the middle of its work, why it failed.
+pub(super) fn spoken(what: &str, registry: &str, spoken: Spoken) -> Fault {
+    let words = spoken.message.to_ascii_lowercase();
+    let says = |all: &[&str]| all.iter().any(|one| words.contains(one));
+    let mut fault = plain(
+        FailureKind::Image,
+        format!("cannot {what}\n{}", spoken.message),
+        None,
+    );
+    fault.output = spoken.output;
+    if says(&[
+        "unauthorized",
+        "authentication required",
+        "denied",
+        "no basic auth credentials",
+    ]) {
+        fault.hint = Some(login_hint(registry));
+    } else if says(&[
+        "connection refused",
+        "no such host",
+        "i/o timeout",
+        "network is unreachable",
+    ]) {
+        fault.kind = FailureKind::Unreachable;
+        fault.hint = Some(registry_hint(registry));
+        fault.retryable = true;
+    } else if says(&["no space left on device"]) {
+        fault.hint = Some("free space on the engine's disk: `docker system df`".to_owned());
+        fault.retryable = true;
+    }
+    clean(fault)
+}
+
+/// A build context could not be sent.
+pub(super) fn context(what: &str, error: &ContextError) -> Fault {
+    let message = format!("cannot {what}\n{}", chain(error));
+    clean(match error {
+        ContextError::Changed { .. } => Fault {
+            retryable: true,
+            ..plain(
+                FailureKind::Image,
+                message,
+                Some("deploy again once nothing writes to the artifact".to_owned()),
+            )
+        },
+        ContextError::Unreadable { path, .. } => plain(
+            FailureKind::Image,
+            message,
+            Some(format!("make `{path}` readable for this user")),
+        ),
+        ContextError::Unheard(_) => Fault {
+            retryable: true,
+            ..plain(FailureKind::Unreachable, message, None)
+        },
+    })
+}
+
+/// A registry could not be asked, or said no.
+pub(super) fn registry(host: &str, what: &str, error: &OciDistributionError) -> Fault {
+    let message = format!("cannot {what}\n{}", chain(error));
+    clean(if is_denied(error) {
+        plain(FailureKind::Image, message, Some(login_hint(host)))
+    } else {
+        match status_of(error) {
+            Some(status) if status < 500 => plain(FailureKind::Image, message, None),
+            Some(_) | None => Fault {
+                retryable: true,
+                ..plain(FailureKind::Unreachable, message, Some(registry_hint(host)))
+            },
+        }
+    })
+}
+
+/// Something took longer than it may.
+pub(super) fn late(what: &str, limit: Duration, kind: FailureKind, hint: Option<String>) -> Fault {
+    Fault {
+        retryable: true,
+        ..plain(
+            kind,
+            format!("cannot {what}\nno answer within {} s", limit.as_secs_f32()),
+            hint,
+        )
+    }
+}
+
+/// A task of this program ended on its own: a panic or the end of the runtime.
+pub(super) fn task(what: &str, error: &tokio::task::JoinError) -> Fault {
+    plain(
+        FailureKind::Internal,
+        format!("cannot {what}\n{}", chain(error)),
+        None,
+    )
+}
+
+/// The hint for a registry that does not answer.
+pub(super) fn registry_hint(host: &str) -> String {
+    format!("start the registry at `{host}`, or name another with `HOST_REGISTRY_ADDR`")
+}
+
+/// The hint for an engine that does not answer.
+pub(super) fn reach_hint(host: &Host) -> String {
+    format!("start the Docker engine, or point `DOCKER_HOST` at one; tried `{host}`")
+}
+
+fn login_hint(host: &str) -> String {
+    format!("docker login {host}")
+}
+
+/// Does the registry want (other) credentials?
+pub(super) fn is_denied(error: &OciDistributionError) -> bool {
+    if let OciDistributionError::RegistryError { envelope, .. } = error {
+        let denials = [OciErrorCode::Unauthorized, OciErrorCode::Denied];
+        return envelope
+            .errors
+            .iter()
+            .any(|one| denials.contains(&one.code));
+    }
+    matches!(status_of(error), Some(401 | 403))
+}
+
+/// The HTTP status inside an error, when a server answered.
+pub(super) fn status_of(error: &OciDistributionError) -> Option<u16> {
+    use OciDistributionError as E;
+    if let E::ServerError { code, .. } = error {
+        Some(*code)
+    } else if let E::RequestError(error) = error {
+        error.status().map(|status| status.as_u16())
+    } else if matches!(
+        error,
+        E::UnauthorizedError { .. } | E::AuthenticationFailure(_)
+    ) {
+        Some(401)
+    } else if matches!(error, E::ImageManifestNotFoundError(_)) {
+        Some(404)
+    } else if matches!(error, E::RegistryError { .. }) {
+        Some(400)
+    } else {
+        None
+    }
+}
+
+/// The causes of an error, outermost first, one line each. A cause its parent already spells out is left out.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut lines = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !lines.last().is_some_and(|last| last.contains(&text)) {
+            lines.push(text);
+        }
+        next = cause.source();
+    }
+    lines.join("\n")
+}
+
+fn clean(mut fault: Fault) -> Fault {
+    fault.message = Redactor::default().clean(&fault.message);
+    fault
+}
+
+#[cfg(test)]
+mod tests;

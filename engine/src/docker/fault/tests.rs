@@ -1,0 +1,135 @@
+//! What failures of the outside become.
+
+use std::io;
+use std::path::PathBuf;
+
+use hyper::StatusCode;
+use rstest::rstest;
+
+use super::{chain, engine, plain, spoken, wire};
+use crate::docker::transcript::Spoken;
+use crate::docker::wire::{Host, WireError};
+use crate::machine::FailureKind;
+
+fn socket() -> Host {
+    Host::Unix(PathBuf::from("/run/x.sock"))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("outer")]
+struct Outer(#[source] Middle);
+
+#[derive(Debug, thiserror::Error)]
+#[error("middle: inner")]
+struct Middle(#[source] io::Error);
+
+#[test]
+fn causes_are_kept_one_line_each_and_not_twice() {
+    let error = Outer(Middle(io::Error::other("inner")));
+    assert_eq!(chain(&error), "outer\nmiddle: inner");
+    let error = Outer(Middle(io::Error::other("deeper")));
+    assert_eq!(chain(&error), "outer\nmiddle: inner\ndeeper");
+}
+
+#[rstest]
+#[case::login(
+    "unauthorized: authentication required",
+    FailureKind::Image,
+    Some("docker login r:1"),
+    false
+)]
+#[case::denied(
+    "denied: requested access to the resource is denied",
+    FailureKind::Image,
+    Some("docker login r:1"),
+    false
+)]
+#[case::away(
+    "dial tcp 10.0.0.1:1: connect: connection refused",
+    FailureKind::Unreachable,
+    Some("HOST_REGISTRY_ADDR"),
+    true
+)]
+#[case::full(
+    "write /x: no space left on device",
+    FailureKind::Image,
+    Some("docker system df"),
+    true
+)]
+#[case::other("COPY failed: no such file", FailureKind::Image, None, false)]
+fn the_engines_words_become_a_kind_and_a_hint(
+    #[case] message: &str,
+    #[case] kind: FailureKind,
+    #[case] hint: Option<&str>,
+    #[case] retryable: bool,
+) {
+    let said = Spoken {
+        message: message.to_owned(),
+        output: vec!["line".to_owned()],
+    };
+    let fault = spoken("build image `x`", "r:1", said);
+    assert_eq!((fault.kind, fault.retryable), (kind, retryable));
+    assert_eq!(fault.message, format!("cannot build image `x`\n{message}"));
+    assert_eq!(fault.output, ["line"]);
+    match hint {
+        Some(hint) => assert!(fault.hint.unwrap().contains(hint)),
+        None => assert_eq!(fault.hint, None),
+    }
+}
+
+#[rstest]
+#[case::nobody(io::ErrorKind::ConnectionRefused, true, "DOCKER_HOST")]
+#[case::no_socket(io::ErrorKind::NotFound, true, "DOCKER_HOST")]
+#[case::no_right(io::ErrorKind::PermissionDenied, false, "group")]
+fn an_engine_that_cannot_be_reached_is_named(
+    #[case] kind: io::ErrorKind,
+    #[case] retryable: bool,
+    #[case] hint: &str,
+) {
+    let error = WireError::Connect(kind.into());
+    let fault = wire(&socket(), "push", FailureKind::Image, &error);
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Unreachable, retryable)
+    );
+    assert!(fault.message.contains("unix:///run/x.sock"));
+    assert!(fault.hint.unwrap().contains(hint));
+}
+
+#[rstest]
+#[case::bad_request(StatusCode::BAD_REQUEST, false)]
+#[case::server(StatusCode::INTERNAL_SERVER_ERROR, true)]
+fn an_engine_that_says_no_fails_the_step(#[case] status: StatusCode, #[case] retryable: bool) {
+    let message = "see http://me:hunter22@proxy".to_owned();
+    let error = WireError::Refused { status, message };
+    let fault = wire(&socket(), "build", FailureKind::Image, &error);
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Image, retryable)
+    );
+    assert!(!fault.message.contains("hunter22"), "{fault:?}");
+}
+
+#[test]
+fn a_question_the_engine_does_not_answer_is_unreachable() {
+    let error = bollard::errors::Error::DockerResponseServerError {
+        status_code: 500,
+        message: "boom".to_owned(),
+    };
+    let fault = engine(&socket(), "list the running containers", &error);
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Unreachable, true)
+    );
+    assert!(
+        fault
+            .message
+            .starts_with("cannot list the running containers at `unix:///run/x.sock`\n")
+    );
+    assert!(fault.message.contains("boom"));
+}
+
+#[test]
+fn a_plain_fault_is_final() {
+    assert!(!plain(FailureKind::Image, "x", None).retryable);
+}

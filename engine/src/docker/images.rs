@@ -1,0 +1,384 @@
+//! The images of a deploy: what goes into each, whether the registry has it, and building it when it has not.
+//!
+//! Looking (`inspect`) changes nothing anywhere. Not here: what a key is made of (`image`), how the engine is talked to (`work`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::bases::{Base, Bases, Place};
+use super::connect::Engine;
+use super::context::{Context, DOCKERFILE};
+use super::fault;
+use super::redact::Redactor;
+use super::registry::Registry;
+use super::work::Audience;
+use crate::contract::{Digest, FunctionName};
+use crate::image::{
+    ContentKey, KeyInputs, Reference, Registries, RewriteContext, Rewritten, content_key, key_tag,
+    rewrite,
+};
+use crate::load::{self, Artifact};
+use crate::machine::FailureKind;
+use crate::run::{Built, Fault, ImageOrder, ImageStatus};
+
+/// Everything that is the same for every image of a run.
+pub(super) struct Images {
+    pub(super) engine: Engine,
+    pub(super) registry: Registry,
+    pub(super) artifact: Arc<Artifact>,
+    pub(super) registries: Registries,
+    pub(super) esb_tag: Option<String>,
+    pub(super) build_args: BTreeMap<String, String>,
+    pub(super) redactor: Redactor,
+    pub(super) bases: Bases,
+    pub(super) prepared: Mutex<BTreeMap<(usize, FunctionName), Arc<Prepared>>>,
+}
+
+/// One image, ready to be looked for and to be built.
+pub(super) struct Prepared {
+    context: Context,
+    bases: Vec<(Reference, Base)>,
+    platform: String,
+    key: ContentKey,
+    /// Where this host finds it in the registry.
+    wanted: Reference,
+    needs_buildkit: bool,
+}
+
+impl Prepared {
+    fn keyed(&self, key: &Digest) -> Reference {
+        self.wanted
+            .with_tag(&key_tag(key))
+            .expect("a key's tag is made of letters, digits and a dash")
+    }
+
+    fn base_digests(&self) -> BTreeMap<String, Digest> {
+        let pairs = self.bases.iter();
+        pairs
+            .map(|(reference, base)| (reference.to_string(), base.digest().clone()))
+            .collect()
+    }
+}
+
+impl Images {
+    /// Computes the content key and asks the registry for both of the image's tags.
+    pub(super) async fn inspect(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
+        let prepared = self.prepare(order).await?;
+        let keyed = prepared.keyed(&prepared.key.key);
+        let (by_key, by_tag) = try_join(
+            self.registry.digest(&keyed),
+            self.registry.digest(&prepared.wanted),
+        )
+        .await?;
+        Ok(ImageStatus {
+            key: prepared.key.key.clone(),
+            inputs: prepared.key.inputs.clone(),
+            bases: prepared.base_digests(),
+            present: by_key.filter(|digest| Some(digest) == by_tag.as_ref()),
+        })
+    }
+
+    /// Has the image with this key in the registry, under its key's tag and under the tag the stack pulls.
+    pub(super) async fn build(
+        &self,
+        order: &ImageOrder,
+        status: &ImageStatus,
+        line: &(dyn Fn(&str) + Sync),
+    ) -> Result<Built, Fault> {
+        let prepared = self.prepared_as(order, &status.key).await?;
+        let say = |text: String| line(&text);
+        let audience = Audience {
+            redactor: &self.redactor,
+            say: &say,
+        };
+        let keyed = prepared.keyed(&prepared.key.key);
+        if !order.no_cache && self.registry.digest(&keyed).await?.is_some() {
+            return self.tag_as_wanted(&prepared, &keyed).await;
+        }
+        let pushed_bases = self.make_bases_ready(order, &prepared, audience).await?;
+        self.build_on_engine(order, &prepared, &keyed, audience)
+            .await?;
+        let auth = self.registry.engine_auth(host(&keyed)).await?;
+        let said = self.engine.push(&keyed, &auth, audience).await?;
+        let built = self.tag_as_wanted(&prepared, &keyed).await?;
+        if said.is_some_and(|said| said != built.digest) {
+            return Err(moved(&keyed));
+        }
+        if !pushed_bases.is_empty() {
+            // The next deploy finds these bases in the registry, and looks for the key that this makes.
+            let mut bases = prepared.base_digests();
+            bases.extend(pushed_bases);
+            let next = self.key(&prepared.context, &prepared.platform, &bases);
+            self.registry
+                .retag(&keyed, &prepared.keyed(&next.key))
+                .await?;
+        }
+        Ok(built)
+    }
+
+    /// What `inspect` found, when that is still what is meant; else everything is read again.
+    async fn prepared_as(&self, order: &ImageOrder, key: &Digest) -> Result<Arc<Prepared>, Fault> {
+        let known = {
+            let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            prepared
+                .get(&(order.entry, order.function.clone()))
+                .cloned()
+        };
+        if let Some(known) = known.filter(|known| known.key.key == *key) {
+            return Ok(known);
+        }
+        let prepared = self.prepare(order).await?;
+        if prepared.key.key == *key {
+            return Ok(prepared);
+        }
+        Err(Fault {
+            retryable: true,
+            ..fault::plain(
+                FailureKind::Image,
+                format!(
+                    "what the image of function `{}` is made of changed since it was looked at",
+                    order.function
+                ),
+                Some("deploy again once nothing writes to the artifact".to_owned()),
+            )
+        })
+    }
+
+    async fn prepare(&self, order: &ImageOrder) -> Result<Arc<Prepared>, Fault> {
+        let (root, dockerfile) = self.source(order)?;
+        let wanted = self.wanted(order)?;
+        let rewritten = self.rewrite(order, dockerfile)?;
+        let platform = match &order.platform {
+            Some(platform) => platform.clone(),
+            None => self.engine.identity().await?.platform.clone(),
+        };
+        let look_up = |base: Reference| async move {
+            let found = self
+                .bases
+                .look_up(&self.engine, &self.registry, &base)
+                .await?;
+            Ok((base, found))
+        };
+        let (files, bases) = try_join(
+            read_inputs(root.clone(), order.function.clone(), rewritten.sources),
+            try_join_all(rewritten.bases.into_iter().map(look_up)),
+        )
+        .await?;
+        let context = Context {
+            root,
+            dockerfile: rewritten.text,
+            files,
+        };
+        let digests = bases.iter();
+        let digests = digests
+            .map(|(reference, base)| (reference.to_string(), base.digest().clone()))
+            .collect();
+        let prepared = Arc::new(Prepared {
+            key: self.key(&context, &platform, &digests),
+            context,
+            bases,
+            platform,
+            wanted,
+            needs_buildkit: rewritten.builder_needs_buildkit,
+        });
+        let slot = (order.entry, order.function.clone());
+        let mut all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(slot, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    fn key(
+        &self,
+        context: &Context,
+        platform: &str,
+        bases: &BTreeMap<String, Digest>,
+    ) -> ContentKey {
+        content_key(&KeyInputs {
+            dockerfile: &context.dockerfile,
+            files: &context.files,
+            build_args: &self.build_args,
+            platform,
+            bases,
+        })
+    }
+
+    fn source(&self, order: &ImageOrder) -> Result<(PathBuf, &str), Fault> {
+        let entry = self.artifact.entries.get(order.entry);
+        let found = entry.and_then(|entry| {
+            let image = entry
+                .images
+                .iter()
+                .find(|image| image.function == order.function)?;
+            Some((entry.root.clone(), image.dockerfile.as_deref()?))
+        });
+        found.ok_or_else(|| {
+            fault::plain(
+                FailureKind::Internal,
+                format!(
+                    "function `{}` has no Dockerfile in entry {}",
+                    order.function, order.entry
+                ),
+                None,
+            )
+        })
+    }
+
+    /// Where this host finds the image in the registry.
+    fn wanted(&self, order: &ImageOrder) -> Result<Reference, Fault> {
+        let refuse = |message: String, hint: &str| {
+            Err(fault::plain(
+                FailureKind::Payload,
+                message,
+                Some(hint.to_owned()),
+            ))
+        };
+        let written = match Reference::parse(&order.reference) {
+            Ok(reference) => reference,
+            Err(error) => {
+                return refuse(
+                    format!(
+                        "the image of function `{}` has no usable name\n{error}",
+                        order.function
+                    ),
+                    "write it as `registry/repository:tag` in functions.yml",
+                );
+            }
+        };
+        if written.digest.is_some() {
+            return refuse(
+                format!(
+                    "the image `{written}` of function `{}` is pinned by digest and cannot be built",
+                    order.function
+                ),
+                "leave the digest out, or take the Dockerfile away",
+            );
+        }
+        let mut wanted = self.registries.own_for_host(&written);
+        if wanted.registry.is_none() {
+            return refuse(
+                format!(
+                    "the image `{written}` of function `{}` names no registry",
+                    order.function
+                ),
+                "set `CONTAINER_REGISTRY` and `HOST_REGISTRY_ADDR`, or name the registry in functions.yml",
+            );
+        }
+        wanted.tag.get_or_insert_with(|| "latest".to_owned());
+        Ok(wanted)
+    }
+
+    fn rewrite(&self, order: &ImageOrder, dockerfile: &str) -> Result<Rewritten, Fault> {
+        let file = format!("functions/{}/Dockerfile", order.function);
+        let context = RewriteContext {
+            registries: &self.registries,
+            stack_version: order.stack_version.as_deref(),
+            esb_tag: self.esb_tag.as_deref(),
+        };
+        let rewritten = rewrite(dockerfile, &context).map_err(|error| {
+            fault::plain(
+                FailureKind::Payload,
+                format!("`{file}` cannot be used\n{error}"),
+                Some(format!("correct `{file}` in the artifact")),
+            )
+        })?;
+        for warning in &rewritten.warnings {
+            tracing::warn!(file, line = warning.line, "{}", warning.message);
+        }
+        Ok(rewritten)
+    }
+
+    async fn make_bases_ready(
+        &self,
+        order: &ImageOrder,
+        prepared: &Prepared,
+        audience: Audience<'_>,
+    ) -> Result<BTreeMap<String, Digest>, Fault> {
+        let place = Place {
+            engine: &self.engine,
+            registry: &self.registry,
+            registries: &self.registries,
+            platform: order.platform.as_deref(),
+        };
+        let mut pushed = BTreeMap::new();
+        for (reference, base) in &prepared.bases {
+            let ready = self.bases.make_ready(&place, reference, base, audience);
+            if let Some(digest) = ready.await? {
+                pushed.insert(reference.to_string(), digest);
+            }
+        }
+        Ok(pushed)
+    }
+
+    async fn build_on_engine(
+        &self,
+        order: &ImageOrder,
+        prepared: &Prepared,
+        keyed: &Reference,
+        audience: Audience<'_>,
+    ) -> Result<(), Fault> {
+        let buildkit = self.engine.prefers_buildkit || prepared.needs_buildkit;
+        let build_args =
+            serde_json::to_string(&self.build_args).expect("a map of texts is valid JSON");
+        let (wanted, keyed) = (prepared.wanted.to_string(), keyed.to_string());
+        let mut query = vec![
+            ("dockerfile", DOCKERFILE),
+            ("t", &wanted),
+            ("t", &keyed),
+            ("version", if buildkit { "2" } else { "1" }),
+            ("nocache", if order.no_cache { "1" } else { "0" }),
+            // Containers of the classic builder go away, those of failed steps too.
+            ("rm", "1"),
+            ("forcerm", "1"),
+            ("buildargs", &build_args),
+        ];
+        query.extend(order.platform.as_deref().map(|one| ("platform", one)));
+        let what = format!("build image `{wanted}` of function `{}`", order.function);
+        let context = prepared.context.clone();
+        self.engine.build(&what, &query, context, audience).await
+    }
+
+    async fn tag_as_wanted(&self, prepared: &Prepared, keyed: &Reference) -> Result<Built, Fault> {
+        let digest = self.registry.retag(keyed, &prepared.wanted).await?;
+        if self.registry.digest(&prepared.wanted).await? == Some(digest.clone()) {
+            Ok(Built { digest })
+        } else {
+            Err(moved(&prepared.wanted))
+        }
+    }
+}
+
+fn moved(reference: &Reference) -> Fault {
+    Fault {
+        retryable: true,
+        ..fault::plain(
+            FailureKind::Image,
+            format!("`{reference}` is not the image that was pushed"),
+            Some("deploy again, and see who else pushes this tag".to_owned()),
+        )
+    }
+}
+
+fn host(reference: &Reference) -> &str {
+    reference.registry.as_deref().unwrap_or("docker.io")
+}
+
+async fn read_inputs(
+    root: PathBuf,
+    function: FunctionName,
+    sources: Vec<String>,
+) -> Result<Vec<crate::image::InputFile>, Fault> {
+    let what = format!("read what the image of function `{function}` is made of");
+    let read = move || load::inputs(&root, function.as_str(), &sources);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(files)) => Ok(files),
+        Ok(Err(error)) => Err(fault::plain(
+            FailureKind::Payload,
+            format!("cannot {what}\n{}", fault::chain(&error)),
+            None,
+        )),
+        Err(error) => Err(fault::task(&what, &error)),
+    }
+}

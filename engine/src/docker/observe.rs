@@ -1,0 +1,153 @@
+//! Looking at what runs: one list, one version, one look at each image. Nothing here changes anything.
+//!
+//! Environment variables of containers are never looked at.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::ListContainersOptions;
+use futures_util::future::{try_join, try_join_all};
+
+use super::connect::Engine;
+use crate::compat::{self, Container, Observation};
+use crate::run::Fault;
+
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+
+/// How many other projects are named at most.
+const OTHER_PROJECTS: usize = 32;
+
+/// Looks at the running containers of a compose project.
+pub(super) async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
+    let (running, version) = try_join(running(engine), engine.identity()).await?;
+    let (mine, others): (Vec<_>, Vec<_>) = running
+        .into_iter()
+        .partition(|container| label(container, PROJECT) == Some(project));
+    let images: BTreeSet<&str> = mine
+        .iter()
+        .filter_map(|container| container.image_id.as_deref())
+        .collect();
+    let digests = try_join_all(images.into_iter().map(|id| repo_digests(engine, id))).await?;
+    let digests: BTreeMap<String, Vec<String>> = digests.into_iter().collect();
+    let references = try_join_all(mine.iter().map(|one| reference(engine, one))).await?;
+
+    let mut containers: Vec<Container> = mine
+        .iter()
+        .zip(references)
+        .map(|(summary, image)| container(summary, image, &digests))
+        .collect();
+    containers.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+    let other_projects: BTreeSet<&str> = others
+        .iter()
+        .filter_map(|container| label(container, PROJECT))
+        .collect();
+    Ok(Observation {
+        project: project.to_owned(),
+        engine: version.clone(),
+        api_version: compat::facts::api_version_of(&containers),
+        mode: compat::facts::mode_of(&containers),
+        containers,
+        other_projects: other_projects
+            .into_iter()
+            .take(OTHER_PROJECTS)
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+/// Every running container of any compose project.
+async fn running(engine: &Engine) -> Result<Vec<ContainerSummary>, Fault> {
+    let options = ListContainersOptions {
+        filters: Some(HashMap::from([
+            ("label".to_owned(), vec![PROJECT.to_owned()]),
+            ("status".to_owned(), vec!["running".to_owned()]),
+        ])),
+        ..ListContainersOptions::default()
+    };
+    let list = engine.docker.list_containers(Some(options));
+    engine.ask("list the running containers", list).await
+}
+
+/// The digests of one image in registries. The image of a running container can be gone; then there are none.
+async fn repo_digests(engine: &Engine, id: &str) -> Result<(String, Vec<String>), Fault> {
+    let inspected = engine.inspect_image(id).await?;
+    let mut digests = inspected
+        .and_then(|image| image.repo_digests)
+        .unwrap_or_default();
+    digests.sort();
+    Ok((id.to_owned(), digests))
+}
+
+/// The reference a container was started from. The list shows an id once the tag names another image;
+/// the container itself still knows.
+async fn reference(engine: &Engine, summary: &ContainerSummary) -> Result<String, Fault> {
+    let listed = summary.image.clone().unwrap_or_default();
+    let image_id = summary.image_id.as_deref().unwrap_or_default();
+    let hex = image_id.strip_prefix("sha256:").unwrap_or(image_id);
+    let is_id = listed.starts_with("sha256:")
+        || (listed.len() >= 12 && !hex.is_empty() && hex.starts_with(&listed));
+    let (true, Some(id)) = (is_id, summary.id.as_deref()) else {
+        return Ok(listed);
+    };
+    let inspect = engine.docker.inspect_container(id, None);
+    let found = engine.ask_maybe("look at a container", inspect).await?;
+    let asked_for = found
+        .and_then(|found| found.config)
+        .and_then(|config| config.image);
+    Ok(asked_for.unwrap_or(listed))
+}
+
+fn container(
+    summary: &ContainerSummary,
+    image: String,
+    digests: &BTreeMap<String, Vec<String>>,
+) -> Container {
+    let labels: BTreeMap<String, String> = summary
+        .labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let image_id = summary.image_id.clone().unwrap_or_default();
+    let repo_digest = digests
+        .get(&image_id)
+        .and_then(|all| digest_for(&image, all));
+    let (version, tag) = compat::facts::version_of(&labels, &image);
+    let names = summary.names.as_deref().unwrap_or_default();
+    Container {
+        name: names
+            .iter()
+            .map(|name| name.trim_start_matches('/'))
+            // A linked container has further names, below the name of the other one.
+            .find(|name| !name.contains('/'))
+            .unwrap_or_default()
+            .to_owned(),
+        service: labels.get(SERVICE).cloned().unwrap_or_default(),
+        image,
+        image_id,
+        repo_digest,
+        version,
+        tag,
+        api_version: labels.get("com.esb.api_version").cloned(),
+        mode: labels.get("com.esb.mode").cloned(),
+    }
+}
+
+/// The digest in the repository the container was started from, else the first there is.
+fn digest_for(image: &str, digests: &[String]) -> Option<String> {
+    let same = digests.iter().find(|digest| {
+        let repository = digest.split('@').next().unwrap_or(digest);
+        image
+            .strip_prefix(repository)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+    });
+    same.or(digests.first()).cloned()
+}
+
+fn label<'a>(container: &'a ContainerSummary, key: &str) -> Option<&'a str> {
+    container.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests;

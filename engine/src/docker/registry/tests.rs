@@ -1,0 +1,309 @@
+//! A registry that answers as it is told to, over a real connection.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rstest::rstest;
+use tokio::net::TcpListener;
+
+use super::{Registry, covers};
+use crate::contract::Digest;
+use crate::docker::credentials::Credentials;
+use crate::docker::limits::Limits;
+use crate::image::Reference;
+use crate::machine::FailureKind;
+
+const MANIFEST: &str =
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}"#;
+
+/// What a registry does with a request for a manifest; `number` counts them from 0.
+type Answer = fn(number: usize, method: Method) -> Response<Full<Bytes>>;
+
+/// A registry on this machine, and the requests for manifests it got.
+struct Fake {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    async fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let log = Arc::clone(&log);
+                let service = service_fn(move |request| serve(request, Arc::clone(&log), answer));
+                let server = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn reference(&self, name: &str) -> Reference {
+        Reference::parse(&format!("{}/{name}", self.address)).unwrap()
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    request: Request<hyper::body::Incoming>,
+    seen: Arc<Mutex<Vec<String>>>,
+    answer: Answer,
+) -> Result<Response<Full<Bytes>>, &'static str> {
+    if request.uri().path() == "/v2/" {
+        let mut answer = plain(200, "{}");
+        let who = request.headers().get("authorization");
+        let challenge = "Basic realm=\"registry\"".parse().unwrap();
+        if who.is_none() {
+            answer.headers_mut().insert("www-authenticate", challenge);
+        }
+        return Ok(answer);
+    }
+    let who = request
+        .headers()
+        .get("authorization")
+        .map_or("", |who| who.to_str().unwrap());
+    let line = format!("{} {} {who}", request.method(), request.uri().path());
+    let method = request.method().clone();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map_err(|_| "gone")?
+        .to_bytes();
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(format!(
+            "{}{}",
+            line.trim_end(),
+            String::from_utf8_lossy(&body)
+        ));
+        seen.len() - 1
+    };
+    let answer = answer(number, method);
+    if answer.status() == StatusCode::GATEWAY_TIMEOUT {
+        std::future::pending::<()>().await;
+    }
+    if answer.status() == StatusCode::BAD_GATEWAY {
+        return Err("the connection is closed without an answer");
+    }
+    Ok(answer)
+}
+
+fn plain(status: u16, body: &str) -> Response<Full<Bytes>> {
+    let body = Full::new(Bytes::from(body.to_owned()));
+    Response::builder().status(status).body(body).unwrap()
+}
+
+fn manifest(method: &Method) -> Response<Full<Bytes>> {
+    let mut answer = plain(
+        200,
+        if *method == Method::HEAD {
+            ""
+        } else {
+            MANIFEST
+        },
+    );
+    let digest = Digest::of(MANIFEST).to_string().parse().unwrap();
+    answer.headers_mut().insert("docker-content-digest", digest);
+    answer
+}
+
+fn unknown() -> Response<Full<Bytes>> {
+    plain(
+        404,
+        r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#,
+    )
+}
+
+fn registry(limit: Duration) -> Registry {
+    let limits = Limits {
+        query: limit,
+        ..Limits::default()
+    };
+    Registry::new(Credentials::default(), None, limits)
+}
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn an_image_that_is_there_has_a_digest() {
+    let fake = Fake::start(|_, method| manifest(&method)).await;
+    let digest = registry(LONG)
+        .digest(&fake.reference("a/b:1"))
+        .await
+        .unwrap();
+    assert_eq!(digest, Some(Digest::of(MANIFEST)));
+    assert_eq!(fake.seen(), ["HEAD /v2/a/b/manifests/1"]);
+}
+
+#[rstest]
+#[case::with_an_envelope(|_, _| unknown())]
+#[case::without(|_, _| plain(404, "nothing"))]
+#[case::no_repository(|_, _| plain(404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#))]
+#[tokio::test]
+async fn an_image_that_is_not_there_has_none(#[case] answer: Answer) {
+    let fake = Fake::start(answer).await;
+    let digest = registry(LONG).digest(&fake.reference("a:1")).await.unwrap();
+    assert_eq!(digest, None);
+}
+
+#[rstest]
+#[case::an_error(|number, method| if number < 2 { plain(500, "oops") } else { manifest(&method) })]
+#[case::a_reset(|number, method| if number < 1 { plain(502, "") } else { manifest(&method) })]
+#[tokio::test]
+async fn a_registry_that_stumbles_is_asked_again(#[case] answer: Answer) {
+    let fake = Fake::start(answer).await;
+    let digest = registry(LONG).digest(&fake.reference("a:1")).await.unwrap();
+    assert_eq!(digest, Some(Digest::of(MANIFEST)));
+}
+
+#[tokio::test]
+async fn a_registry_that_keeps_failing_is_asked_three_times() {
+    let fake = Fake::start(|_, _| plain(503, "busy")).await;
+    let fault = registry(LONG)
+        .digest(&fake.reference("a:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Unreachable, true)
+    );
+    assert!(
+        fault.message.contains("503") && fault.message.contains("busy"),
+        "{fault:?}"
+    );
+    let heads = fake
+        .seen()
+        .iter()
+        .filter(|line| line.starts_with("HEAD"))
+        .count();
+    assert_eq!(heads, 3);
+}
+
+#[rstest]
+#[case::unauthorized(|_, _| plain(401, "{}"))]
+#[case::forbidden(|_, _| plain(403, "no"))]
+#[case::denied(|_, _| plain(403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#))]
+#[tokio::test]
+async fn a_registry_that_wants_credentials_is_named_with_the_login(#[case] answer: Answer) {
+    let fake = Fake::start(answer).await;
+    let fault = registry(LONG)
+        .digest(&fake.reference("a:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FailureKind::Image);
+    assert_eq!(fault.hint, Some(format!("docker login {}", fake.address)));
+}
+
+#[tokio::test]
+async fn stored_credentials_are_sent_and_never_shown() {
+    let fake = Fake::start(|_, _| plain(401, "{}")).await;
+    let host = fake.address;
+    let text = format!(r#"{{"auths":{{"{host}":{{"username":"me","password":"hunter22"}}}}}}"#);
+    let registry = Registry::new(Credentials::parse(&text).unwrap(), None, Limits::default());
+    let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
+    assert!(!format!("{fault:?}").contains("hunter22"));
+    let line = fake.seen()[0].clone();
+    assert_eq!(line, "HEAD /v2/a/manifests/1 Basic bWU6aHVudGVyMjI=");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_is_unreachable_and_named() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let reference = Reference::parse(&format!("{address}/a:1")).unwrap();
+    let fault = registry(LONG).digest(&reference).await.unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Unreachable, true)
+    );
+    assert!(fault.message.contains(&address.to_string()), "{fault:?}");
+    assert!(fault.hint.unwrap().contains(&address.to_string()));
+}
+
+#[tokio::test]
+async fn a_registry_that_says_nothing_is_late() {
+    let fake = Fake::start(|_, _| plain(504, "")).await;
+    let limit = Duration::from_millis(100);
+    let fault = registry(limit)
+        .digest(&fake.reference("a:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.retryable),
+        (FailureKind::Unreachable, true)
+    );
+}
+
+#[tokio::test]
+async fn a_second_tag_is_the_same_manifest_byte_for_byte() {
+    let fake = Fake::start(|_, method| {
+        if method != Method::PUT {
+            return manifest(&method);
+        }
+        let mut answer = plain(201, "");
+        answer
+            .headers_mut()
+            .insert("location", "/v2/a/manifests/x".parse().unwrap());
+        answer
+    })
+    .await;
+    let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
+    let digest = registry(LONG).retag(&from, &to).await.unwrap();
+    assert_eq!(digest, Digest::of(MANIFEST));
+    let expected = [
+        "GET /v2/a/manifests/key".to_owned(),
+        format!("PUT /v2/a/manifests/1{MANIFEST}"),
+    ];
+    assert_eq!(fake.seen(), expected);
+}
+
+#[tokio::test]
+async fn a_write_is_not_repeated() {
+    let fake = Fake::start(|_, method| {
+        if method == Method::PUT {
+            plain(500, "oops")
+        } else {
+            manifest(&method)
+        }
+    })
+    .await;
+    let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
+    let fault = registry(LONG).retag(&from, &to).await.unwrap_err();
+    assert_eq!(fault.kind, FailureKind::Unreachable);
+    assert_eq!(fake.seen().len(), 2);
+}
+
+#[rstest]
+#[case("r.example:5000", "r.example:5000", true)]
+#[case("r.example", "r.example:5000", false)]
+#[case("10.0.0.0/8", "10.1.2.3:5000", true)]
+#[case("10.0.0.0/8", "11.1.2.3", false)]
+#[case("0.0.0.0/0", "11.1.2.3", true)]
+#[case("fd00::/8", "[fd00::1]:5000", true)]
+#[case("fd00::/8", "10.0.0.1", false)]
+#[case("10.0.0.0/99", "10.0.0.0", false)]
+#[case("10.0.0.0/8", "ten.example", false)]
+fn an_insecure_entry_covers_a_host_or_a_network(
+    #[case] entry: &str,
+    #[case] host: &str,
+    #[case] covered: bool,
+) {
+    assert_eq!(covers(entry, host), covered);
+}

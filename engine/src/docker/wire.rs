@@ -1,0 +1,231 @@
+//! One HTTP exchange with the engine whose answer is a stream of lines: build, push and pull.
+//!
+//! bollard asks the questions; these three go over hyper, because bollard 0.21 reads neither the digest a push ends with nor
+//! a `BuildKit` trace without a gRPC session. Dropping [`Lines`] closes the connection, which makes the engine stop the work.
+//! Here: connection, status, lines. Not here: what the lines say (`transcript`), how long they may take (the callers).
+
+use std::io;
+use std::path::PathBuf;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HOST, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
+
+/// The longest line that is read; the engine's are far below.
+const LINE_LIMIT: usize = 4 << 20;
+
+/// The longest text of an error answer that is kept.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// Where an engine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Host {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// `address:port`, without encryption.
+    Tcp(String),
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// The body of a request.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A request without a body.
+pub(super) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Why an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    /// Nobody listens.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    /// The connection broke.
+    #[error("the connection to the engine broke")]
+    Broken(#[source] hyper::Error),
+    /// The engine says no.
+    #[error("the engine answered {status}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The engine's words.
+        message: String,
+    },
+    /// The request cannot be written.
+    #[error("malformed request")]
+    Malformed(#[from] hyper::http::Error),
+    /// A line is longer than any the engine writes.
+    #[error("a line of the answer is longer than {LINE_LIMIT} bytes")]
+    TooLong,
+}
+
+/// Sends one request and returns the answer's head, whatever its status.
+pub(super) async fn exchange(
+    host: &Host,
+    method: Method,
+    target: &str,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Answer, WireError> {
+    let (mut sender, connection) = open(host).await?;
+    let mut request = Request::builder().method(method).uri(target).body(body)?;
+    *request.headers_mut() = headers;
+    let name = match host {
+        Host::Unix(_) => "docker",
+        Host::Tcp(address) => address,
+    };
+    let name = name.parse().map_err(hyper::http::Error::from)?;
+    request.headers_mut().insert(HOST, name);
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(WireError::Broken)?;
+    Ok(Answer {
+        response,
+        connection,
+        sender,
+    })
+}
+
+/// An answer whose body was not read yet.
+pub(super) struct Answer {
+    response: Response<Incoming>,
+    connection: Connection,
+    sender: SendRequest<Body>,
+}
+
+impl Answer {
+    /// One header, when it is there and is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The lines of the answer; an error when its status is no success.
+    pub(super) async fn lines(self) -> Result<Lines, WireError> {
+        let status = self.response.status();
+        let mut lines = Lines {
+            body: self.response.into_body(),
+            buffer: BytesMut::new(),
+            ended: false,
+            _connection: self.connection,
+            _sender: self.sender,
+        };
+        if status.is_success() {
+            return Ok(lines);
+        }
+        while !lines.ended && lines.buffer.len() < ERROR_LIMIT {
+            lines.fill().await?;
+        }
+        let text = String::from_utf8_lossy(&lines.buffer[..lines.buffer.len().min(ERROR_LIMIT)]);
+        Err(WireError::Refused {
+            status,
+            message: message_of(&text),
+        })
+    }
+}
+
+/// The engine wraps its errors as `{"message": "…"}`; proxies in between do not.
+fn message_of(text: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Wrapped {
+        message: String,
+    }
+    serde_json::from_str::<Wrapped>(text).map_or_else(
+        |_| text.trim().to_owned(),
+        |wrapped| wrapped.message.trim().to_owned(),
+    )
+}
+
+/// The lines of an answer, one by one.
+pub(super) struct Lines {
+    body: Incoming,
+    buffer: BytesMut,
+    ended: bool,
+    // Both end the exchange when they are dropped.
+    _connection: Connection,
+    _sender: SendRequest<Body>,
+}
+
+impl Lines {
+    /// The next line without its end, `None` after the last. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
+        let mut searched = 0;
+        loop {
+            let newline = self.buffer[searched..].iter().position(|b| *b == b'\n');
+            if let Some(at) = newline {
+                let line = self.buffer.split_to(searched + at + 1).freeze();
+                return Ok(Some(line.slice(..line.len() - 1)));
+            }
+            if self.ended {
+                let rest = self.buffer.split().freeze();
+                return Ok((!rest.is_empty()).then_some(rest));
+            }
+            searched = self.buffer.len();
+            if searched > LINE_LIMIT {
+                return Err(WireError::TooLong);
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), WireError> {
+        match self.body.frame().await {
+            None => self.ended = true,
+            Some(Err(error)) => return Err(WireError::Broken(error)),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    self.buffer.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The task that moves the bytes of one connection; it ends with its owner.
+struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn open(host: &Host) -> Result<(SendRequest<Body>, Connection), WireError> {
+    match host {
+        Host::Unix(path) => {
+            let stream = UnixStream::connect(path)
+                .await
+                .map_err(WireError::Connect)?;
+            let (sender, task) = handshake(TokioIo::new(stream))
+                .await
+                .map_err(WireError::Broken)?;
+            Ok((sender, Connection(tokio::spawn(task).abort_handle())))
+        }
+        Host::Tcp(address) => {
+            let stream = TcpStream::connect(address)
+                .await
+                .map_err(WireError::Connect)?;
+            let (sender, task) = handshake(TokioIo::new(stream))
+                .await
+                .map_err(WireError::Broken)?;
+            Ok((sender, Connection(tokio::spawn(task).abort_handle())))
+        }
+    }
+}

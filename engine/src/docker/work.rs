@@ -1,0 +1,205 @@
+//! One piece of work the engine does while it talks: a build, a push, a pull.
+//!
+//! Here: sending it off, listening, limits of time. Not here: which work is needed (`build`, `bases`).
+
+use std::time::Duration;
+
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::Engine;
+use super::context::{self, Context, ContextError};
+use super::fault;
+use super::redact::Redactor;
+use super::transcript::Transcript;
+use super::wire::{self, Body, WireError};
+use crate::contract::Digest;
+use crate::image::Reference;
+use crate::machine::FailureKind;
+use crate::run::Fault;
+
+/// Who listens to the engine.
+#[derive(Clone, Copy)]
+pub(super) struct Audience<'a> {
+    /// Takes the secrets out.
+    pub(super) redactor: &'a Redactor,
+    /// Gets each line.
+    pub(super) say: &'a (dyn Fn(String) + Sync),
+}
+
+/// How long work may take.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// As a whole.
+    Whole(Duration),
+    /// Between two lines.
+    Silence(Duration),
+}
+
+/// What the engine is asked to do.
+struct Work<'a> {
+    what: String,
+    /// The registry that is talked to, for hints.
+    registry: &'a str,
+    target: String,
+    headers: HeaderMap,
+    body: Body,
+    patience: Patience,
+}
+
+impl Engine {
+    /// Builds an image from a context. `query` says how.
+    pub(super) async fn build(
+        &self,
+        what: &str,
+        query: &[(&str, &str)],
+        context: Context,
+        audience: Audience<'_>,
+    ) -> Result<(), Fault> {
+        let (body, sent) = context::send(context);
+        let tar = HeaderValue::from_static("application/x-tar");
+        let built = self
+            .work(
+                Work {
+                    what: what.to_owned(),
+                    registry: "",
+                    target: target("/build", query),
+                    headers: HeaderMap::from_iter([(CONTENT_TYPE, tar)]),
+                    body,
+                    patience: Patience::Whole(self.limits.build),
+                },
+                audience,
+            )
+            .await;
+        // The engine only sees that the context broke off; why is known on this side.
+        match sent.await {
+            Err(error) => Err(fault::task("send the build context", &error)),
+            Ok(Err(error @ (ContextError::Changed { .. } | ContextError::Unreadable { .. }))) => {
+                Err(fault::context(what, &error))
+            }
+            Ok(Ok(()) | Err(ContextError::Unheard(_))) => built.map(|_| ()),
+        }
+    }
+
+    /// Pushes a tag of a local image; what was pushed has this digest, as far as the engine says.
+    pub(super) async fn push(
+        &self,
+        reference: &Reference,
+        auth: &str,
+        audience: Audience<'_>,
+    ) -> Result<Option<Digest>, Fault> {
+        let tag = reference.tag.as_deref().unwrap_or("latest");
+        let path = format!("/images/{}/push", reference.name());
+        let work = Work {
+            what: format!("push image `{reference}`"),
+            registry: reference.registry.as_deref().unwrap_or("docker.io"),
+            target: target(&path, &[("tag", tag)]),
+            headers: registry_auth(auth),
+            body: wire::empty(),
+            patience: Patience::Silence(self.limits.silence),
+        };
+        self.work(work, audience).await
+    }
+
+    /// Pulls an image.
+    pub(super) async fn pull(
+        &self,
+        reference: &Reference,
+        platform: Option<&str>,
+        auth: &str,
+        audience: Audience<'_>,
+    ) -> Result<(), Fault> {
+        let digest = reference.digest.as_ref().map(Digest::as_str);
+        let tag = digest.or(reference.tag.as_deref()).unwrap_or("latest");
+        let name = reference.name();
+        let mut query = vec![("fromImage", name.as_str()), ("tag", tag)];
+        query.extend(platform.map(|platform| ("platform", platform)));
+        let work = Work {
+            what: format!("pull image `{reference}`"),
+            registry: reference.registry.as_deref().unwrap_or("docker.io"),
+            target: target("/images/create", &query),
+            headers: registry_auth(auth),
+            body: wire::empty(),
+            patience: Patience::Silence(self.limits.silence),
+        };
+        self.work(work, audience).await.map(|_| ())
+    }
+
+    async fn work(&self, work: Work<'_>, audience: Audience<'_>) -> Result<Option<Digest>, Fault> {
+        let Work {
+            what,
+            registry,
+            target,
+            headers,
+            body,
+            patience,
+        } = work;
+        let mut transcript = Transcript::new(audience.redactor, audience.say);
+        let target = format!("/v{}{target}", self.api);
+        let begun = Instant::now();
+        let until = || match patience {
+            Patience::Whole(limit) => begun + limit,
+            Patience::Silence(limit) => Instant::now() + limit,
+        };
+        let listened = async {
+            let answer = wire::exchange(&self.host, Method::POST, &target, headers, body);
+            let answer = timeout_at(until(), answer).await??;
+            let mut lines = timeout_at(until(), answer.lines()).await??;
+            while let Some(line) = timeout_at(until(), lines.next()).await?? {
+                transcript.read(&line);
+            }
+            Ok(())
+        };
+        let fault = match listened.await {
+            Ok(()) => {
+                let spoken = |spoken| fault::spoken(&what, registry, spoken);
+                return transcript.end().map_err(spoken);
+            }
+            Err(Interruption::Wire(error)) => {
+                fault::wire(&self.host, &what, FailureKind::Image, &error)
+            }
+            Err(Interruption::Late) => match patience {
+                Patience::Whole(limit) => fault::late(&what, limit, FailureKind::Image, None),
+                Patience::Silence(limit) => {
+                    let hint = Some(fault::registry_hint(registry));
+                    fault::late(&what, limit, FailureKind::Unreachable, hint)
+                }
+            },
+        };
+        Err(Fault {
+            output: transcript.last_lines(),
+            ..fault
+        })
+    }
+}
+
+/// Why listening ended early.
+enum Interruption {
+    Late,
+    Wire(WireError),
+}
+
+impl From<tokio::time::error::Elapsed> for Interruption {
+    fn from(_: tokio::time::error::Elapsed) -> Self {
+        Self::Late
+    }
+}
+
+impl From<WireError> for Interruption {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+fn target(path: &str, query: &[(&str, &str)]) -> String {
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    pairs.extend_pairs(query);
+    format!("{path}?{}", pairs.finish())
+}
+
+fn registry_auth(auth: &str) -> HeaderMap {
+    let mut value = HeaderValue::from_str(auth).expect("base64 holds only what a header may hold");
+    value.set_sensitive(true);
+    HeaderMap::from_iter([(HeaderName::from_static("x-registry-auth"), value)])
+}

@@ -1,0 +1,132 @@
+//! The real world of a deploy.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::bases::Bases;
+use super::compose;
+use super::connect::Engine;
+use super::credentials::{Credentials, config_path};
+use super::fault;
+use super::images::Images;
+use super::observe;
+use super::redact::Redactor;
+use super::registry::Registry;
+use crate::compat::Observation;
+use crate::image::Registries;
+use crate::load::Artifact;
+use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
+use crate::publish;
+use crate::run::{
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
+};
+
+/// What a deploy brings to the world. Not `Debug`: build arguments may hold credentials.
+pub struct WorldOptions {
+    /// The output directory.
+    pub out: PathBuf,
+    /// The artifact, as it was loaded.
+    pub artifact: Arc<Artifact>,
+    /// The stack's registry under its two names.
+    pub registries: Registries,
+    /// Tag of a lambda base when the stack's version is not known.
+    pub esb_tag: Option<String>,
+    /// Build arguments; those of proxies may hold credentials.
+    pub build_args: BTreeMap<String, String>,
+}
+
+/// A Docker engine, a registry and an output directory.
+pub struct DockerWorld {
+    images: Images,
+    out: PathBuf,
+}
+
+impl DockerWorld {
+    /// The world of one run. Registry credentials are those of the Docker configuration.
+    pub fn new(engine: Engine, options: WorldOptions) -> Self {
+        let credentials = Credentials::read(config_path().as_deref());
+        let registry = Registry::new(credentials, Some(engine.clone()), engine.limits);
+        Self {
+            images: Images {
+                registry,
+                engine,
+                artifact: options.artifact,
+                registries: options.registries,
+                esb_tag: options.esb_tag,
+                redactor: Redactor::of(&options.build_args),
+                build_args: options.build_args,
+                bases: Bases::default(),
+                prepared: Mutex::default(),
+            },
+            out: options.out,
+        }
+    }
+}
+
+impl World for DockerWorld {
+    async fn observe(&self, project: &str) -> Result<Observation, Fault> {
+        observe::observe(&self.images.engine, project).await
+    }
+
+    async fn config(&self) -> Result<ConfigTexts, Fault> {
+        let out = self.out.clone();
+        blocking("read the output directory", move || publish::current(&out)).await
+    }
+
+    async fn inspect_image(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
+        self.images.inspect(order).await
+    }
+
+    async fn build_image(
+        &self,
+        order: &ImageOrder,
+        status: &ImageStatus,
+        line: &(dyn Fn(&str) + Sync),
+    ) -> Result<Built, Fault> {
+        self.images.build(order, status, line).await
+    }
+
+    async fn publish(&self, publication: &Publication) -> Result<Published, Fault> {
+        let (out, files) = (self.out.clone(), publication.files.clone());
+        blocking("publish", move || publish::publish(&out, &files)).await
+    }
+
+    async fn provision(
+        &self,
+        project: &str,
+        call: &ComposeCall,
+        line: &(dyn Fn(&str) + Sync),
+    ) -> Result<ProvisionResult, Fault> {
+        let Images {
+            engine, redactor, ..
+        } = &self.images;
+        compose::provision(engine, Some(project), call, redactor, line).await
+    }
+}
+
+/// Runs the stack's one-shot provisioner on its own. Without a project the choice is Compose's.
+pub async fn provision(
+    engine: &Engine,
+    project: Option<&str>,
+    call: &ComposeCall,
+    line: &(dyn Fn(&str) + Sync),
+) -> Result<ProvisionResult, Fault> {
+    compose::provision(engine, project, call, &Redactor::of(&BTreeMap::new()), line).await
+}
+
+/// Work on files, away from the tasks that talk.
+async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(fault::plain(
+            FailureKind::Publish,
+            format!("cannot {what}\n{}", fault::chain(&error)),
+            None,
+        )),
+        Err(error) => Err(fault::task(what, &error)),
+    }
+}

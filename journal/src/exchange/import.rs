@@ -1,0 +1,337 @@
+//! Reading an export: everything is verified before anything is written.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use uuid::Uuid;
+
+use crate::chain::{Damage, Link};
+use crate::envelope::{
+    BATCH_BYTES_MAX, BATCH_FACTS_MAX, Draft, Fact, Head, PAYLOAD_INLINE_MAX, SUPPORTED, Schema,
+};
+use crate::exchange::line::{self, FORMAT, HeadLine, LINE_MAX, Line};
+use crate::store::{AppendError, Store, StoreError};
+use crate::stream::StreamId;
+
+/// An export cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A line is not what was exported.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
+    /// The export is of another target.
+    #[error("the export is of `{found}`, not of `{expected}`")]
+    OtherStream {
+        /// The target that was to be filled.
+        expected: StreamId,
+        /// The target of the export.
+        found: StreamId,
+    },
+    /// The target has facts.
+    #[error("the target has {sequence} facts; an export can be imported into an empty one only")]
+    NotEmpty {
+        /// How many.
+        sequence: u64,
+    },
+    /// The export cannot be read.
+    #[error("cannot read the export")]
+    Io(#[from] io::Error),
+    /// The facts cannot be appended.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The export was changed between verifying and importing it.
+    #[error("the export was changed while it was read")]
+    Changed,
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Append(error.into())
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineProblem {
+    /// It does not end within the bound.
+    #[error("it is longer than {LINE_MAX} bytes")]
+    TooLong,
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    NotText,
+    /// The file ends within it.
+    #[error("the file ends within it")]
+    Cut,
+    /// The file ends before the line that says the head.
+    #[error("the export ends without its head, lines were cut off")]
+    NoHead,
+    /// Lines follow the one that says the head.
+    #[error("it follows the head, which is the last line of an export")]
+    AfterHead,
+    /// It is no fact and no head.
+    #[error("{0}")]
+    Malformed(String),
+    /// The fact is of another target than the facts before it.
+    #[error("it is a fact of `{0}`, another target")]
+    OtherStream(StreamId),
+    /// The fact does not follow the one before it.
+    #[error("{0}")]
+    Chain(Damage),
+    /// The deploy had ended.
+    #[error("deploy `{0}` goes on after another one began")]
+    Reopened(Uuid),
+    /// The head is not that of the facts before it.
+    #[error("the head says fact {said}, the facts before it end with fact {found} or another hash")]
+    OtherHead {
+        /// The sequence it says.
+        said: u64,
+        /// The last fact's.
+        found: u64,
+    },
+    /// A newer tool wrote it.
+    #[error("schema {found} is newer than {supported}, the newest that this build can append")]
+    NewerSchema {
+        /// The fact's.
+        found: Schema,
+        /// This build's.
+        supported: Schema,
+    },
+    /// Another tool wrote the export.
+    #[error("this is export format {0}, and this build reads {FORMAT}; use the tool that wrote it")]
+    OtherFormat(u16),
+}
+
+/// An export that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Its target.
+    pub stream: StreamId,
+    /// Its head.
+    pub head: Head,
+    /// How many deploys it holds.
+    pub deploys: usize,
+}
+
+/// Verifies an export without importing it.
+pub fn check(export: impl BufRead) -> Result<Checked, ImportError> {
+    let mut lines = Lines::new(export);
+    while lines.next()?.is_some() {}
+    lines.into_checked()
+}
+
+/// Appends an export to an empty store of the same target, after all of it was verified. Returns the head.
+pub fn import<S: Store + ?Sized>(
+    store: &S,
+    mut export: impl BufRead + Seek,
+) -> Result<Head, ImportError> {
+    let present = store.head()?;
+    if present.sequence > 0 {
+        return Err(ImportError::NotEmpty {
+            sequence: present.sequence,
+        });
+    }
+    let start = export.stream_position()?;
+    let checked = check(&mut export)?;
+    if checked.stream != *store.stream() {
+        return Err(ImportError::OtherStream {
+            expected: store.stream().clone(),
+            found: checked.stream,
+        });
+    }
+    export.seek(SeekFrom::Start(start))?;
+    let mut lines = Lines::new(export);
+    let mut batch = Batch::default();
+    while let Some(fact) = lines.next()? {
+        batch.push(store, fact)?;
+    }
+    batch.append(store)?;
+    let head = store.head()?;
+    if head == checked.head {
+        Ok(head)
+    } else {
+        Err(ImportError::Changed)
+    }
+}
+
+/// Facts that go into one append.
+#[derive(Default)]
+struct Batch {
+    drafts: Vec<Draft>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// More than any header takes.
+    const HEADER: usize = 2048;
+
+    fn push<S: Store + ?Sized>(&mut self, store: &S, fact: Fact) -> Result<(), ImportError> {
+        // A payload that is kept apart counts as well here: it bounds what is in memory.
+        let bytes = fact.payload.len().min(4 * PAYLOAD_INLINE_MAX) + Self::HEADER;
+        if self.drafts.len() == BATCH_FACTS_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
+            self.append(store)?;
+        }
+        self.bytes += bytes;
+        self.drafts.push(draft_of(fact));
+        Ok(())
+    }
+
+    fn append<S: Store + ?Sized>(&mut self, store: &S) -> Result<(), ImportError> {
+        self.bytes = 0;
+        let drafts = std::mem::take(&mut self.drafts);
+        if !drafts.is_empty() {
+            store.append(&store.head()?, drafts)?;
+        }
+        Ok(())
+    }
+}
+
+fn draft_of(fact: Fact) -> Draft {
+    let header = fact.header;
+    Draft {
+        event_id: header.event_id,
+        deploy: header.deploy,
+        kind: header.kind,
+        schema: header.schema,
+        recorded_at: header.recorded_at,
+        actor: header.actor,
+        attempt: header.attempt,
+        tool: header.tool,
+        payload: fact.payload,
+    }
+}
+
+/// The facts of an export, each verified against the ones before it.
+struct Lines<R> {
+    from: R,
+    number: u64,
+    chain: Option<(StreamId, Link)>,
+    deploys: BTreeSet<Uuid>,
+    head: Option<HeadLine>,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn new(from: R) -> Self {
+        Self {
+            from,
+            number: 0,
+            chain: None,
+            deploys: BTreeSet::new(),
+            head: None,
+        }
+    }
+
+    /// The next fact; none once the head was read and the file has ended.
+    fn next(&mut self) -> Result<Option<Fact>, ImportError> {
+        let Some(text) = self.read_line()? else {
+            return match self.head {
+                Some(_) => Ok(None),
+                None => Err(self.problem(LineProblem::NoHead)),
+            };
+        };
+        if self.head.is_some() {
+            return Err(self.problem(LineProblem::AfterHead));
+        }
+        let parsed =
+            line::parse(&text).map_err(|text| self.problem(LineProblem::Malformed(text)))?;
+        match parsed {
+            Line::Fact(fact) => {
+                self.follow(&fact)
+                    .map_err(|problem| self.problem(problem))?;
+                Ok(Some(*fact))
+            }
+            Line::Head(head) => {
+                self.check_head(&head)
+                    .map_err(|problem| self.problem(problem))?;
+                self.head = Some(head);
+                self.next()
+            }
+        }
+    }
+
+    fn problem(&self, problem: LineProblem) -> ImportError {
+        ImportError::Line {
+            line: self.number,
+            problem,
+        }
+    }
+
+    /// Reads a line without its end; none at the end of the file.
+    fn read_line(&mut self) -> Result<Option<String>, ImportError> {
+        let mut bytes = Vec::new();
+        let bound = LINE_MAX as u64 + 1;
+        (&mut self.from).take(bound).read_until(b'\n', &mut bytes)?;
+        self.number += 1;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.pop() != Some(b'\n') {
+            return Err(self.problem(if bytes.len() >= LINE_MAX {
+                LineProblem::TooLong
+            } else {
+                LineProblem::Cut
+            }));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| self.problem(LineProblem::NotText))?;
+        Ok(Some(text))
+    }
+
+    fn follow(&mut self, fact: &Fact) -> Result<(), LineProblem> {
+        let header = &fact.header;
+        let (stream, link) = self.chain.get_or_insert_with(|| {
+            let stream = header.stream.clone();
+            let link = Link::first(&stream);
+            (stream, link)
+        });
+        if *stream != header.stream {
+            return Err(LineProblem::OtherStream(header.stream.clone()));
+        }
+        if header.schema > SUPPORTED {
+            return Err(LineProblem::NewerSchema {
+                found: header.schema,
+                supported: SUPPORTED,
+            });
+        }
+        let begins = link.follow(header).map_err(LineProblem::Chain)?;
+        if begins && !self.deploys.insert(header.deploy) {
+            return Err(LineProblem::Reopened(header.deploy));
+        }
+        Ok(())
+    }
+
+    fn check_head(&self, said: &HeadLine) -> Result<(), LineProblem> {
+        if said.format != FORMAT {
+            return Err(LineProblem::OtherFormat(said.format));
+        }
+        let end = match &self.chain {
+            Some((stream, _)) if *stream != said.stream => {
+                return Err(LineProblem::OtherStream(said.stream.clone()));
+            }
+            Some((_, link)) => link.head(),
+            None => Head::empty(&said.stream),
+        };
+        if end == said.head {
+            Ok(())
+        } else {
+            Err(LineProblem::OtherHead {
+                said: said.head.sequence,
+                found: end.sequence,
+            })
+        }
+    }
+
+    fn into_checked(self) -> Result<Checked, ImportError> {
+        let Some(line) = self.head else {
+            return Err(self.problem(LineProblem::NoHead));
+        };
+        Ok(Checked {
+            stream: line.stream,
+            head: line.head,
+            deploys: self.deploys.len(),
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! One line of an export. A line that is read must be, byte for byte, the line that would be written: every change is a difference.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::envelope::{Fact, Head, Header, PAYLOAD_MAX, Schema};
+use crate::hash::Hash;
+use crate::record;
+use crate::stream::StreamId;
+
+/// Version of the form, on the last line.
+pub const FORMAT: u16 = 1;
+/// Longest line, in bytes: the largest payload as base64, and its header.
+pub const LINE_MAX: usize = PAYLOAD_MAX / 3 * 4 + 16 * 1024;
+
+/// A fact as a line says it. Exactly one of the payloads is there.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactLine<'a> {
+    stream: StreamId,
+    sequence: u64,
+    event_id: Uuid,
+    deploy: Uuid,
+    kind: String,
+    schema: Schema,
+    recorded_at: String,
+    actor: String,
+    attempt: u32,
+    tool: String,
+    previous: Hash,
+    payload_hash: Hash,
+    payload_length: u64,
+    hash: Hash,
+    #[serde(borrow, default, deserialize_with = "some_raw")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+}
+
+/// The last line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeadLine {
+    pub(crate) format: u16,
+    pub(crate) stream: StreamId,
+    pub(crate) head: Head,
+}
+
+/// A line of an export.
+pub(crate) enum Line {
+    Fact(Box<Fact>),
+    Head(HeadLine),
+}
+
+/// A payload `null` is a payload, and not the absence of one.
+fn some_raw<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+/// Writes a fact as a line, without its end.
+pub(crate) fn fact_line(fact: &Fact) -> serde_json::Result<String> {
+    let header = &fact.header;
+    let payload = as_json(&fact.payload);
+    serde_json::to_string(&FactLine {
+        stream: header.stream.clone(),
+        sequence: header.sequence,
+        event_id: header.event_id,
+        deploy: header.deploy,
+        kind: header.kind.clone(),
+        schema: header.schema,
+        recorded_at: header.recorded_at.to_string(),
+        actor: header.actor.clone(),
+        attempt: header.attempt,
+        tool: header.tool.clone(),
+        previous: header.previous,
+        payload_hash: header.payload_hash,
+        payload_length: header.payload_length,
+        hash: header.hash,
+        payload_base64: payload.is_none().then(|| BASE64.encode(&fact.payload)),
+        payload,
+    })
+}
+
+/// Writes the last line, without its end.
+pub(crate) fn head_line(stream: &StreamId, head: Head) -> serde_json::Result<String> {
+    serde_json::to_string(&HeadLine {
+        format: FORMAT,
+        stream: stream.clone(),
+        head,
+    })
+}
+
+/// A payload that can stand in a line as it is: one JSON value, in one line, with nothing around it.
+fn as_json(payload: &[u8]) -> Option<&RawValue> {
+    let text = std::str::from_utf8(payload).ok()?;
+    if text.contains(['\n', '\r']) {
+        return None;
+    }
+    // White space around the value is not part of it, and would be lost.
+    serde_json::from_str::<&RawValue>(text)
+        .ok()
+        .filter(|value| value.get().len() == text.len())
+}
+
+/// Reads a line, without its end. The error says what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Line, String> {
+    if text.starts_with("{\"format\":") {
+        let head: HeadLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let written = head_line(&head.stream, head.head).map_err(|error| error.to_string())?;
+        if head.format == FORMAT && written != text {
+            return Err(OTHER_SPELLING.to_owned());
+        }
+        return Ok(Line::Head(head));
+    }
+    let line: FactLine<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let payload = match (line.payload, line.payload_base64) {
+        (Some(payload), None) => payload.get().as_bytes().to_vec(),
+        (None, Some(encoded)) => BASE64
+            .decode(encoded)
+            .map_err(|_| "its `payload_base64` is not base64".to_owned())?,
+        (None, None) | (Some(_), Some(_)) => {
+            return Err("exactly one of `payload` and `payload_base64` is needed".to_owned());
+        }
+    };
+    let header = Header {
+        stream: line.stream,
+        sequence: line.sequence,
+        event_id: line.event_id,
+        deploy: line.deploy,
+        kind: line.kind,
+        schema: line.schema,
+        recorded_at: line
+            .recorded_at
+            .parse()
+            .map_err(|_| "its `recorded_at` is not a time".to_owned())?,
+        actor: line.actor,
+        attempt: line.attempt,
+        tool: line.tool,
+        previous: line.previous,
+        payload_hash: line.payload_hash,
+        payload_length: line.payload_length,
+        hash: line.hash,
+    };
+    if record::hash_of_header(&header) != header.hash {
+        return Err("its header does not have the hash that is written with it".to_owned());
+    }
+    record::check_payload(&header, &payload)
+        .map_err(|_| "its payload does not have the length and hash that its header says")?;
+    let fact = Fact { header, payload };
+    if fact_line(&fact).map_err(|error| error.to_string())? != text {
+        return Err(OTHER_SPELLING.to_owned());
+    }
+    Ok(Line::Fact(Box::new(fact)))
+}
+
+const OTHER_SPELLING: &str = "it says the same in another spelling than an export does";

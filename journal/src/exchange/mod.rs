@@ -1,0 +1,12 @@
+//! Export and import: a journal as lines of JSON, one fact a line and the head on the last.
+//!
+//! An export is a copy of the same chain: payload bytes are kept exactly, and importing computes the same hashes. Its form is described in
+//! docs/journal.md.
+
+mod export;
+mod import;
+mod line;
+
+pub use export::{ExportError, export};
+pub use import::{Checked, ImportError, LineProblem, check, import};
+pub use line::{FORMAT, LINE_MAX};

@@ -1,0 +1,112 @@
+//! Where things are in a target's folder.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+use crate::stream::StreamId;
+
+/// The folder of one target.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    folder: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path, stream: &StreamId) -> Self {
+        Self {
+            folder: root.join(stream.to_path()),
+        }
+    }
+
+    /// Makes the folder, for this user only.
+    pub(crate) fn make(&self) -> io::Result<()> {
+        Disk::default().make_folder(&self.folder)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    pub(crate) fn door(&self) -> PathBuf {
+        self.folder.join("door")
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
+    /// Where an import is built before it becomes the store.
+    pub(crate) fn importing(&self) -> PathBuf {
+        self.folder.join("store.importing")
+    }
+
+    /// Listens on the socket.
+    pub(crate) fn bind(&self) -> io::Result<UnixListener> {
+        self.by_descriptor(|socket| UnixListener::bind(socket))
+    }
+
+    /// Connects to the socket.
+    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
+        self.by_descriptor(|socket| UnixStream::connect(socket))
+    }
+
+    /// Names the socket through a descriptor of its folder: the address of a socket has room for about 100 bytes, a path has 4096.
+    fn by_descriptor<T>(&self, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+        let folder = File::open(&self.folder)?;
+        work(Path::new(&format!(
+            "/proc/self/fd/{}/socket",
+            folder.as_raw_fd()
+        )))
+    }
+}
+
+/// Every target below a root that has a store; names that no target has are passed over.
+pub(crate) fn targets(root: &Path) -> Result<Vec<StreamId>, (PathBuf, io::Error)> {
+    let mut found = Vec::new();
+    for project in folders(root)? {
+        for env in folders(&root.join(&project))? {
+            let part = |name: &OsStr| name.to_str().and_then(StreamId::part_from_path);
+            let stream = part(&project)
+                .zip(part(&env))
+                .and_then(|(project, env)| StreamId::new(project, env).ok());
+            if let Some(stream) = stream
+                && Layout::new(root, &stream).store().is_dir()
+            {
+                found.push(stream);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The names of the folders in a folder, sorted; none when it is not there.
+fn folders(folder: &Path) -> Result<Vec<std::ffi::OsString>, (PathBuf, io::Error)> {
+    let failed = |error| (folder.to_owned(), error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            names.push(entry.file_name());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

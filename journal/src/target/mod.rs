@@ -1,0 +1,143 @@
+//! Who may use a target's store, and how everybody else reads it.
+//!
+//! One store per target. The process that deploys owns it for the length of its run and serves readers on a socket beside it; without an
+//! owner a reader opens the store itself, and lets go of it as soon as an owner comes. The decision and its reasons are in
+//! docs/adr/0001-store-per-target-and-readers.md.
+//!
+//! A target's folder, `root/project/env`:
+//!
+//! ```text
+//! lock      held by the owner for its life; its holder is written into it
+//! door      held by whoever has the store open: the owner, or a reader for a moment
+//! socket    where the owner answers; that it can be connected to says that there is an owner
+//! store/    the store: sled's files, the head kept apart, large payloads
+//! ```
+
+mod layout;
+mod lock;
+mod owner;
+mod protocol;
+mod reader;
+mod server;
+
+use std::io::{BufRead, Seek};
+use std::path::{Path, PathBuf};
+
+use crate::chain::Damage;
+use crate::envelope::Head;
+use crate::exchange::ImportError;
+use crate::store::StoreError;
+use crate::stream::StreamId;
+
+pub use lock::Holder;
+pub use owner::Owned;
+pub use reader::Reader;
+
+/// The journals below one folder.
+#[derive(Debug)]
+pub struct Journal;
+
+impl Journal {
+    /// Makes this process the owner of a target, until the result is dropped. Another owner is refused at once; one that died is taken over.
+    pub fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Owned, OwnError> {
+        Owned::own(root, stream, holder)
+    }
+
+    /// Opens a target's journal to read it, whether or not it has an owner.
+    pub fn read(root: &Path, stream: &StreamId) -> Result<Reader, ReadError> {
+        Reader::open(root, stream)
+    }
+
+    /// Makes a target's journal out of an export, all of it or nothing. A target that has facts is refused.
+    pub fn import(
+        root: &Path,
+        stream: &StreamId,
+        holder: Holder,
+        export: impl BufRead + Seek,
+    ) -> Result<Head, ImportIntoError> {
+        owner::import(root, stream, holder, export)
+    }
+
+    /// The targets that have a journal, in the order of their folders' names.
+    pub fn targets(root: &Path) -> Result<Vec<StreamId>, ReadError> {
+        layout::targets(root).map_err(|(path, source)| ReadError::Io { path, source })
+    }
+}
+
+/// A target cannot be owned.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnError {
+    /// Another process owns it.
+    #[error("the target is held by `{}` (process {} on `{}`) since {}", .0.actor, .0.pid, .0.host, .0.since)]
+    Held(Holder),
+    /// Another process owns it, and has not said who it is.
+    #[error("the target is held by a process that has not written its name into `{}`", path.display())]
+    Unnamed {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A reader does not let go of the store.
+    #[error("a reader does not let go of `{}`; end the process that has it locked", path.display())]
+    Busy {
+        /// The door.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot use `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Damage> for OwnError {
+    fn from(damage: Damage) -> Self {
+        Self::Store(damage.into())
+    }
+}
+
+/// A journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("`{stream}` has no journal in `{}`", root.display())]
+    Absent {
+        /// The target.
+        stream: StreamId,
+        /// Where journals are.
+        root: PathBuf,
+    },
+    /// Somebody has it open and does not answer.
+    #[error("`{}` is in use and nobody answers", path.display())]
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// An export cannot be made into a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportIntoError {
+    /// The target cannot be owned.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// The export is not whole, or the target has facts.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}

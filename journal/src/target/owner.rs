@@ -1,0 +1,200 @@
+//! The owner of a target: it holds the lock, has the store open and answers readers for its whole life.
+
+use std::fs;
+use std::io::{self, BufRead, Seek};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::disk::Disk;
+use crate::envelope::Head;
+use crate::exchange::{self, ImportError};
+use crate::store::{Facts, SledStore};
+use crate::stream::StreamId;
+use crate::target::layout::Layout;
+use crate::target::lock::{Door, Holder, Lock};
+use crate::target::server::Server;
+use crate::target::{ImportIntoError, OwnError};
+
+/// How long an owner waits for a reader to let go of the store.
+const DOOR: Duration = Duration::from_secs(2);
+
+/// A target that this process owns. Dropping it closes the store and lets go, cleanly.
+#[derive(Debug)]
+pub struct Owned {
+    // In the order in which they are let go.
+    _server: Server,
+    store: Arc<SledStore>,
+    seat: Seat,
+    previous: Option<Holder>,
+}
+
+impl Owned {
+    pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
+        let (mut seat, previous) = Seat::take(root, stream, holder)?;
+        let store = Arc::new(SledStore::open(&seat.layout.store(), stream.clone())?);
+        let listener = seat
+            .socket
+            .listener
+            .try_clone()
+            .map_err(seat.socket.failed())?;
+        let server = Server::start(listener, Arc::clone(&store)).map_err(seat.socket.failed())?;
+        seat.lock.settle();
+        Ok(Self {
+            _server: server,
+            store,
+            seat,
+            previous,
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &SledStore {
+        &self.store
+    }
+
+    /// The owner before this one, when it ended without letting go: killed, crashed, or the power went.
+    pub fn previous(&self) -> Option<&Holder> {
+        self.previous.as_ref()
+    }
+
+    /// Tells others which deploy is run.
+    pub fn set_deploy(&mut self, deploy: Uuid) -> Result<(), OwnError> {
+        let path = self.seat.layout.lock();
+        self.seat
+            .lock
+            .set_deploy(deploy)
+            .map_err(|source| OwnError::Io { path, source })
+    }
+}
+
+/// Makes the store of a target out of an export.
+///
+/// It is built beside the place of the store and moved there when it is whole and durable: a cut in the middle leaves no journal.
+pub(crate) fn import(
+    root: &Path,
+    stream: &StreamId,
+    holder: Holder,
+    export: impl BufRead + Seek,
+) -> Result<Head, ImportIntoError> {
+    let (mut seat, _) = Seat::take(root, stream, holder)?;
+    let (store, importing) = (seat.layout.store(), seat.layout.importing());
+    let refused = |path: &Path| {
+        let path = path.to_owned();
+        |source| OwnError::Io { path, source }
+    };
+    if store.is_dir() {
+        let sequence = SledStore::open(&store, stream.clone())
+            .and_then(|store| store.head())
+            .map_err(OwnError::from)?
+            .sequence;
+        if sequence > 0 {
+            return Err(ImportError::NotEmpty { sequence }.into());
+        }
+    }
+    remove_folder(&importing).map_err(refused(&importing))?;
+    let built = SledStore::open(&importing, stream.clone()).map_err(OwnError::from)?;
+    let imported = exchange::import(&built, export);
+    drop(built);
+    let head = match imported {
+        Ok(head) => head,
+        Err(error) => {
+            remove_folder(&importing).map_err(refused(&importing))?;
+            return Err(error.into());
+        }
+    };
+    remove_folder(&store).map_err(refused(&store))?;
+    fs::rename(&importing, &store).map_err(refused(&store))?;
+    Disk::default()
+        .sync_folder(seat.layout.folder())
+        .map_err(refused(&store))?;
+    seat.lock.settle();
+    Ok(head)
+}
+
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The place of an owner: nobody else has the store open, and readers can see that there is an owner.
+#[derive(Debug)]
+struct Seat {
+    // In the order in which they are let go: the lock is the last, for the next owner makes a socket of its own.
+    socket: Socket,
+    _door: Door,
+    lock: Lock,
+    layout: Layout,
+}
+
+impl Seat {
+    fn take(
+        root: &Path,
+        stream: &StreamId,
+        holder: Holder,
+    ) -> Result<(Self, Option<Holder>), OwnError> {
+        let layout = Layout::new(root, stream);
+        layout.make().map_err(|source| OwnError::Io {
+            path: layout.folder().to_owned(),
+            source,
+        })?;
+        let (lock, previous) = Lock::take(&layout.lock(), holder)?;
+        // The socket comes before the door: a reader that has the store open sees it, and leaves.
+        let socket = Socket::bind(&layout)?;
+        let path = layout.door();
+        let door = match Door::enter(&path, DOOR) {
+            Ok(Some(door)) => door,
+            Ok(None) => return Err(OwnError::Busy { path }),
+            Err(source) => return Err(OwnError::Io { path, source }),
+        };
+        let seat = Self {
+            socket,
+            _door: door,
+            lock,
+            layout,
+        };
+        Ok((seat, previous))
+    }
+}
+
+/// The owner's socket. It is removed with its owner; a killed owner's is replaced by the next.
+#[derive(Debug)]
+struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    fn bind(layout: &Layout) -> Result<Self, OwnError> {
+        let path = layout.socket();
+        let bound = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => layout.bind(),
+        };
+        let restricted = bound.and_then(|listener| {
+            let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(&path, owner_only)?;
+            Ok(listener)
+        });
+        match restricted {
+            Ok(listener) => Ok(Self { listener, path }),
+            Err(source) => Err(OwnError::Io { path, source }),
+        }
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> OwnError + use<> {
+        let path = self.path.clone();
+        |source| OwnError::Io { path, source }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.path));
+    }
+}

@@ -1,0 +1,260 @@
+//! What a reader and an owner say to each other: one question and one answer a connection.
+//!
+//! A question is a line of JSON. An answer is JSON behind its length (four bytes, big-endian), and for facts a frame for each: the header as it
+//! is stored and the payload, each behind its length. Both sides bound what they read, and the reader checks every fact again.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::chain::{Damage, What};
+use crate::envelope::{Fact, Head, PAYLOAD_MAX, SUPPORTED};
+use crate::record;
+use crate::store::{Facts, Kept, Page, StoreError};
+use crate::stream::StreamId;
+
+const QUESTION_MAX: u64 = 1024;
+const ANSWER_MAX: usize = 1024 * 1024;
+const HEADER_MAX: usize = 16 * 1024;
+/// Most deploys of one answer.
+pub(crate) const DEPLOYS_MAX: usize = 4096;
+/// Most facts of one answer.
+pub(crate) const FACTS_MAX: usize = 4096;
+
+/// What a reader asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    Head,
+    KeptHead,
+    Facts { from: u64, limit: usize },
+    DeployStart { deploy: Uuid },
+    LatestDeploys { before: Option<u64>, limit: usize },
+}
+
+/// What an owner answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Head(Head),
+    KeptHead(Kept),
+    /// So many frames follow.
+    Facts(usize),
+    DeployStart(Option<u64>),
+    LatestDeploys(Vec<(u64, Uuid)>),
+    Refused(Refused),
+}
+
+/// A store's error, as far as it can be told.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Refused {
+    Damaged(Damage),
+    Newer {
+        stream: StreamId,
+        sequence: u64,
+        found: String,
+        supported: String,
+    },
+    Failed(String),
+}
+
+/// A connection that ends at a time, whatever the other side does.
+pub(crate) struct Timed<'a> {
+    stream: &'a UnixStream,
+    until: Instant,
+}
+
+impl<'a> Timed<'a> {
+    pub(crate) fn new(stream: &'a UnixStream, patience: Duration) -> Self {
+        Self {
+            stream,
+            until: Instant::now() + patience,
+        }
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(left)
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks an owner.
+pub(crate) fn ask(to: &mut impl Write, question: &Question) -> io::Result<()> {
+    let mut line = serde_json::to_vec(question)?;
+    line.push(b'\n');
+    to.write_all(&line)
+}
+
+/// Reads a question.
+pub(crate) fn read_question(from: &mut impl Read) -> io::Result<Question> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    // A question is a hundred bytes; reading them singly spares a buffer that could read too far.
+    while (line.len() as u64) < QUESTION_MAX {
+        from.read_exact(&mut byte)?;
+        if byte == *b"\n" {
+            return Ok(serde_json::from_slice(&line)?);
+        }
+        line.push(byte[0]);
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+/// Answers a question from a store.
+pub(crate) fn answer(
+    to: &mut impl Write,
+    store: &impl Facts,
+    question: &Question,
+) -> io::Result<()> {
+    let mut facts = Vec::new();
+    let answer = match question {
+        Question::Head => store.head().map(Answer::Head),
+        Question::KeptHead => store.kept_head().map(Answer::KeptHead),
+        Question::Facts { from, limit } => {
+            store.facts(*from, (*limit).min(FACTS_MAX)).map(|page| {
+                facts = page;
+                Answer::Facts(facts.len())
+            })
+        }
+        Question::DeployStart { deploy } => store.deploy_start(*deploy).map(Answer::DeployStart),
+        Question::LatestDeploys { before, limit } => store
+            .latest_deploys(*before, (*limit).min(DEPLOYS_MAX))
+            .map(Answer::LatestDeploys),
+    };
+    let answer = answer.unwrap_or_else(|error| Answer::Refused(refuse(error)));
+    write_sized(to, &serde_json::to_vec(&answer)?)?;
+    for fact in &facts {
+        write_sized(to, &record::encode_header(&fact.header))?;
+        write_sized(to, &fact.payload)?;
+    }
+    Ok(())
+}
+
+/// Reads an answer; a refusal is the store's error.
+pub(crate) fn read_answer(
+    from: &mut impl Read,
+    path: &Path,
+) -> io::Result<Result<Answer, StoreError>> {
+    let answer = serde_json::from_slice(&read_sized(from, ANSWER_MAX)?)?;
+    if let Answer::Refused(refused) = answer {
+        return Ok(Err(accept(refused, path)));
+    }
+    Ok(Ok(answer))
+}
+
+/// Reads the facts that follow an answer, and checks them as if they came from a store.
+pub(crate) fn read_facts(
+    from: &mut impl Read,
+    stream: &StreamId,
+    first: u64,
+    count: usize,
+) -> io::Result<Result<Vec<Fact>, StoreError>> {
+    let mut page = Page::new(stream, SUPPORTED, first, usize::MAX);
+    for _ in 0..count.min(FACTS_MAX) {
+        let mut record = read_sized(from, HEADER_MAX)?;
+        let payload = read_sized(from, PAYLOAD_MAX)?;
+        let sequence = page.next();
+        let apart = |header: &crate::Header| {
+            record::check_payload(header, &payload)
+                .map_err(|_| Damage::at(sequence, What::PayloadChanged))?;
+            Ok(payload.clone())
+        };
+        if payload.len() <= crate::PAYLOAD_INLINE_MAX {
+            record.extend_from_slice(&payload);
+        }
+        if let Err(error) = page.push(sequence, &record, apart) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(page.into_facts()))
+}
+
+fn refuse(error: StoreError) -> Refused {
+    match error {
+        StoreError::Damaged(damage) => Refused::Damaged(damage),
+        StoreError::Newer {
+            stream,
+            sequence,
+            found,
+            supported,
+        } => Refused::Newer {
+            stream,
+            sequence,
+            found,
+            supported,
+        },
+        error @ (StoreError::Busy { .. }
+        | StoreError::Failed { .. }
+        | StoreError::Io { .. }
+        | StoreError::Backend { .. }) => Refused::Failed(error.to_string()),
+    }
+}
+
+fn accept(refused: Refused, path: &Path) -> StoreError {
+    match refused {
+        Refused::Damaged(damage) => StoreError::Damaged(damage),
+        Refused::Newer {
+            stream,
+            sequence,
+            found,
+            supported,
+        } => StoreError::Newer {
+            stream,
+            sequence,
+            found,
+            supported,
+        },
+        Refused::Failed(message) => StoreError::Backend {
+            path: path.to_owned(),
+            message,
+        },
+    }
+}
+
+fn write_sized(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    to.write_all(&length.to_be_bytes())?;
+    to.write_all(bytes)
+}
+
+fn read_sized(from: &mut impl Read, max: usize) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if usize::try_from(length).is_ok_and(|length| length > max) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = Vec::new();
+    from.take(length.into()).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == u64::from(length) {
+        Ok(bytes)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}

@@ -1,0 +1,310 @@
+//! Reading a target's journal from any process: from its owner, or, when there is none, from the store itself.
+//!
+//! A reader never keeps an owner waiting: while it has the store open it looks for an owner's socket, and lets go between two pages.
+
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::envelope::{Fact, Head};
+use crate::store::{Facts, Kept, SledStore, StoreError};
+use crate::stream::StreamId;
+use crate::target::ReadError;
+use crate::target::layout::Layout;
+use crate::target::lock::Door;
+use crate::target::protocol::{self, Answer, DEPLOYS_MAX, Question, Timed};
+
+/// How long a reader tries to get an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it tries.
+const ASKING: Duration = Duration::from_millis(5);
+/// How often a reader that has the store open looks for an owner.
+const LOOKING: Duration = Duration::from_millis(10);
+/// How long a reader keeps the store open without reading.
+const IDLE: Duration = Duration::from_millis(200);
+/// How long a reader keeps the store open before other readers get their turn, and for how long it steps back then.
+const TURN: Duration = Duration::from_secs(2);
+const STEP_BACK: Duration = Duration::from_millis(30);
+
+/// Reads one target's journal, whoever owns it, and through changes of owner.
+#[derive(Debug)]
+pub struct Reader {
+    stream: StreamId,
+    layout: Layout,
+    patience: Duration,
+    inside: Arc<Inside>,
+}
+
+/// The store, while this reader has it open itself.
+#[derive(Debug, Default)]
+struct Inside {
+    visit: Mutex<Option<Visit>>,
+    /// Somebody else wants in: the next call lets go.
+    leave: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Visit {
+    // In the order in which they are let go.
+    store: SledStore,
+    _door: Door,
+    since: Instant,
+    used: Instant,
+}
+
+impl Inside {
+    fn visit(&self) -> MutexGuard<'_, Option<Visit>> {
+        self.visit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    pub(crate) fn open(root: &Path, stream: &StreamId) -> Result<Self, ReadError> {
+        Self::open_patiently(root, stream, PATIENCE)
+    }
+
+    /// Opens a journal and tries for so long to get each answer.
+    pub(crate) fn open_patiently(
+        root: &Path,
+        stream: &StreamId,
+        patience: Duration,
+    ) -> Result<Self, ReadError> {
+        let reader = Self {
+            stream: stream.clone(),
+            layout: Layout::new(root, stream),
+            patience,
+            inside: Arc::default(),
+        };
+        if !reader.layout.store().is_dir() {
+            return Err(ReadError::Absent {
+                stream: stream.clone(),
+                root: root.to_owned(),
+            });
+        }
+        match reader.kept_head() {
+            Ok(_) => Ok(reader),
+            Err(StoreError::Busy { path }) => Err(ReadError::Busy { path }),
+            Err(error) => Err(ReadError::Store(error)),
+        }
+    }
+
+    /// Gets an answer from the owner, or from the store.
+    fn ask<T>(
+        &self,
+        question: &Question,
+        from_owner: impl Fn(Answer, &mut dyn io::Read) -> io::Result<Result<T, StoreError>>,
+        from_store: impl Fn(&SledStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let asked = Instant::now();
+        loop {
+            let mut visit = self.visit();
+            if visit.is_none() {
+                match self.ask_owner(question, &from_owner) {
+                    Ok(Some(answer)) => return answer,
+                    Ok(None) => *visit = self.enter()?,
+                    // The owner ended in the middle, or is busy: ask again.
+                    Err(_) => {}
+                }
+            }
+            if let Some(visit) = visit.as_mut() {
+                let answer = from_store(&visit.store);
+                visit.used = Instant::now();
+                return answer;
+            }
+            drop(visit);
+            if asked.elapsed() > self.patience {
+                return Err(StoreError::Busy {
+                    path: self.layout.store(),
+                });
+            }
+            thread::sleep(ASKING);
+        }
+    }
+
+    /// The visit that is going on, unless somebody else wants in.
+    fn visit(&self) -> MutexGuard<'_, Option<Visit>> {
+        let mut visit = self.inside.visit();
+        if self.inside.leave.swap(false, Ordering::SeqCst) && visit.take().is_some() {
+            drop(visit);
+            thread::sleep(STEP_BACK);
+            visit = self.inside.visit();
+        }
+        visit
+    }
+
+    /// Asks the owner; none when there is no owner.
+    fn ask_owner<T>(
+        &self,
+        question: &Question,
+        from_owner: &impl Fn(Answer, &mut dyn io::Read) -> io::Result<Result<T, StoreError>>,
+    ) -> io::Result<Option<Result<T, StoreError>>> {
+        let connection = match self.layout.connect() {
+            Ok(connection) => connection,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut to = Timed::new(&connection, self.patience);
+        protocol::ask(&mut to, question)?;
+        let mut from = BufReader::with_capacity(64 * 1024, to);
+        Ok(Some(
+            match protocol::read_answer(&mut from, &self.layout.store())? {
+                Ok(answer) => from_owner(answer, &mut from)?,
+                Err(error) => Err(error),
+            },
+        ))
+    }
+
+    /// Opens the store, when nobody else has it open.
+    fn enter(&self) -> Result<Option<Visit>, StoreError> {
+        let path = self.layout.door();
+        let Some(door) = Door::try_enter(&path).map_err(StoreError::io(&path))? else {
+            return Ok(None);
+        };
+        let store = match SledStore::open_to_read(&self.layout.store(), self.stream.clone()) {
+            Err(StoreError::Busy { .. }) => return Ok(None),
+            opened => opened?,
+        };
+        let (inside, layout) = (Arc::downgrade(&self.inside), self.layout.clone());
+        thread::Builder::new()
+            .name("journal-visit".to_owned())
+            .spawn(move || look_out(&inside, &layout))
+            .map_err(StoreError::io(&path))?;
+        Ok(Some(Visit {
+            store,
+            _door: door,
+            since: Instant::now(),
+            used: Instant::now(),
+        }))
+    }
+}
+
+/// Ends a visit when an owner comes, when nothing is read, and when it has lasted long enough.
+fn look_out(inside: &Weak<Inside>, layout: &Layout) {
+    loop {
+        thread::sleep(LOOKING);
+        let Some(inside) = inside.upgrade() else {
+            return;
+        };
+        if layout.connect().is_ok() {
+            // A reader that asks for page after page may have the lock whenever this thread wants it; so it is told as well.
+            inside.leave.store(true, Ordering::SeqCst);
+        }
+        let mut visit = inside.visit();
+        let Some(ongoing) = visit.as_ref() else {
+            return;
+        };
+        if ongoing.since.elapsed() > TURN {
+            inside.leave.store(true, Ordering::SeqCst);
+        }
+        if inside.leave.load(Ordering::SeqCst) || ongoing.used.elapsed() > IDLE {
+            inside.leave.store(false, Ordering::SeqCst);
+            *visit = None;
+            return;
+        }
+    }
+}
+
+/// True when an error says that nobody listens.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// The owner answered another question than the one that was asked.
+fn off_topic<T>() -> io::Result<T> {
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+impl Facts for Reader {
+    fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        self.ask(
+            &Question::Head,
+            |answer, _| {
+                let Answer::Head(head) = answer else {
+                    return off_topic();
+                };
+                Ok(Ok(head))
+            },
+            SledStore::head,
+        )
+    }
+
+    fn kept_head(&self) -> Result<Kept, StoreError> {
+        self.ask(
+            &Question::KeptHead,
+            |answer, _| {
+                let Answer::KeptHead(kept) = answer else {
+                    return off_topic();
+                };
+                Ok(Ok(kept))
+            },
+            SledStore::kept_head,
+        )
+    }
+
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        self.ask(
+            &Question::Facts { from, limit },
+            |answer, mut connection| {
+                let Answer::Facts(count) = answer else {
+                    return off_topic();
+                };
+                protocol::read_facts(&mut connection, &self.stream, from, count)
+            },
+            |store| store.facts(from, limit),
+        )
+    }
+
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
+        self.ask(
+            &Question::DeployStart { deploy },
+            |answer, _| {
+                let Answer::DeployStart(start) = answer else {
+                    return off_topic();
+                };
+                Ok(Ok(start))
+            },
+            |store| store.deploy_start(deploy),
+        )
+    }
+
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
+        let mut deploys: Vec<(u64, Uuid)> = Vec::new();
+        // An answer is bounded, so that a long list takes several.
+        while deploys.len() < limit {
+            let before = deploys.last().map(|(first, _)| *first).or(before);
+            let limit = (limit - deploys.len()).min(DEPLOYS_MAX);
+            let page = self.ask(
+                &Question::LatestDeploys { before, limit },
+                |answer, _| {
+                    let Answer::LatestDeploys(page) = answer else {
+                        return off_topic();
+                    };
+                    Ok(Ok(page))
+                },
+                |store| store.latest_deploys(before, limit),
+            )?;
+            let ended = page.len() < limit;
+            deploys.extend(page);
+            if ended {
+                break;
+            }
+        }
+        Ok(deploys)
+    }
+}

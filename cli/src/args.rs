@@ -25,7 +25,7 @@ pub(crate) struct Args {
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// Directory of the journal [default: $XDG_STATE_HOME/artifactctl/journal]
+    /// Directory of the journal [default: artifactctl/journal in the state directory]
     #[arg(long, global = true, env = "ARTIFACTCTL_JOURNAL", value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,
     /// How results are written to standard output

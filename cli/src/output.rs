@@ -42,13 +42,13 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Text => self.text(&text()),
-            Format::Json => self.json(kind, body),
+            Format::Text => Self::text(&text()),
+            Format::Json => Self::json(kind, body),
         }
     }
 
     /// Writes one line of JSON, whatever the format is.
-    pub(crate) fn json(&self, kind: &str, body: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn json(kind: &str, body: &impl Serialize) -> Result<(), Failure> {
         let line = Line {
             version: JSON_VERSION,
             r#type: kind,
@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Writes text, with a newline at its end.
-    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn text(text: &str) -> Result<(), Failure> {
         let newline = if text.ends_with('\n') { "" } else { "\n" };
         write(format!("{text}{newline}").as_bytes())
     }
@@ -76,7 +76,7 @@ impl Output {
                 failure: &'a Failure,
             }
             // A reader that has gone away does not change how the command ended.
-            let _ = self.json(
+            let _ = Self::json(
                 "error",
                 &Body {
                     exit_code: failure.kind.code(),

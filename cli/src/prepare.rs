@@ -187,7 +187,9 @@ pub(crate) fn load_failure(error: &LoadError) -> Failure {
                 .take(3)
                 .fold(failure, Failure::hint)
         }
-        other => Failure::of(Kind::Payload, other),
+        LoadError::Unreadable { .. } | LoadError::Unwritable { .. } => {
+            Failure::of(Kind::Payload, error)
+        }
     }
 }
 

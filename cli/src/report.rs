@@ -7,9 +7,12 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use engine::compat::{Grade, Verdict};
+use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::contract::FunctionName;
-use engine::machine::{AbandonReason, Event, ImageSource, Recorded};
+use engine::machine::{
+    AbandonReason, Abandoned, Applied, CompatChecked, Event, ImageBuilt, ImageSource, Merged,
+    Recorded,
+};
 use engine::run::{Notice, PlannedImage};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -69,15 +72,15 @@ impl<'a> Reporter<'a> {
     }
 
     /// Tells one notice.
-    pub(crate) fn tell(&self, notice: Notice<'_>) {
-        match notice {
+    pub(crate) fn tell(&self, notice: &Notice<'_>) {
+        match *notice {
             Notice::Recorded(fact) => self.recorded(fact),
             Notice::ImagesPlanned(images) => self.planned(images),
             Notice::BuildStarted(function) => self.started(function),
             Notice::Line { function, text } => self.line(function, text),
             Notice::BuildEnded(function) => self.ended(function),
             Notice::Stopping { in_flight: 0 } => {
-                self.say("stopping; press Ctrl-C again to abort the step at hand")
+                self.say("stopping; press Ctrl-C again to abort the step at hand");
             }
             Notice::Stopping { in_flight } => {
                 self.say(&format!("stopping when {in_flight} builds in flight are done; press Ctrl-C again to abort them"));
@@ -96,7 +99,7 @@ impl<'a> Reporter<'a> {
                 payload,
             };
             // A reader that has gone away does not stop a deploy.
-            let _ = self.output.json("fact", &line);
+            let _ = Output::json("fact", &line);
         }
         for line in words(&fact.event, self.explain) {
             self.say(&line);
@@ -197,7 +200,7 @@ pub(crate) fn image_line(image: &PlannedImage) -> String {
     )
 }
 
-/// An event in words, a line each; the first line begins with its kind.
+/// An event in words, a line each; with `all`, also what went well and needs no eye.
 pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
     match event {
         Event::Requested(requested) => vec![format!(
@@ -207,116 +210,119 @@ pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
             requested.project,
             requested.out
         )],
-        Event::Observed(observed) => {
-            let observation = &observed.observation;
-            let services: Vec<String> = observation
-                .containers
-                .iter()
-                .map(|container| {
-                    let version = container
-                        .version
-                        .as_ref()
-                        .map_or("?", |version| version.value.as_str());
-                    format!("{} {version}", container.service)
-                })
-                .collect();
-            let services = if services.is_empty() {
-                "nothing running".to_owned()
-            } else {
-                services.join(", ")
-            };
-            vec![format!(
-                "observed: {services} (engine {})",
-                observation.engine.version
-            )]
-        }
-        Event::CompatChecked(checked) => {
-            let verdict = match checked.verdict {
-                Verdict::Compatible => "compatible",
-                Verdict::Incompatible => "incompatible",
-            };
-            let mut lines = vec![format!(
-                "checked: {verdict}, {} findings",
-                checked.findings.len()
-            )];
-            let shown = checked
-                .findings
-                .iter()
-                .filter(|finding| all || finding.grade >= Grade::Warn);
-            lines.extend(shown.map(|finding| format!("  {}", finding.sentence())));
-            lines
-        }
-        Event::Merged(merged) => {
-            let changes = &merged.changes;
-            let mut lines = vec![format!(
-                "merged: {} added, {} changed, {} removed, {} images",
-                changes.added.len(),
-                changes.changed.len(),
-                changes.removed.len(),
-                merged.images.len()
-            )];
-            lines.extend(
-                merged.drift.iter().map(|drift| {
-                    format!("  drift: {} was changed by hand; overwriting", drift.key.0)
-                }),
-            );
-            lines.extend(
-                merged
-                    .warnings
-                    .iter()
-                    .map(|warning| format!("  warning: {warning}")),
-            );
-            lines
-        }
-        Event::ImageBuilt(image) => {
-            let how = match image.source {
-                ImageSource::Reused if !all => return Vec::new(),
-                ImageSource::Reused => "reused",
-                ImageSource::Built => "built",
-            };
-            let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
-            vec![format!(
-                "{how}: {} {} {} in {seconds:.1} s",
-                image.function,
-                image.reference,
-                short(image.digest.hex())
-            )]
-        }
-        Event::Applied(applied) => {
-            let written = applied.files.values().filter(|file| file.written).count();
-            let provision = applied.provision.as_ref().map_or_else(String::new, |run| {
-                format!("; provisioner exited {}", run.exit_code)
-            });
-            vec![format!(
-                "applied: {written} of {} files written{provision}",
-                applied.files.len()
-            )]
-        }
+        Event::Observed(observed) => vec![observed_words(&observed.observation)],
+        Event::CompatChecked(checked) => checked_words(checked, all),
+        Event::Merged(merged) => merged_words(merged),
+        Event::ImageBuilt(image) => image_words(image, all),
+        Event::Applied(applied) => vec![applied_words(applied)],
         Event::Failed(failed) => {
-            let first = failed.message.lines().next().unwrap_or_default();
             let about = failed
                 .function
                 .as_ref()
-                .map(|function| format!(" ({function})"))
-                .unwrap_or_default();
-            vec![format!("failed{about}: {first}")]
+                .map(|function| format!(" ({function})"));
+            let first = failed.message.lines().next().unwrap_or_default();
+            vec![format!("failed{}: {first}", about.unwrap_or_default())]
         }
         Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
-        Event::Abandoned(abandoned) => {
-            let why = match &abandoned.reason {
-                AbandonReason::Superseded { by } => {
-                    format!("superseded by artifact {}", short(by.hex()))
-                }
-                AbandonReason::GivenUp => "given up".to_owned(),
-            };
-            let note = abandoned
-                .note
-                .as_ref()
-                .map(|note| format!(": {note}"))
-                .unwrap_or_default();
-            vec![format!("abandoned: {why}{note}")]
-        }
+        Event::Abandoned(abandoned) => vec![abandoned_words(abandoned)],
     }
+}
+
+fn observed_words(observation: &Observation) -> String {
+    let service = |container: &Container| {
+        let version = container
+            .version
+            .as_ref()
+            .map_or("?", |version| version.value.as_str());
+        format!("{} {version}", container.service)
+    };
+    let services: Vec<String> = observation.containers.iter().map(service).collect();
+    let services = if services.is_empty() {
+        "nothing running".to_owned()
+    } else {
+        services.join(", ")
+    };
+    format!(
+        "observed: {services} (engine {})",
+        observation.engine.version
+    )
+}
+
+fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
+    let verdict = match checked.verdict {
+        Verdict::Compatible => "compatible",
+        Verdict::Incompatible => "incompatible",
+    };
+    let mut lines = vec![format!(
+        "checked: {verdict}, {} findings",
+        checked.findings.len()
+    )];
+    let shown = checked
+        .findings
+        .iter()
+        .filter(|finding| all || finding.grade >= Grade::Warn);
+    lines.extend(shown.map(|finding| format!("  {}", finding.sentence())));
+    lines
+}
+
+fn merged_words(merged: &Merged) -> Vec<String> {
+    let changes = &merged.changes;
+    let mut lines = vec![format!(
+        "merged: {} added, {} changed, {} removed, {} images",
+        changes.added.len(),
+        changes.changed.len(),
+        changes.removed.len(),
+        merged.images.len()
+    )];
+    lines.extend(
+        merged
+            .drift
+            .iter()
+            .map(|drift| format!("  drift: {} was changed by hand; overwriting", drift.key.0)),
+    );
+    lines.extend(
+        merged
+            .warnings
+            .iter()
+            .map(|warning| format!("  warning: {warning}")),
+    );
+    lines
+}
+
+fn image_words(image: &ImageBuilt, all: bool) -> Vec<String> {
+    let how = match image.source {
+        ImageSource::Reused if !all => return Vec::new(),
+        ImageSource::Reused => "reused",
+        ImageSource::Built => "built",
+    };
+    let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
+    let digest = short(image.digest.hex());
+    vec![format!(
+        "{how}: {} {} {digest} in {seconds:.1} s",
+        image.function, image.reference
+    )]
+}
+
+fn applied_words(applied: &Applied) -> String {
+    let written = applied.files.values().filter(|file| file.written).count();
+    let provision = applied
+        .provision
+        .as_ref()
+        .map(|run| format!("; provisioner exited {}", run.exit_code));
+    format!(
+        "applied: {written} of {} files written{}",
+        applied.files.len(),
+        provision.unwrap_or_default()
+    )
+}
+
+fn abandoned_words(abandoned: &Abandoned) -> String {
+    let why = match &abandoned.reason {
+        AbandonReason::Superseded { by } => format!("superseded by artifact {}", short(by.hex())),
+        AbandonReason::GivenUp => "given up".to_owned(),
+    };
+    let note = abandoned.note.as_ref().map(|note| format!(": {note}"));
+    format!("abandoned: {why}{}", note.unwrap_or_default())
 }
 
 /// The first digits of a hash, enough for a person to compare.

@@ -7,10 +7,12 @@ use clap_complete::Shell;
 
 use crate::Ended;
 use crate::args::Args;
+use crate::output::Output;
 
 /// Prints the script.
 pub(crate) fn run(shell: Shell) -> Ended {
-    let mut command = Args::command();
-    clap_complete::generate(shell, &mut command, "artifactctl", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "artifactctl", &mut script);
+    Output::text(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,7 +47,7 @@ pub(crate) fn drive(
     let root = target::root(global)?;
     let owned = target::own(&root, &prepared.target, &actor)?;
     let reporter = Reporter::new(output, acting.explain);
-    let notice = |notice: Notice<'_>| reporter.tell(notice);
+    let notice = |notice: Notice<'_>| reporter.tell(&notice);
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     let ended = runtime.block_on(async {
@@ -147,7 +147,7 @@ fn report(
                     superseded,
                     applied: None,
                 };
-                output.json("failed", &body)?;
+                Output::json("failed", &body)?;
             }
             Err(failure)
         }

@@ -21,16 +21,16 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
         let reader = target::reader(&root, stream)?;
         summaries.extend(of_target(&reader, args.limit)?);
     }
-    summaries.sort_by(|one, other| other.requested_at.cmp(&one.requested_at));
+    summaries.sort_by_key(|summary| std::cmp::Reverse(summary.requested_at));
     summaries.truncate(args.limit);
     if output.is_json() {
         for summary in &summaries {
-            output.json("deploy", summary)?;
+            Output::json("deploy", summary)?;
         }
     } else if summaries.is_empty() {
         crate::report::talk("no deploy has been recorded");
     } else {
-        output.text(&table(&summaries))?;
+        Output::text(&table(&summaries))?;
     }
     Ok(ExitCode::SUCCESS)
 }

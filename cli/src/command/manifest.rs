@@ -42,11 +42,9 @@ fn validate(path: &Path, output: &Output) -> Ended {
         warnings: artifact.warnings.iter().map(ToString::to_string).collect(),
     };
     output.result("valid", &body, || {
-        let warnings: String = body
-            .warnings
-            .iter()
-            .map(|warning| format!("\nwarning: {warning}"))
-            .collect();
+        let warnings = body.warnings.iter().fold(String::new(), |text, warning| {
+            text + "\nwarning: " + warning
+        });
         format!(
             "{} satisfies the payload contract ({} entries){warnings}",
             body.manifest, body.entries

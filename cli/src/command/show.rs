@@ -31,7 +31,7 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
     if output.is_json() {
         for fact in &facts {
             let payload = serde_json::from_slice(&fact.payload).unwrap_or_default();
-            output.json(
+            Output::json(
                 "fact",
                 &FactLine {
                     header: &fact.header,
@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
             )?;
         }
     } else {
-        output.text(&text(&facts))?;
+        Output::text(&text(&facts))?;
     }
     Ok(ExitCode::SUCCESS)
 }

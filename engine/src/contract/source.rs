@@ -123,3 +123,49 @@ pub fn quoted(text: &str) -> String {
     }
     format!("`{shown}`")
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const TEXT: &str = "\u{feff}a: é1\r\nb\rc\n\nend";
+
+    #[rstest]
+    #[case(1, 4, "a: é1", "é1")]
+    #[case(1, 5, "a: é1", "1")]
+    #[case(2, 1, "b", "b")]
+    #[case(3, 1, "c", "c")]
+    #[case(4, 1, "", "")]
+    #[case(5, 2, "end", "nd")]
+    #[case(5, 4, "end", "")]
+    fn a_span_has_a_line_and_an_offset(
+        #[case] line: u32,
+        #[case] column: u32,
+        #[case] excerpt: &str,
+        #[case] rest: &str,
+    ) {
+        let source = Source::new("f", TEXT);
+        let span = Span { line, column };
+
+        assert_eq!(source.place(span).excerpt, excerpt);
+        let offset = source.offset(span).unwrap();
+        assert_eq!(TEXT[offset..].split(['\r', '\n']).next(), Some(rest));
+    }
+
+    #[rstest]
+    #[case(0, 0)]
+    #[case(1, 0)]
+    #[case(5, 5)]
+    #[case(6, 1)]
+    fn a_span_outside_of_the_text_has_no_offset(#[case] line: u32, #[case] column: u32) {
+        assert_eq!(Source::new("f", TEXT).offset(Span { line, column }), None);
+    }
+
+    #[test]
+    fn a_quoted_value_is_escaped_and_cut() {
+        assert_eq!(quoted("a\u{1b}b\tc\u{202e}é"), r"`a\u{1b}b\tc\u{202e}é`");
+        assert_eq!(quoted(&"x".repeat(81)), format!("`{}…`", "x".repeat(80)));
+    }
+}

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::connect::Engine;
 use super::fault;
-use super::registry::Registry;
+use super::registry::{HUB, Registry};
 use super::work::Audience;
 use crate::contract::Digest;
 use crate::image::{LAMBDA_BASE, Reference, Registries};
@@ -178,7 +178,7 @@ async fn pull(
     if is_local(place.engine, reference, digest).await? {
         return Ok(());
     }
-    let host = reference.registry.as_deref().unwrap_or("docker.io");
+    let host = reference.registry.as_deref().unwrap_or(HUB);
     let auth = place.registry.engine_auth(host).await?;
     place
         .engine
@@ -210,7 +210,7 @@ async fn push(
     reference: &Reference,
     audience: Audience<'_>,
 ) -> Result<Digest, Fault> {
-    let host = reference.registry.as_deref().unwrap_or("docker.io");
+    let host = reference.registry.as_deref().unwrap_or(HUB);
     let auth = place.registry.engine_auth(host).await?;
     place.engine.push(reference, &auth, audience).await?;
     place.registry.digest(reference).await?.ok_or_else(|| {

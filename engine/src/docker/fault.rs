@@ -13,6 +13,7 @@ use super::redact::Redactor;
 use super::transcript::Spoken;
 use super::wire::{Host, WireError};
 use crate::machine::FailureKind;
+use crate::publish::PublishError;
 use crate::run::Fault;
 
 /// A fault without output.
@@ -142,6 +143,14 @@ pub(super) fn registry(host: &str, what: &str, error: &OciDistributionError) -> 
             },
         }
     })
+}
+
+/// The output directory could not be read or published to.
+pub(super) fn publish(error: &PublishError) -> Fault {
+    Fault {
+        retryable: error.is_retryable(),
+        ..plain(FailureKind::Publish, chain(error), Some(error.hint()))
+    }
 }
 
 /// Something took longer than it may.

@@ -13,7 +13,7 @@ use super::connect::Engine;
 use super::context::{Context, DOCKERFILE};
 use super::fault;
 use super::redact::Redactor;
-use super::registry::Registry;
+use super::registry::{HUB, Registry};
 use super::work::Audience;
 use crate::contract::{Digest, FunctionName};
 use crate::image::{
@@ -362,7 +362,7 @@ fn moved(reference: &Reference) -> Fault {
 }
 
 fn host(reference: &Reference) -> &str {
-    reference.registry.as_deref().unwrap_or("docker.io")
+    reference.registry.as_deref().unwrap_or(HUB)
 }
 
 async fn read_inputs(

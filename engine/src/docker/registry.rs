@@ -3,143 +3,107 @@
 //! Asking the engine to ask costs it ten times as much as asking oneself. Here: what is read and written at a registry.
 //! Not here: layers (the engine pushes and pulls) and which registry is meant (`image`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+mod access;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference as OciReference};
-use tokio::sync::OnceCell;
+use hyper::header::{ACCEPT, HeaderMap, HeaderValue};
+use hyper::{Method, StatusCode};
+use oci_client::Reference as OciReference;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use tokio::time::{sleep, timeout};
 
 use super::connect::Engine;
 use super::credentials::{Credentials, Login};
 use super::fault;
 use super::limits::Limits;
+use super::wire::{self, Host};
 use crate::contract::Digest;
 use crate::image::Reference;
-use crate::image::proxy::is_loopback;
 use crate::machine::FailureKind;
 use crate::run::Fault;
+use access::{Access, Hosts};
+
+/// The registry of references that name none.
+pub(super) const HUB: &str = "docker.io";
 
 /// How long to wait before a question is asked again; as many repetitions as there are entries.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
-/// Kinds of manifest that are given a second tag.
-const MANIFESTS: &[&str] = &[
+/// Kinds of manifest that are known.
+const MANIFESTS: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
+    OCI_MANIFEST,
+    OCI_INDEX,
 ];
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// All registries a deploy talks to.
 pub(super) struct Registry {
-    credentials: Credentials,
-    /// Knows which registries, besides those of this machine, are spoken to without encryption.
-    engine: Option<Engine>,
+    hosts: Hosts,
     limits: Limits,
-    insecure: OnceCell<BTreeSet<String>>,
-    hosts: Mutex<BTreeMap<String, Arc<OnceCell<Access>>>>,
-}
-
-/// How one registry is reached.
-#[derive(Clone)]
-struct Access {
-    client: Client,
-    auth: RegistryAuth,
-    login: Login,
 }
 
 impl Registry {
     /// Talks to registries as `credentials` say, and in the clear where `engine` does.
     pub(super) fn new(credentials: Credentials, engine: Option<Engine>, limits: Limits) -> Self {
-        // Fails when one is installed, which is as good.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
         Self {
-            credentials,
-            engine,
+            hosts: Hosts::new(credentials, engine, limits),
             limits,
-            insecure: OnceCell::new(),
-            hosts: Mutex::default(),
         }
     }
 
     /// The digest of the manifest behind a reference; `None` when the registry has no such image.
     pub(super) async fn digest(&self, reference: &Reference) -> Result<Option<Digest>, Fault> {
         let what = format!("ask the registry for `{reference}`");
-        let target = oci(reference, &what)?;
-        let access = self.access(target.registry()).await?;
-        let ask = || access.client.fetch_manifest_digest(&target, &access.auth);
-        match self.repeat(&what, target.registry(), ask).await? {
-            Ok(digest) => match Digest::parse(&digest) {
-                Some(digest) => Ok(Some(digest)),
-                None => Err(fault::plain(
-                    FailureKind::Image,
-                    format!("cannot {what}\nits digest `{digest}` is no sha256"),
-                    None,
-                )),
-            },
+        let target = oci(reference);
+        let host = target.registry();
+        let access = self.hosts.access(host).await?;
+        let glance = timeout(self.limits.query, glance(&access, &target));
+        if let Some(answer) = glance.await.map_err(|_| self.late(&what, host))? {
+            return Ok(answer);
+        }
+        let failed = |error| fault::registry(host, &what, &error);
+        let client = access.client(&self.limits).await.map_err(failed)?;
+        let auth = access.login.for_client();
+        let ask = || client.fetch_manifest_digest(&target, &auth);
+        match self.repeat(&what, host, ask).await? {
+            Ok(digest) => parse(&what, &digest).map(Some),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(fault::registry(target.registry(), &what, &error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
     /// Gives the image behind `from` the tag of `to`, in the same repository. The image itself is not moved.
     pub(super) async fn retag(&self, from: &Reference, to: &Reference) -> Result<Digest, Fault> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Kind {
-            media_type: String,
-        }
-        impl Default for Kind {
-            fn default() -> Self {
-                // OCI image manifests may leave their kind out.
-                Self {
-                    media_type: MANIFESTS[2].to_owned(),
-                }
-            }
-        }
         let what = format!("tag `{from}` as `{to}` in the registry");
-        let (source, target) = (oci(from, &what)?, oci(to, &what)?);
+        let (source, target) = (oci(from), oci(to));
         let host = target.registry();
-        let access = self.access(host).await?;
-        let ask = || {
-            access
-                .client
-                .pull_manifest_raw(&source, &access.auth, MANIFESTS)
-        };
-        let (bytes, digest) = self
-            .repeat(&what, host, ask)
-            .await?
-            .map_err(|error| fault::registry(host, &what, &error))?;
-        let kind = serde_json::from_slice::<Kind>(&bytes).unwrap_or_default();
-        let unusable = |text: &str| {
-            fault::plain(
-                FailureKind::Image,
-                format!("cannot {what}\nthe registry sent {text}"),
-                None,
-            )
-        };
-        let kind = kind
-            .media_type
-            .parse()
-            .map_err(|_| unusable("a manifest of no kind"))?;
-        let push = access.client.push_manifest_raw(&target, bytes, kind);
-        tokio::time::timeout(self.limits.query, push)
-            .await
-            .map_err(|_| self.late(&what, host))?
-            .map_err(|error| fault::registry(host, &what, &error))?;
-        Digest::parse(&digest).ok_or_else(|| unusable("a digest that is no sha256"))
+        let failed = |error| fault::registry(host, &what, &error);
+        let access = self.hosts.access(host).await?;
+        let client = access.client(&self.limits).await.map_err(failed)?;
+        let auth = access.login.for_client();
+        let ask = || client.pull_manifest_raw(&source, &auth, &MANIFESTS);
+        let (bytes, digest) = self.repeat(&what, host, ask).await?.map_err(failed)?;
+        let kind = HeaderValue::from_str(&kind_of(&bytes));
+        let kind = kind.map_err(|_| unusable(&what, "a manifest of no kind"))?;
+        timeout(
+            self.limits.query,
+            client.push_manifest_raw(&target, bytes, kind),
+        )
+        .await
+        .map_err(|_| self.late(&what, host))?
+        .map_err(failed)?;
+        parse(&what, &digest)
     }
 
     /// Who we are at a registry, for the engine that pushes to it or pulls from it.
     pub(super) async fn engine_auth(&self, host: &str) -> Result<String, Fault> {
-        Ok(self.access(host).await?.login.for_engine(host))
+        Ok(self.hosts.access(host).await?.login.for_engine(host))
     }
 
     /// Asks, and asks again when the registry stumbled.
@@ -154,13 +118,13 @@ impl Registry {
     {
         let mut waits = BACKOFF.iter();
         loop {
-            let answer = tokio::time::timeout(self.limits.query, ask())
+            let answer = timeout(self.limits.query, ask())
                 .await
                 .map_err(|_| self.late(what, host))?;
             match (answer, waits.next()) {
                 (Err(error), Some(wait)) if is_passing(&error) => {
                     tracing::debug!(registry = host, "the registry stumbled and is asked again");
-                    tokio::time::sleep(*wait).await;
+                    sleep(*wait).await;
                 }
                 (answer, _) => return Ok(answer),
             }
@@ -171,104 +135,82 @@ impl Registry {
         let hint = Some(fault::registry_hint(host));
         fault::late(what, self.limits.query, FailureKind::Unreachable, hint)
     }
-
-    /// The client of one registry, made once however many ask for it at the same time.
-    async fn access(&self, host: &str) -> Result<Access, Fault> {
-        let cell = {
-            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(hosts.entry(host.to_owned()).or_default())
-        };
-        let access = cell.get_or_try_init(|| async {
-            let login = self.credentials.login(host, self.limits.query).await;
-            let plain = is_loopback(host) || self.is_insecure(host).await?;
-            let client = Client::try_from(self.config(host, plain))
-                .map_err(|error| fault::registry(host, "set up a registry client", &error))?;
-            Ok(Access {
-                client,
-                auth: login.for_client(),
-                login,
-            })
-        });
-        access.await.cloned()
-    }
-
-    async fn is_insecure(&self, host: &str) -> Result<bool, Fault> {
-        let Some(engine) = &self.engine else {
-            return Ok(false);
-        };
-        let ask = || engine.insecure_registries();
-        let insecure = self.insecure.get_or_try_init(ask).await?;
-        Ok(insecure.iter().any(|entry| covers(entry, host)))
-    }
-
-    fn config(&self, host: &str, plain: bool) -> ClientConfig {
-        let mut config = ClientConfig {
-            protocol: if plain {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
-            connect_timeout: Some(self.limits.query),
-            read_timeout: Some(self.limits.query),
-            user_agent: concat!("artifactctl/", env!("CARGO_PKG_VERSION")),
-            ..ClientConfig::default()
-        };
-        if is_loopback(host) {
-            // The client takes proxies from the environment unless one is named; this one has every host as an exception.
-            config.http_proxy = Some("http://127.0.0.1:9".to_owned());
-            config.no_proxy = Some("*,0.0.0.0/0,::/0".to_owned());
-        }
-        config
-    }
 }
 
-fn oci(reference: &Reference, what: &str) -> Result<OciReference, Fault> {
-    reference.to_string().parse().map_err(|error| {
-        fault::plain(
-            FailureKind::Image,
-            format!("cannot {what}\n{}", fault::chain(&error)),
-            Some("write the reference as `registry/repository:tag`".to_owned()),
-        )
-    })
+/// Asks a registry of this machine, where we are nobody, with a single request: the client makes two of each question, and
+/// a deploy of hundreds of unchanged functions is made of such questions. `None` unless the answer is plain.
+async fn glance(access: &Access, target: &OciReference) -> Option<Option<Digest>> {
+    if !access.is_local || access.login != Login::Anonymous {
+        return None;
+    }
+    let host = target.registry();
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let host = Host::Tcp(if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    });
+    let reference = target.digest().or(target.tag())?;
+    let path = format!("/v2/{}/manifests/{reference}", target.repository());
+    let accept = HeaderValue::from_str(&MANIFESTS.join(", ")).ok()?;
+    let headers = HeaderMap::from_iter([(ACCEPT, accept)]);
+    let asked = wire::exchange(&host, Method::HEAD, &path, headers, wire::empty());
+    // Whatever went wrong, the client finds it too, and says it better.
+    let answer = asked.await.ok()?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Some(None);
+    }
+    if answer.status() != StatusCode::OK {
+        return None;
+    }
+    Digest::parse(answer.header("docker-content-digest")?).map(Some)
 }
 
-fn without_port(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
+/// The reference as the registry client takes it. What is left out is filled in as the engine does.
+fn oci(reference: &Reference) -> OciReference {
+    let registry = reference.registry.as_deref().unwrap_or(HUB);
+    let mut repository = reference.repository.clone();
+    if registry == HUB && !repository.contains('/') {
+        repository.insert_str(0, "library/");
     }
+    let registry = registry.to_owned();
+    if let Some(digest) = &reference.digest {
+        return OciReference::with_digest(registry, repository, digest.to_string());
+    }
+    let tag = reference.tag.as_deref().unwrap_or("latest");
+    OciReference::with_tag(registry, repository, tag.to_owned())
 }
 
-/// Does an entry of the engine's insecure registries, a host or a network, cover a registry?
-fn covers(entry: &str, host: &str) -> bool {
-    if entry == host {
-        return true;
+/// The media type of a manifest. OCI manifests may leave it out.
+fn kind_of(manifest: &[u8]) -> String {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Manifest {
+        media_type: Option<String>,
+        manifests: Option<serde::de::IgnoredAny>,
     }
-    let Some((network, bits)) = entry.split_once('/') else {
-        return false;
+    let manifest: Manifest = serde_json::from_slice(manifest).unwrap_or_default();
+    let implied = if manifest.manifests.is_some() {
+        OCI_INDEX
+    } else {
+        OCI_MANIFEST
     };
-    let (Ok(network), Ok(bits), Ok(address)) = (
-        network.parse::<IpAddr>(),
-        bits.parse::<u32>(),
-        without_port(host).parse::<IpAddr>(),
-    ) else {
-        return false;
-    };
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let differ = network.to_bits() ^ address.to_bits();
-            bits <= 32 && differ.leading_zeros() >= bits
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let differ = network.to_bits() ^ address.to_bits();
-            bits <= 128 && differ.leading_zeros() >= bits
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    }
+    manifest.media_type.unwrap_or_else(|| implied.to_owned())
+}
+
+fn parse(what: &str, digest: &str) -> Result<Digest, Fault> {
+    Digest::parse(digest).ok_or_else(|| unusable(what, "a digest that is no sha256"))
+}
+
+fn unusable(what: &str, sent: &str) -> Fault {
+    let message = format!("cannot {what}\nthe registry sent {sent}");
+    fault::plain(FailureKind::Image, message, None)
 }
 
 fn is_absent(error: &OciDistributionError) -> bool {
-    use oci_client::errors::OciErrorCode as Code;
+    use OciErrorCode as Code;
     if let OciDistributionError::RegistryError { envelope, .. } = error {
         let absent = [Code::ManifestUnknown, Code::NameUnknown, Code::NotFound];
         return envelope.errors.iter().any(|one| absent.contains(&one.code));
@@ -283,6 +225,3 @@ fn is_passing(error: &OciDistributionError) -> bool {
     }
     fault::status_of(error).is_some_and(|status| status >= 500)
 }
-
-#[cfg(test)]
-mod tests;

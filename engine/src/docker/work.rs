@@ -12,6 +12,7 @@ use super::connect::Engine;
 use super::context::{self, Context, ContextError};
 use super::fault;
 use super::redact::Redactor;
+use super::registry::HUB;
 use super::transcript::Transcript;
 use super::wire::{self, Body, WireError};
 use crate::contract::Digest;
@@ -93,7 +94,7 @@ impl Engine {
         let path = format!("/images/{}/push", reference.name());
         let work = Work {
             what: format!("push image `{reference}`"),
-            registry: reference.registry.as_deref().unwrap_or("docker.io"),
+            registry: reference.registry.as_deref().unwrap_or(HUB),
             target: target(&path, &[("tag", tag)]),
             headers: registry_auth(auth),
             body: wire::empty(),
@@ -117,7 +118,7 @@ impl Engine {
         query.extend(platform.map(|platform| ("platform", platform)));
         let work = Work {
             what: format!("pull image `{reference}`"),
-            registry: reference.registry.as_deref().unwrap_or("docker.io"),
+            registry: reference.registry.as_deref().unwrap_or(HUB),
             target: target("/images/create", &query),
             headers: registry_auth(auth),
             body: wire::empty(),

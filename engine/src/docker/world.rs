@@ -16,8 +16,8 @@ use super::registry::Registry;
 use crate::compat::Observation;
 use crate::image::Registries;
 use crate::load::Artifact;
-use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
-use crate::publish;
+use crate::machine::{ComposeCall, ProvisionResult};
+use crate::publish::{self, PublishError};
 use crate::run::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };
@@ -115,18 +115,13 @@ pub async fn provision(
     compose::provision(engine, project, call, &Redactor::of(&BTreeMap::new()), line).await
 }
 
-/// Work on files, away from the tasks that talk.
-async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
-    what: &'static str,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+/// Work on the output directory, away from the tasks that talk.
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
 ) -> Result<T, Fault> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(fault::plain(
-            FailureKind::Publish,
-            format!("cannot {what}\n{}", fault::chain(&error)),
-            None,
-        )),
+        Ok(done) => done.map_err(|error| fault::publish(&error)),
         Err(error) => Err(fault::task(what, &error)),
     }
 }

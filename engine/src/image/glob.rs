@@ -16,8 +16,22 @@ enum Token {
     },
 }
 
-/// Whether a shell pattern (`*`, `?`, `\` before a literal character) matches a whole text.
-pub(super) fn shell(pattern: &str, text: &str) -> bool {
+impl Token {
+    /// Whether it takes this character; a star takes any.
+    fn takes(&self, c: char) -> bool {
+        match self {
+            Self::Star | Self::Any => true,
+            Self::One(expected) => *expected == c,
+            Self::Class { negated, ranges } => {
+                *negated != ranges.iter().any(|(low, high)| (*low..=*high).contains(&c))
+            }
+        }
+    }
+}
+
+/// Where a shell pattern (`*`, `?`, `\` before a literal character) matches from one end of a text: how many characters
+/// each match takes, ascending. One pass over the text for all of them.
+pub(super) fn lengths(pattern: &str, text: &str, from: End) -> Vec<usize> {
     let mut tokens = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
@@ -28,7 +42,56 @@ pub(super) fn shell(pattern: &str, text: &str) -> bool {
             _ => Token::One(c),
         });
     }
-    matches(&tokens, text)
+    let mut text: Vec<char> = text.chars().collect();
+    match from {
+        End::Front => {}
+        End::Back => {
+            tokens.reverse();
+            text.reverse();
+        }
+    }
+    // The places of the pattern that may be reached after so many characters; a star is passed without one.
+    let pass = |mut reached: Vec<bool>| {
+        for (index, token) in tokens.iter().enumerate() {
+            let star = matches!(token, Token::Star);
+            reached[index + 1] |= reached[index] && star;
+        }
+        reached
+    };
+    let mut reached = vec![false; tokens.len() + 1];
+    reached[0] = true;
+    reached = pass(reached);
+    let mut lengths = Vec::new();
+    for taken in 0..=text.len() {
+        if reached[tokens.len()] {
+            lengths.push(taken);
+        }
+        let Some(c) = text.get(taken) else { break };
+        let mut next = vec![false; tokens.len() + 1];
+        for (index, token) in tokens
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| reached[*index])
+        {
+            match token {
+                Token::Star => next[index] = true,
+                Token::Any | Token::One(_) | Token::Class { .. } => {
+                    next[index + 1] |= token.takes(*c);
+                }
+            }
+        }
+        reached = pass(next);
+    }
+    lengths
+}
+
+/// An end of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its beginning.
+    Front,
+    /// Its end.
+    Back,
 }
 
 /// Whether one part of a path pattern (also `[a-z]`, `[^a-z]`) matches a part of a path; none when the pattern is malformed.
@@ -88,11 +151,7 @@ fn matches(tokens: &[Token], text: &str) -> bool {
                 token += 1;
                 continue;
             }
-            (Some(Token::Any), Some(_)) => true,
-            (Some(Token::One(expected)), Some(c)) => expected == c,
-            (Some(Token::Class { negated, ranges }), Some(c)) => {
-                *negated != ranges.iter().any(|(low, high)| (low..=high).contains(&c))
-            }
+            (Some(token), Some(c)) => token.takes(*c),
             (None, Some(_)) | (Some(Token::Any | Token::One(_) | Token::Class { .. }), None) => {
                 false
             }

@@ -19,7 +19,7 @@ pub use explain::explain;
 pub use key::{ContentKey, InputContent, InputFile, KeyInputs, content_key, key_tag};
 pub use reference::{Reference, ReferenceError, ReferencePart};
 pub use registries::{Registries, RegistryError};
-pub use sources::reaches;
+pub use sources::{reached, reaches};
 
 /// The last part of the repository of every lambda base image.
 pub const LAMBDA_BASE: &str = "esb-lambda-base";

@@ -36,7 +36,7 @@ pub fn build_inputs(artifact: &Artifact) -> Result<BuildInputs, LoadError> {
     for (entry, image) in artifact.builds() {
         match of_function(entry, image) {
             Ok(files) => drop(found.files.insert(image.function.clone(), files)),
-            Err(violation) => violations.push(violation),
+            Err(violation) => violations.push(*violation),
         }
     }
     violations.extend(conflicts(artifact, &found));
@@ -73,7 +73,7 @@ fn conflicts(artifact: &Artifact, found: &BuildInputs) -> Vec<Violation> {
     violations
 }
 
-fn of_function(entry: &LoadedEntry, image: &LoadedImage) -> Result<Vec<InputFile>, Violation> {
+fn of_function(entry: &LoadedEntry, image: &LoadedImage) -> Result<Vec<InputFile>, Box<Violation>> {
     let text = image.dockerfile.as_deref().unwrap_or_default();
     let file = entry
         .root
@@ -93,17 +93,17 @@ fn of_function(entry: &LoadedEntry, image: &LoadedImage) -> Result<Vec<InputFile
             line: error.line,
             column: error.column,
         };
-        Violation::new(
+        Box::new(Violation::new(
             Rule::BadDockerfile,
             Source::new(&file, text).place(span),
             error.message,
-        )
+        ))
     })?;
     inputs(&entry.root, image.function.as_str(), &rewritten.sources).map_err(|error| {
         let rule = match &error {
             InputError::Unusable { problem, .. } => problem.rule(),
             InputError::NotUtf8 { .. } | InputError::TooMuch { .. } => Rule::BadBuildInput,
         };
-        Violation::new(rule, Place::file(&file), error.to_string())
+        Box::new(Violation::new(rule, Place::file(&file), error.to_string()))
     })
 }

@@ -234,9 +234,9 @@ fn the_documented_transitions_are_those_of_the_code() {
         for event in events(attempt + 1) {
             let after = try_event(&state, event).map_or("", |state| state.stage_name());
             if after.is_empty() {
-                table.push_str(" |")
+                table.push_str(" |");
             } else {
-                write!(table, " {after} |").unwrap()
+                write!(table, " {after} |").unwrap();
             }
         }
         table.push('\n');

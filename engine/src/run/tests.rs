@@ -471,11 +471,11 @@ fn essence(
     (&truth.config, &truth.registry, builds)
 }
 
+/// Calls that go wrong, and the append at which the process dies, before or after it is durable.
+type Disturbance = (Vec<(usize, Mishap)>, Option<(usize, bool)>);
+
 /// Every way in which one run can be disturbed once.
-fn disturbances(
-    calls: usize,
-    appends: usize,
-) -> Vec<(Vec<(usize, Mishap)>, Option<(usize, bool)>)> {
+fn disturbances(calls: usize, appends: usize) -> Vec<Disturbance> {
     let mishaps = [
         Mishap::Refused,
         Mishap::ReplyLost,

@@ -7,6 +7,7 @@
 //! carry the place of every key, and the text of every scalar as it was written.
 
 mod build;
+mod copy;
 mod problem;
 mod schema;
 #[cfg(test)]

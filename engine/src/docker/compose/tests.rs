@@ -1,7 +1,5 @@
 //! The arguments Compose gets, and what becomes of its output.
 
-use std::path::PathBuf;
-
 use rstest::rstest;
 use tokio::process::Command;
 
@@ -11,9 +9,9 @@ use crate::machine::FailureKind;
 #[test]
 fn every_option_reaches_compose_behind_an_equals_sign() {
     let options = ComposeCall {
-        files: vec![PathBuf::from("a.yml"), PathBuf::from("-b.yml")],
-        project_dir: Some(PathBuf::from("some dir")),
-        env_file: Some(PathBuf::from("$(env)")),
+        files: vec!["a.yml".to_owned(), "-b.yml".to_owned()],
+        project_dir: Some("some dir".to_owned()),
+        env_file: Some("$(env)".to_owned()),
         ..ComposeCall::default()
     };
     let expected = [
@@ -23,18 +21,18 @@ fn every_option_reaches_compose_behind_an_equals_sign() {
         "--project-directory=some dir",
         "--env-file=$(env)",
     ];
-    assert_eq!(common("shop-dev", &options).unwrap(), expected);
+    assert_eq!(common(Some("shop-dev"), &options).unwrap(), expected);
 }
 
 #[test]
 fn without_options_only_the_project_is_named() {
-    let arguments = common("shop-dev", &ComposeCall::default()).unwrap();
+    let arguments = common(Some("shop-dev"), &ComposeCall::default()).unwrap();
     assert_eq!(arguments, ["--project-name=shop-dev"]);
 }
 
 #[test]
 fn a_project_that_looks_like_an_option_is_refused() {
-    let fault = common("--rm", &ComposeCall::default()).unwrap_err();
+    let fault = common(Some("--rm"), &ComposeCall::default()).unwrap_err();
     assert_eq!(fault.kind, FailureKind::Provision);
 }
 
@@ -56,7 +54,7 @@ async fn both_outputs_are_read_to_their_end() {
         .unwrap();
     lines.sort();
     assert_eq!(lines, ["err", "no end", "out"]);
-    let fault = ended_badly("`docker compose run`", "shop", status);
+    let fault = ended_badly("`docker compose run`", Some("shop"), status);
     assert_eq!(fault.message, "`docker compose run` ended with exit code 3");
     assert!(fault.hint.unwrap().contains("--compose-project shop"));
 }

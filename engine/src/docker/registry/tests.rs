@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use rstest::rstest;
 use tokio::net::TcpListener;
 
-use super::{Registry, covers};
+use super::access::covers;
+use super::{Registry, kind_of, oci};
 use crate::contract::Digest;
 use crate::docker::credentials::Credentials;
 use crate::docker::limits::Limits;
@@ -51,6 +52,18 @@ impl Fake {
 
     fn reference(&self, name: &str) -> Reference {
         Reference::parse(&format!("{}/{name}", self.address)).unwrap()
+    }
+
+    /// As somebody with this password; as nobody when it is empty.
+    fn registry_as(&self, password: &str) -> Registry {
+        let login = serde_json::json!({ "username": "me", "password": password });
+        let auths = serde_json::json!({ self.address.to_string(): login });
+        let text = match password {
+            "" => "{}".to_owned(),
+            _ => serde_json::json!({ "auths": auths }).to_string(),
+        };
+        let credentials = Credentials::parse(&text).unwrap();
+        Registry::new(credentials, None, Limits::default())
     }
 
     fn seen(&self) -> Vec<String> {
@@ -155,10 +168,17 @@ async fn an_image_that_is_there_has_a_digest() {
 #[case::without(|_, _| plain(404, "nothing"))]
 #[case::no_repository(|_, _| plain(404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#))]
 #[tokio::test]
-async fn an_image_that_is_not_there_has_none(#[case] answer: Answer) {
+async fn an_image_that_is_not_there_has_none(
+    #[case] answer: Answer,
+    #[values("", "hunter22")] password: &str,
+) {
     let fake = Fake::start(answer).await;
-    let digest = registry(LONG).digest(&fake.reference("a:1")).await.unwrap();
+    // With a login the client asks; without one a glance is enough.
+    let registry = fake.registry_as(password);
+    let digest = registry.digest(&fake.reference("a:1")).await.unwrap();
     assert_eq!(digest, None);
+    let basic = fake.seen().iter().any(|line| line.contains("Basic"));
+    assert_eq!(basic, !password.is_empty());
 }
 
 #[rstest]
@@ -172,7 +192,7 @@ async fn a_registry_that_stumbles_is_asked_again(#[case] answer: Answer) {
 }
 
 #[tokio::test]
-async fn a_registry_that_keeps_failing_is_asked_three_times() {
+async fn a_registry_that_keeps_failing_is_given_up() {
     let fake = Fake::start(|_, _| plain(503, "busy")).await;
     let fault = registry(LONG)
         .digest(&fake.reference("a:1"))
@@ -186,12 +206,10 @@ async fn a_registry_that_keeps_failing_is_asked_three_times() {
         fault.message.contains("503") && fault.message.contains("busy"),
         "{fault:?}"
     );
-    let heads = fake
-        .seen()
-        .iter()
-        .filter(|line| line.starts_with("HEAD"))
-        .count();
-    assert_eq!(heads, 3);
+    let seen = fake.seen();
+    let heads = seen.iter().filter(|line| line.starts_with("HEAD")).count();
+    // One glance, and three times the client, which asks with HEAD and GET.
+    assert_eq!((heads, seen.len()), (4, 7), "{seen:#?}");
 }
 
 #[rstest]
@@ -212,9 +230,7 @@ async fn a_registry_that_wants_credentials_is_named_with_the_login(#[case] answe
 #[tokio::test]
 async fn stored_credentials_are_sent_and_never_shown() {
     let fake = Fake::start(|_, _| plain(401, "{}")).await;
-    let host = fake.address;
-    let text = format!(r#"{{"auths":{{"{host}":{{"username":"me","password":"hunter22"}}}}}}"#);
-    let registry = Registry::new(Credentials::parse(&text).unwrap(), None, Limits::default());
+    let registry = fake.registry_as("hunter22");
     let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
     assert!(!format!("{fault:?}").contains("hunter22"));
     let line = fake.seen()[0].clone();
@@ -306,4 +322,33 @@ fn an_insecure_entry_covers_a_host_or_a_network(
     #[case] covered: bool,
 ) {
     assert_eq!(covers(entry, host), covered);
+}
+
+#[rstest]
+#[case("alpine", "docker.io/library/alpine:latest")]
+#[case("me/tool:2", "docker.io/me/tool:2")]
+#[case("r.example:5000/a", "r.example:5000/a:latest")]
+#[case("docker.io/alpine:3", "docker.io/library/alpine:3")]
+fn what_a_reference_leaves_out_is_filled_in(#[case] written: &str, #[case] full: &str) {
+    let reference = Reference::parse(written).unwrap();
+    assert_eq!(oci(&reference).to_string(), full);
+}
+
+#[test]
+fn a_digest_is_asked_for_before_a_tag() {
+    let digest = Digest::of("x");
+    let reference = Reference::parse(&format!("r.example/a:1@{digest}")).unwrap();
+    assert_eq!(oci(&reference).to_string(), format!("r.example/a@{digest}"));
+}
+
+#[rstest]
+#[case(r#"{"mediaType":"a/b"}"#, "a/b")]
+#[case(
+    r#"{"schemaVersion":2,"layers":[]}"#,
+    "application/vnd.oci.image.manifest.v1+json"
+)]
+#[case(r#"{"manifests":[{}]}"#, "application/vnd.oci.image.index.v1+json")]
+#[case("[", "application/vnd.oci.image.manifest.v1+json")]
+fn the_kind_of_a_manifest_is_said_or_implied(#[case] manifest: &str, #[case] kind: &str) {
+    assert_eq!(kind_of(manifest.as_bytes()), kind);
 }

@@ -25,21 +25,20 @@ impl Heredoc {
     }
 }
 
-/// The heredocs that follow an instruction, in their order. Only RUN, COPY and ADD have them, also below ONBUILD, and
-/// not in JSON form; a line that is no sequence of shell words announces none.
+/// The heredocs that follow an instruction, in their order. Only RUN, COPY and ADD have them, also below ONBUILD. What
+/// stands in quotes announces none, so the JSON form does not, and neither does a line that is no sequence of shell words.
 pub(super) fn announced(line: Piece<'_>) -> Vec<Heredoc> {
     if !line.text.contains("<<") {
         return Vec::new();
     }
-    let (mut name, mut rest) = words::instruction(line);
+    let (mut name, rest) = words::instruction(line);
     if name.text.eq_ignore_ascii_case("ONBUILD") {
-        (name, rest) = words::instruction(rest);
+        (name, _) = words::instruction(rest);
     }
     let takes = ["RUN", "COPY", "ADD"]
         .iter()
         .any(|known| name.text.eq_ignore_ascii_case(known));
-    let (_, arguments) = words::flags(rest);
-    if !takes || words::json_strings(arguments.text).is_some() {
+    if !takes {
         return Vec::new();
     }
     let words = shell::raw_words(line.text).unwrap_or_default();

@@ -1,25 +1,52 @@
 //! Which paths of the context the instructions of a walk reach.
 
+use std::collections::BTreeSet;
+
 use super::heredoc;
 use super::shell::Unexpanded;
 use super::text::Piece;
 use super::walk::{Walk, shown};
-use super::words::{self, Flag};
+use super::words;
 use crate::image::proxy::redact_url;
 use crate::image::sources;
 
 /// The part of an artifact that no build sees.
 const OUTSIDE: &str = "runtime-base";
-impl Walk<'_> {
-    /// The sources of ADD; a pinned one from elsewhere is as good as a file.
-    pub(super) fn add(&mut self, flags: &[Flag], arguments: Piece<'_>) {
-        let pinned = flags.iter().any(|flag| flag.value("checksum").is_some());
-        self.paths(arguments, !pinned);
+
+/// Paths of the context, each once, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    paths: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl Sources {
+    fn add(&mut self, path: String) {
+        if self.known.insert(path.clone()) {
+            self.paths.push(path);
+        }
     }
 
-    /// The sources among the arguments of COPY and ADD: all but the last. `remote_warns` says that one fetched from
-    /// elsewhere is worth a warning.
-    pub(super) fn paths(&mut self, arguments: Piece<'_>, remote_warns: bool) {
+    /// The paths.
+    pub(super) fn into_paths(self) -> Vec<String> {
+        self.paths
+    }
+}
+
+/// Where the sources of an instruction may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the context.
+    Context,
+    /// In the context, or fetched from a URL or a git repository.
+    Anywhere,
+    /// The same, with a checksum in the Dockerfile.
+    Pinned,
+}
+
+impl Walk<'_> {
+    /// The sources among the arguments of COPY and ADD: all but the last.
+    pub(super) fn paths(&mut self, arguments: Piece<'_>, origin: Origin) {
         let start = arguments.start();
         let words = words::json_strings(arguments.text)
             .unwrap_or_else(|| arguments.words().map(|word| word.text.to_owned()).collect());
@@ -27,42 +54,34 @@ impl Walk<'_> {
             return;
         };
         for source in sources {
-            if heredoc::parse(source).is_some() {
-                continue;
+            if heredoc::parse(source).is_none() {
+                self.source(start, source, origin);
             }
-            let expanded = self.expanded(source);
-            if is_remote(&expanded) {
-                if remote_warns {
-                    let source = shown(&redact_url(&expanded));
-                    let message = format!(
-                        "`{source}` is fetched during the build, and a change of it does not cause one; add `--checksum`"
-                    );
-                    self.warn(start, message);
-                }
-                continue;
-            }
-            self.path(start, source);
         }
     }
 
-    /// A word with its variables replaced, or as it is when that cannot be done here.
-    fn expanded(&self, word: &str) -> String {
-        let scope = self.current.as_ref().map(|stage| &stage.scope);
-        let expanded = scope.map(|scope| scope.expand(word, self.escape));
-        expanded
-            .and_then(Result::ok)
-            .unwrap_or_else(|| word.to_owned())
-    }
-
-    /// Notes a path of the context.
-    fn path(&mut self, offset: usize, written: &str) {
+    /// Notes one source.
+    fn source(&mut self, offset: usize, written: &str, origin: Origin) {
         let Some(stage) = &self.current else { return };
-        let path = match stage.scope.expand(written, self.escape) {
+        let expanded = stage.scope.expand(written, self.escape);
+        let known = expanded.as_deref().unwrap_or(written);
+        match origin {
+            Origin::Anywhere if is_remote(known) => {
+                let message = format!(
+                    "`{}` is fetched during the build, and a change of it does not cause one; add `--checksum`",
+                    shown(&redact_url(known))
+                );
+                return self.warn(offset, message);
+            }
+            Origin::Pinned if is_remote(known) => return,
+            Origin::Context | Origin::Anywhere | Origin::Pinned => {}
+        }
+        let path = match expanded {
             Ok(path) => sources::normalised(&path),
             Err(Unexpanded::Unset(name) | Unexpanded::Unknown(name)) => {
-                let written = shown(written);
                 let message = format!(
-                    "`{written}` depends on `{}`, which only the build knows: any change of the context causes a build",
+                    "`{}` depends on `{}`, which only the build knows: any change of the context causes a build",
+                    shown(written),
                     shown(&name)
                 );
                 self.warn(offset, message);
@@ -70,20 +89,15 @@ impl Walk<'_> {
             }
             Err(Unexpanded::Syntax(_)) => ".".to_owned(),
         };
-        if path == OUTSIDE
-            || path
-                .strip_prefix(OUTSIDE)
-                .is_some_and(|rest| rest.starts_with('/'))
-        {
+        let below = path.strip_prefix(OUTSIDE);
+        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             let message = format!(
-                "`{}` is not part of any build: `runtime-base` is left out",
+                "`{}` is not part of any build: `{OUTSIDE}` is left out",
                 shown(&path)
             );
             self.warn(offset, message);
         }
-        if !self.sources.contains(&path) {
-            self.sources.push(path);
-        }
+        self.sources.add(path);
     }
 
     /// The source of a mount of the context; only bind mounts have one.
@@ -96,7 +110,8 @@ impl Walk<'_> {
         // A type with a variable may be `bind` as well.
         let kind = kind.map_or("bind", |kind| kind.text);
         if kind.eq_ignore_ascii_case("bind") || kind.contains('$') {
-            self.path(offset, source.map_or(".", |source| source.text));
+            let source = source.map_or(".", |source| source.text);
+            self.source(offset, source, Origin::Context);
         }
     }
 }

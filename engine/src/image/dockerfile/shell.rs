@@ -3,14 +3,14 @@
 //! Follows the lexer of `BuildKit` (`frontend/dockerfile/shell`). Substitution by pattern (`${x/a/b}`) is read, and
 //! reported as something that is not known here.
 
-use crate::image::glob;
+use crate::image::glob::{self, End};
 
 /// How deep `${a:-${b:-…}}` may nest.
 const MAX_DEPTH: usize = 16;
 /// How long the result of an expansion may become, in bytes.
 const MAX_RESULT: usize = 4 * 1024;
 /// How long values and patterns of `#` and `%` may be, in bytes.
-const MAX_TRIMMED: usize = 256;
+const MAX_TRIMMED: usize = 64;
 
 /// What is known of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,30 +353,21 @@ impl<'a> Lexer<'a> {
 }
 
 /// `${name#pattern}` takes the shortest match from the front, `##` the longest, `%` and `%%` from the back.
-fn trimmed(value: &str, modifier: char, pattern: &str) -> String {
-    let (longest, pattern) = match pattern.strip_prefix(modifier) {
+fn trimmed(value: &str, sign: char, pattern: &str) -> String {
+    let (longest, pattern) = match pattern.strip_prefix(sign) {
         Some(pattern) => (true, pattern),
         None => (false, pattern),
     };
-    let ends = value
-        .char_indices()
-        .map(|(index, _)| index)
-        .chain([value.len()]);
-    let prefix = modifier == '#';
-    let cuts: Vec<usize> = ends
-        .filter(|&cut| {
-            let part = if prefix { &value[..cut] } else { &value[cut..] };
-            glob::shell(pattern, part)
-        })
-        .collect();
-    let cut = if prefix == longest {
-        cuts.last()
+    let from = if sign == '#' { End::Front } else { End::Back };
+    let lengths = glob::lengths(pattern, value, from);
+    let taken = if longest {
+        lengths.last()
     } else {
-        cuts.first()
+        lengths.first()
     };
-    match (cut, prefix) {
-        (None, _) => value.to_owned(),
-        (Some(&cut), true) => value[cut..].to_owned(),
-        (Some(&cut), false) => value[..cut].to_owned(),
+    let taken = taken.copied().unwrap_or(0);
+    match from {
+        End::Front => value.chars().skip(taken).collect(),
+        End::Back => value.chars().take(value.chars().count() - taken).collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reach::{Origin, Sources};
 use super::scope::{Scope, TooMany};
 use super::shell::Unexpanded;
 use super::split::{Fault, Instruction, Split, split};
@@ -15,6 +16,8 @@ use crate::image::reference::Reference;
 const MAX_STAGES: usize = 64;
 /// How many external images a Dockerfile may name.
 const MAX_BASES: usize = 64;
+/// How many warnings are kept.
+const MAX_WARNINGS: usize = 64;
 /// The name of the image that holds nothing.
 const SCRATCH: &str = "scratch";
 /// Flags that the classic builder knows; any other needs `BuildKit`.
@@ -56,7 +59,7 @@ pub(super) struct Walk<'a> {
     begun: usize,
     edits: Vec<Edit>,
     bases: Vec<Reference>,
-    pub(super) sources: Vec<String>,
+    pub(super) sources: Sources,
     buildkit: bool,
     pub(super) warnings: Vec<DockerfileWarning>,
 }
@@ -89,7 +92,7 @@ impl<'a> Walk<'a> {
             begun: 0,
             edits: Vec::new(),
             bases: Vec::new(),
-            sources: Vec::new(),
+            sources: Sources::default(),
             buildkit: parts.syntax,
             warnings: Vec::new(),
         }
@@ -99,15 +102,19 @@ impl<'a> Walk<'a> {
         if self.current.is_none() {
             return Err(fault(0, "the Dockerfile has no FROM"));
         }
-        let mut text = self.source.to_owned();
         self.edits.sort_by_key(|(span, _)| span.start);
-        for (span, replacement) in self.edits.into_iter().rev() {
-            text.replace_range(span, &replacement);
+        let mut text = String::with_capacity(self.source.len());
+        let mut copied = 0;
+        for (span, replacement) in &self.edits {
+            text.push_str(&self.source[copied..span.start]);
+            text.push_str(replacement);
+            copied = span.end;
         }
+        text.push_str(&self.source[copied..]);
         Ok(Rewritten {
             text,
             bases: self.bases,
-            sources: self.sources,
+            sources: self.sources.into_paths(),
             builder_needs_buildkit: self.buildkit,
             warnings: self.warnings,
         })
@@ -144,7 +151,13 @@ impl<'a> Walk<'a> {
             "RUN" => self.run(&flags),
             "COPY" => self.copy(&flags, arguments),
             "ADD" => {
-                self.add(&flags, arguments);
+                let pinned = flags.iter().any(|flag| flag.value("checksum").is_some());
+                let origin = if pinned {
+                    Origin::Pinned
+                } else {
+                    Origin::Anywhere
+                };
+                self.paths(arguments, origin);
                 Ok(())
             }
             _ => Ok(()),
@@ -209,7 +222,7 @@ impl<'a> Walk<'a> {
         let from = flags.iter().rev().find_map(|flag| flag.value("from"));
         match from.filter(|from| !from.text.is_empty()) {
             None => {
-                self.paths(arguments, false);
+                self.paths(arguments, Origin::Context);
                 Ok(())
             }
             Some(from) => self.copy_from(from),
@@ -312,6 +325,9 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn warn(&mut self, offset: usize, message: String) {
+        if self.warnings.len() >= MAX_WARNINGS {
+            return;
+        }
         let (line, _) = place(self.source, offset);
         self.warnings.push(DockerfileWarning { line, message });
     }

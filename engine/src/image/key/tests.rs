@@ -240,6 +240,9 @@ fn one_path_given_twice_counts_as_both() {
     let mut other = once.clone();
     other.files.push(file("functions/a/src/x.py", "print(2)\n"));
     assert_ne!(once.key().key, other.key().key);
+    let either_order = other.key();
+    other.files.reverse();
+    assert_eq!(other.key(), either_order);
 }
 
 #[test]

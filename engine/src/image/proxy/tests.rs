@@ -93,7 +93,7 @@ fn a_registry_elsewhere_is_reached_through_the_proxy() {
 #[case("https://[::1]/a@b", "https://[::1]/a@b")]
 #[case("FROM alpine:3@sha256:abc", "FROM alpine:3@sha256:abc")]
 #[case("r:5010/a:3@sha256:abc", "r:5010/a:3@sha256:abc")]
-#[case("git@github.com:a/b", "git@github.com:a/b")]
+#[case("git@git.example:a/b", "git@git.example:a/b")]
 #[case("a\tb  c\n", "a\tb  c\n")]
 fn credentials_are_taken_out_of_urls(#[case] line: &str, #[case] expected: &str) {
     assert_eq!(redact_url(line), expected);

@@ -9,8 +9,8 @@ const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abc
 #[case("alpine:3.20", None, "alpine", Some("3.20"))]
 #[case("library/alpine", None, "library/alpine", None)]
 #[case(
-    "docker.io/library/alpine:3",
-    Some("docker.io"),
+    "hub.example/library/alpine:3",
+    Some("hub.example"),
     "library/alpine",
     Some("3")
 )]
@@ -122,6 +122,7 @@ fn what_is_too_long_is_refused() {
 #[case("https://user:hunter2@r.example/x")]
 #[case("user:hunter2@r.example/x")]
 #[case("user:hunter2@x@r.example/x")]
+#[case("user:x@hunter2@r.example/x")]
 fn an_error_shows_no_credentials_and_no_control_characters(#[case] text: &str) {
     let error = Reference::parse(text).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"));

@@ -176,6 +176,8 @@ fn a_symlink_in_a_directory_is_recorded_and_not_read() {
 #[case::outside("link", "../x", &["link", "link/*"], &["link"])]
 #[case::deep_outside("link", "functions/../../x/../y", &["link"], &["link"])]
 #[case::absolute("link", "/etc", &["link/passwd"], &["link"])]
+#[case::absolute_like_a_path_of_the_root("link", "/functions/b", &["link"], &["link"])]
+#[case::above_the_root("link", "../layers", &["link"], &["link"])]
 #[case::runtime_base("link", "runtime-base", &["link/secret", "link"], &["link"])]
 #[case::hidden_runtime_base("link", "functions/../runtime-base/secret", &["link"], &["link"])]
 #[case::dangling("link", "nothing", &["link"], &["link"])]

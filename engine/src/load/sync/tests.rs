@@ -189,6 +189,24 @@ fn a_symlink_stays_and_what_it_names_is_written() {
 }
 
 #[test]
+fn a_temp_file_left_behind_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("artifact.yml");
+    let temp = dir
+        .path()
+        .join(format!(".artifact.yml.{}.tmp", std::process::id()));
+    fs::write(&path, format!("{HEAD}artifacts: [{{artifact_root: a, runtime_config_dir: c, source_template: {{path: t.yaml}}}}]\n")).unwrap();
+    fs::write(&temp, "x".repeat(10_000)).unwrap();
+    fs::set_permissions(&temp, fs::Permissions::from_mode(0o600)).unwrap();
+
+    sync_ids(&path, false).unwrap();
+
+    assert!(!temp.exists());
+    assert!(fs::read_to_string(&path).unwrap().ends_with("t.yaml}}]\n"));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+}
+
+#[test]
 fn a_manifest_that_is_not_there_is_named() {
     let error = sync_ids(Path::new("/nothing/artifact.yml"), false).unwrap_err();
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::granit_parser::{Event, ScalarStyle, Span as Range, Tag};
 
+use super::copy::{Cost, cost, merge_bases};
 use super::problem::{self, ParseError, Rule};
 use super::{Limits, schema, span_at};
 use crate::yaml::{Entry, Map, Node, Span, Value};
@@ -21,36 +22,6 @@ fn span_of(range: &Range) -> Span {
 fn sorted(mut problems: Vec<ParseError>) -> Vec<ParseError> {
     problems.sort_by_key(|problem| problem.span);
     problems
-}
-
-/// What copying a node costs.
-#[derive(Debug, Clone, Copy, Default)]
-struct Cost {
-    nodes: usize,
-    bytes: usize,
-    height: usize,
-}
-
-fn cost(node: &Node) -> Cost {
-    let mut sum = Cost {
-        nodes: 1,
-        bytes: node.value.text().map_or(0, str::len),
-        height: 0,
-    };
-    let mut add = |key_bytes: usize, child: &Node| {
-        let child = cost(child);
-        sum.nodes += child.nodes;
-        sum.bytes += key_bytes + child.bytes;
-        sum.height = sum.height.max(child.height + 1);
-    };
-    match &node.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        Value::List(items) => items.iter().for_each(|item| add(0, item)),
-        Value::Map(map) => map
-            .iter()
-            .for_each(|(key, entry)| add(key.len(), &entry.node)),
-    }
-    sum
 }
 
 /// A key that waits for its value.
@@ -443,24 +414,5 @@ impl Builder {
             }
             Some(Key::Refused) => Ok(()),
         }
-    }
-}
-
-/// The mappings under a merge key, the strongest first.
-fn merge_bases(node: Node) -> Option<Vec<Map>> {
-    match node.value {
-        Value::Map(map) => Some(vec![map]),
-        Value::List(items) => items
-            .into_iter()
-            .map(|item| match item.value {
-                Value::Map(map) => Some(map),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::List(_) => None,
-            })
-            .collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }

@@ -58,10 +58,14 @@ fn check(source: &str, expected: &str, bases: &[&str]) {
 #[case::env_has_no_heredoc("FROM alpine\nENV A=<<EOF\nFROM busybox\n", &["alpine", "busybox"])]
 #[case::backtick_escape("# escape=`\nFROM alpine\nRUN dir C:\\\nFROM `\n  busybox\n", &["alpine", "busybox"])]
 #[case::escape_after_a_comment_is_a_comment("# c\n# escape=`\nFROM \\\n  alpine\n", &["alpine"])]
+#[case::escape_after_an_unknown_directive_is_a_comment(
+    "# unknown=1\n# escape=`\nFROM \\\n  alpine\n",
+    &["alpine"]
+)]
 #[case::escaped_escape_does_not_continue("FROM alpine\nRUN dir C:\\\\\nFROM busybox\n", &["alpine", "busybox"])]
 #[case::blanks_behind_the_escape("FROM \\ \t\n  alpine\n", &["alpine"])]
 #[case::continued_into_the_end("FROM alpine\nRUN a \\", &["alpine"])]
-#[case::other_registry("FROM ghcr.io/acme/x:1\n", &["ghcr.io/acme/x:1"])]
+#[case::other_registry("FROM other.example/acme/x:1\n", &["other.example/acme/x:1"])]
 #[case::similar_name("FROM registry:50100/x\n", &["registry:50100/x"])]
 #[case::argument_default("ARG V=3\nFROM alpine:${V}\n", &["alpine:3"])]
 #[case::argument_without_braces("ARG V=3\nFROM alpine:$V\n", &["alpine:3"])]
@@ -81,6 +85,8 @@ fn check(source: &str, expected: &str, bases: &[&str]) {
 #[case::longest_suffix_cut("ARG V=3.20.1\nFROM alpine:${V%%.*}\n", &["alpine:3"])]
 #[case::prefix_cut("ARG V=v3\nFROM alpine:${V#v}\n", &["alpine:3"])]
 #[case::longest_prefix_cut("ARG V=a/b/3\nFROM alpine:${V##*/}\n", &["alpine:3"])]
+#[case::nothing_cut("ARG V=3\nFROM alpine:${V%-x}${V#v}${V%%x*}\n", &["alpine:333"])]
+#[case::wildcard_cut("ARG V=a1b22\nFROM alpine:${V#a?}-${V%%[0-9]*}-${V%b*}\n", &["alpine:b22-a1b22-a1"])]
 #[case::stage_from_argument("ARG S=one\nFROM alpine AS one\nFROM $S\n", &["alpine"])]
 #[case::quoted("FROM \"alpine\"\n", &["alpine"])]
 #[case::json_arguments("FROM alpine\nCMD [\"a\", \"b\"]\nHEALTHCHECK CMD true\nMAINTAINER me\n", &["alpine"])]
@@ -170,7 +176,10 @@ fn the_alias_of_our_registry_becomes_the_address_that_builds_reach(
     "127.0.0.1:5010/esb-lambda-base:latest",
     "127.0.0.1:5010/esb-lambda-base:1.4.2"
 )]
-#[case::other_registry("ghcr.io/acme/esb-lambda-base", "ghcr.io/acme/esb-lambda-base:1.4.2")]
+#[case::other_registry(
+    "other.example/acme/esb-lambda-base",
+    "other.example/acme/esb-lambda-base:1.4.2"
+)]
 #[case::folder("acme/esb-lambda-base", "127.0.0.1:5010/acme/esb-lambda-base:1.4.2")]
 #[case::explicit(
     "registry:5010/esb-lambda-base:1.0",
@@ -247,6 +256,7 @@ fn without_a_registry_a_lambda_base_still_gets_its_tag() {
 #[case::shell("FROM alpine;id\n", 1, 6, "repository `alpine;id`")]
 #[case::unset("ARG V\nFROM alpine:$V\n", 2, 6, "needs `V`")]
 #[case::undeclared("FROM alpine:${V}\n", 1, 6, "needs `V`")]
+#[case::unset_before_a_default("ARG V=1\nFROM alpine:$U${V:-x}\n", 2, 6, "needs `U`")]
 #[case::platform_argument("FROM base-$TARGETARCH\n", 1, 6, "does not settle")]
 #[case::argument_of_a_stage("FROM alpine\nARG V=3\nFROM alpine:$V\n", 3, 6, "needs `V`")]
 #[case::required("ARG V\nFROM alpine:${V:?which}\n", 2, 6, "needs `V`")]

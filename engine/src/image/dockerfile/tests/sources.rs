@@ -46,9 +46,10 @@ use super::*;
 #[case::argument_of_a_parent_stage_widens("ARG D=a\nFROM s\nCOPY $D /x", &["."])]
 #[case::argument_of_another_stage_widens("ARG D=a\nFROM busybox\nCOPY $D /x", &["."])]
 #[case::platform_widens("ARG TARGETARCH=amd64\nCOPY bin/$TARGETARCH /x", &["."])]
-#[case::argument_of_its_own_line_widens("ARG A=1 D=$A\nCOPY $D /x", &["."])]
+#[case::argument_of_its_own_line_widens("ARG A=b\nARG A=1 D=$A\nCOPY $D /x", &["."])]
 #[case::substitution_widens("ENV D=a\nCOPY ${D/a/b} /x", &["."])]
 #[case::bind_of_variable("ENV D=a\nRUN --mount=source=$D,target=/x true", &["a"])]
+#[case::perhaps_bind("RUN --mount=type=$T,source=a,target=/x true", &["a"])]
 #[case::bind_of_unknown("RUN --mount=type=bind,source=$D,target=/x true", &["."])]
 fn the_context_paths_are_found(#[case] instructions: &str, #[case] expected: &[&str]) {
     let result = rewritten(&format!("FROM alpine AS s\n{instructions}\n")).unwrap();
@@ -128,4 +129,12 @@ fn a_url_is_no_path_of_the_context_and_its_credentials_are_not_shown() {
     let result = rewritten("FROM alpine\nADD https://user:hunter2@x.example/a /x\n").unwrap();
     assert_eq!(result.sources, Vec::<String>::new());
     assert!(!result.warnings[0].message.contains("hunter2"));
+}
+
+#[test]
+fn warnings_do_not_grow_without_bound() {
+    let many = "COPY $D /x\n".repeat(1000);
+    let result = rewritten(&format!("FROM alpine\n{many}")).unwrap();
+    assert_eq!(result.warnings.len(), 64);
+    assert_eq!(result.sources, ["."]);
 }

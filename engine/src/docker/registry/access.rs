@@ -1,0 +1,145 @@
+//! How each registry is reached: who we are there, with or without encryption, and through which client.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oci_client::Client;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use tokio::sync::OnceCell;
+
+use crate::docker::connect::Engine;
+use crate::docker::credentials::{Credentials, Login};
+use crate::docker::limits::Limits;
+use crate::image::proxy::is_loopback;
+use crate::run::Fault;
+
+/// Every registry of a run.
+pub(super) struct Hosts {
+    credentials: Credentials,
+    /// Knows which registries, besides those of this machine, are spoken to without encryption.
+    engine: Option<Engine>,
+    limits: Limits,
+    insecure: OnceCell<BTreeSet<String>>,
+    known: Mutex<BTreeMap<String, Arc<OnceCell<Access>>>>,
+}
+
+/// How one registry is reached. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Access {
+    /// Who we are there.
+    pub(super) login: Login,
+    /// It is on this machine: plain HTTP, and no proxy leads there.
+    pub(super) is_local: bool,
+    is_plain: bool,
+    client: Arc<OnceCell<Client>>,
+}
+
+impl Hosts {
+    pub(super) fn new(credentials: Credentials, engine: Option<Engine>, limits: Limits) -> Self {
+        Self {
+            credentials,
+            engine,
+            limits,
+            insecure: OnceCell::new(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// How a registry is reached; found out once, however many ask at the same time.
+    pub(super) async fn access(&self, host: &str) -> Result<Access, Fault> {
+        let cell = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(host.to_owned()).or_default())
+        };
+        let find_out = || async {
+            let is_local = is_loopback(host);
+            Ok(Access {
+                login: self.credentials.login(host, self.limits.query).await,
+                is_local,
+                is_plain: is_local || self.is_insecure(host).await?,
+                client: Arc::default(),
+            })
+        };
+        cell.get_or_try_init(find_out).await.cloned()
+    }
+
+    async fn is_insecure(&self, host: &str) -> Result<bool, Fault> {
+        let Some(engine) = &self.engine else {
+            return Ok(false);
+        };
+        let ask = || engine.insecure_registries();
+        let insecure = self.insecure.get_or_try_init(ask).await?;
+        Ok(insecure.iter().any(|entry| covers(entry, host)))
+    }
+}
+
+impl Access {
+    /// The registry client. It is made when it is needed: that reads every certificate of this machine.
+    pub(super) async fn client(&self, limits: &Limits) -> Result<&Client, OciDistributionError> {
+        let make = || async {
+            // Fails when one is installed, which is as good.
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .ok();
+            Client::try_from(self.config(limits))
+        };
+        self.client.get_or_try_init(make).await
+    }
+
+    fn config(&self, limits: &Limits) -> ClientConfig {
+        let mut config = ClientConfig {
+            protocol: if self.is_plain {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
+            connect_timeout: Some(limits.query),
+            read_timeout: Some(limits.query),
+            user_agent: concat!("artifactctl/", env!("CARGO_PKG_VERSION")),
+            ..ClientConfig::default()
+        };
+        if self.is_local {
+            // The client takes proxies from the environment unless one is named; this one has every host as an exception.
+            config.http_proxy = Some("http://127.0.0.1:9".to_owned());
+            config.no_proxy = Some("*,0.0.0.0/0,::/0".to_owned());
+        }
+        config
+    }
+}
+
+/// Does an entry of the engine's insecure registries, a host or a network, cover a registry?
+pub(super) fn covers(entry: &str, host: &str) -> bool {
+    if entry == host {
+        return true;
+    }
+    let Some((network, bits)) = entry.split_once('/') else {
+        return false;
+    };
+    let (Ok(network), Ok(bits), Ok(address)) = (
+        network.parse::<IpAddr>(),
+        bits.parse::<u32>(),
+        without_port(host).parse::<IpAddr>(),
+    ) else {
+        return false;
+    };
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let differ = network.to_bits() ^ address.to_bits();
+            bits <= 32 && differ.leading_zeros() >= bits
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let differ = network.to_bits() ^ address.to_bits();
+            bits <= 128 && differ.leading_zeros() >= bits
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.split(':').next().unwrap_or(host),
+    }
+}

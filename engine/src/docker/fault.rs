@@ -176,7 +176,9 @@ pub(super) fn task(what: &str, error: &tokio::task::JoinError) -> Fault {
 
 /// The hint for a registry that does not answer.
 pub(super) fn registry_hint(host: &str) -> String {
-    format!("start the registry at `{host}`, or name another with `HOST_REGISTRY_ADDR`")
+    format!(
+        "see that the registry `{host}` runs and can be reached; `HOST_REGISTRY_ADDR` names the one of the stack"
+    )
 }
 
 /// The hint for an engine that does not answer.
@@ -236,7 +238,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 }
 
 fn clean(mut fault: Fault) -> Fault {
-    fault.message = Redactor::default().clean(&fault.message);
+    fault.message = Redactor::NONE.clean(&fault.message);
     fault
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::image::proxy;
 
 /// Takes credentials out of texts: those of every URL, and those this run knows.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Redactor {
     secrets: Vec<String>,
 }
@@ -18,6 +18,11 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
+    /// Knows no secrets besides those that every URL may carry.
+    pub(super) const NONE: Self = Self {
+        secrets: Vec::new(),
+    };
+
     /// Knows the credentials inside of build arguments.
     pub(super) fn of(build_args: &BTreeMap<String, String>) -> Self {
         Self {

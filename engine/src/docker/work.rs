@@ -204,3 +204,6 @@ fn registry_auth(auth: &str) -> HeaderMap {
     value.set_sensitive(true);
     HeaderMap::from_iter([(HeaderName::from_static("x-registry-auth"), value)])
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod admit;
 mod kept;
+mod keys;
 pub(crate) mod memory;
 mod page;
 mod payloads;

@@ -1,13 +1,5 @@
 //! The store on disk. The only file that knows sled.
 //!
-//! One tree, three kinds of keys, every number big-endian so that keys sort as numbers do:
-//!
-//! ```text
-//! f sequence chunk   a piece of a fact's record
-//! d deploy           the sequence of the deploy's first fact
-//! s sequence         the deploy that begins with this fact
-//! ```
-//!
 //! A record is cut into small pieces because a leaf of sled's tree (up to 17 values) that grows over 128 KiB would be spilled into a file of
 //! its own, which sled does not sync. So all that an append writes lies in sled's log, `db`, and one `fdatasync` of it makes it durable:
 //! sled's own `flush` ends in `sync_file_range`, which flushes neither the disk's cache nor the file's metadata.
@@ -20,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::sled::{Batch, Config, Db, Error, IVec, Mode};
+use ::sled::{Batch, Config, Db, Error, Mode};
 use uuid::Uuid;
 
 use crate::chain::{Damage, What};
@@ -29,6 +21,7 @@ use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
 use crate::record;
 use crate::store::admit::{Admitted, Tip, admit};
 use crate::store::kept::KeptFile;
+use crate::store::keys::{deploy_key, fact_key, number, sequence_of, start_key};
 use crate::store::page::{check_place, unreadable};
 use crate::store::payloads::Payloads;
 use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError, fact};
@@ -203,18 +196,27 @@ impl SledStore {
 
     /// Writes an append and makes it durable: one batch, sled's buffers, the disk.
     fn write(&self, admitted: &Admitted) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+        let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for (fact, record) in admitted.facts.iter().zip(&admitted.records) {
             for (chunk, piece) in (0_u16..).zip(record.chunks(CHUNK)) {
-                batch.insert(&fact_key(fact.header.sequence, chunk)[..], piece);
+                rows.push((fact_key(fact.header.sequence, chunk).into(), piece.into()));
             }
         }
         for (first, deploy) in &admitted.starts {
-            batch.insert(&deploy_key(*deploy)[..], &first.to_be_bytes());
-            batch.insert(&start_key(*first)[..], deploy.as_bytes());
+            rows.push((deploy_key(*deploy).into(), first.to_be_bytes().into()));
+            rows.push((start_key(*first).into(), deploy.as_bytes().into()));
         }
         self.guarded(admitted.tip.head.sequence, || {
-            self.db.apply_batch(batch)?;
+            // One row is atomic by itself, and a batch costs sled a second write.
+            if let [(key, value)] = rows.as_slice() {
+                self.db.insert(key, value.as_slice())?;
+            } else {
+                let mut batch = Batch::default();
+                for (key, value) in rows {
+                    batch.insert(key, value);
+                }
+                self.db.apply_batch(batch)?;
+            }
             self.db.flush()
         })?;
         self.disk
@@ -391,34 +393,6 @@ fn read_end(db: &Db, path: &Path, stream: &StreamId, supported: Schema) -> Resul
         Err(error) => return Err(error),
     };
     Ok(End { last, tip })
-}
-
-fn fact_key(sequence: u64, chunk: u16) -> [u8; 11] {
-    let mut key = [b'f'; 11];
-    key[1..9].copy_from_slice(&sequence.to_be_bytes());
-    key[9..].copy_from_slice(&chunk.to_be_bytes());
-    key
-}
-
-fn start_key(sequence: u64) -> [u8; 9] {
-    let mut key = [b's'; 9];
-    key[1..].copy_from_slice(&sequence.to_be_bytes());
-    key
-}
-
-fn deploy_key(deploy: Uuid) -> [u8; 17] {
-    let mut key = [b'd'; 17];
-    key[1..].copy_from_slice(deploy.as_bytes());
-    key
-}
-
-/// The number behind a key's first byte; a key that is too short has none, and is nowhere.
-fn sequence_of(key: &IVec) -> u64 {
-    key.get(1..9).map_or(0, number)
-}
-
-fn number(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_be_bytes)
 }
 
 /// Calls sled. It panics on some damaged files; that is damage like any other.

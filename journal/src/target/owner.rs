@@ -99,6 +99,15 @@ pub(crate) fn import(
     let built = SledStore::open(&importing, stream.clone()).map_err(OwnError::from)?;
     let imported = exchange::import(&built, export);
     drop(built);
+    // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
+    let imported = imported.and_then(|head| {
+        let kept = SledStore::open(&importing, stream.clone())?.head()?;
+        if kept == head {
+            Ok(head)
+        } else {
+            Err(ImportError::Changed)
+        }
+    });
     let head = match imported {
         Ok(head) => head,
         Err(error) => {

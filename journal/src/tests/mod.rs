@@ -2,8 +2,10 @@
 
 mod conformance;
 mod exchange;
+mod golden;
 mod names;
+mod owner;
+mod reader;
 mod rig;
 mod sled_store;
-mod target;
 mod verify;

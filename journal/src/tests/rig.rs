@@ -1,9 +1,12 @@
 //! Small streams for tests, with fixed ids and times.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
+use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Draft, Fact, Facts, SUPPORTED, Store, StreamId};
+use crate::{Draft, Fact, Facts, Holder, Journal, Owned, SUPPORTED, Store, StreamId};
 
 pub(crate) fn stream() -> StreamId {
     StreamId::new("shop", "dev").unwrap()
@@ -48,4 +51,26 @@ pub(crate) fn append_each<S: Store + ?Sized>(store: &S, deploys: &[u64]) {
 pub(crate) fn sequences<F: Facts + ?Sized>(facts: &F, from: u64, limit: usize) -> Vec<u64> {
     let page = facts.facts(from, limit).unwrap();
     page.iter().map(|fact| fact.header.sequence).collect()
+}
+
+/// A holder with a name.
+pub(crate) fn holder(actor: &str) -> Holder {
+    Holder {
+        actor: actor.to_owned(),
+        pid: std::process::id(),
+        host: "forge".to_owned(),
+        boot_id: "b007".to_owned(),
+        since: Timestamp::from_millisecond(1_780_000_000_000).unwrap(),
+        deploy: Some(id(1)),
+    }
+}
+
+/// Owns the target below a root.
+pub(crate) fn own(root: &TempDir) -> Owned {
+    Journal::own(root.path(), &stream(), holder("ada")).unwrap()
+}
+
+/// The folder of the target.
+pub(crate) fn folder(root: &TempDir) -> PathBuf {
+    root.path().join("shop/dev")
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use rstest::rstest;
 use tempfile::TempDir;
@@ -43,6 +45,21 @@ fn a_store_can_be_opened_as_soon_as_it_is_closed() {
         append(&open(&folder), vec![draft(deploy, "x")]);
     }
     assert_eq!(open(&folder).head().unwrap().sequence, 100);
+}
+
+#[test]
+fn a_store_that_is_let_go_a_moment_later_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    drop(open(&folder));
+    let log = fs::File::open(folder.path().join("sled/db")).unwrap();
+    log.lock().unwrap();
+    let letting_go = thread::spawn(move || {
+        // Long enough that the first try fails, and far shorter than the patience of the one that waits.
+        thread::sleep(Duration::from_millis(60));
+        drop(log);
+    });
+    append_each(&open(&folder), &[1]);
+    letting_go.join().unwrap();
 }
 
 #[test]

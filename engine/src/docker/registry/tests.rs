@@ -177,13 +177,17 @@ async fn an_image_that_is_not_there_has_none(
     let registry = fake.registry_as(password);
     let digest = registry.digest(&fake.reference("a:1")).await.unwrap();
     assert_eq!(digest, None);
-    let basic = fake.seen().iter().any(|line| line.contains("Basic"));
-    assert_eq!(basic, !password.is_empty());
+    let seen = fake.seen();
+    let basic = seen.iter().any(|line| line.contains("Basic"));
+    assert_eq!(
+        (basic, seen.len() > 1),
+        (!password.is_empty(), !password.is_empty())
+    );
 }
 
 #[rstest]
-#[case::an_error(|number, method| if number < 2 { plain(500, "oops") } else { manifest(&method) })]
-#[case::a_reset(|number, method| if number < 1 { plain(502, "") } else { manifest(&method) })]
+#[case::an_error(|number, method| if number < 3 { plain(500, "oops") } else { manifest(&method) })]
+#[case::a_reset(|number, method| if number < 2 { plain(502, "") } else { manifest(&method) })]
 #[tokio::test]
 async fn a_registry_that_stumbles_is_asked_again(#[case] answer: Answer) {
     let fake = Fake::start(answer).await;

@@ -1,0 +1,43 @@
+//! Keys of the store on disk.
+//!
+//! One tree, three kinds of keys, every number big-endian so that keys sort as numbers do:
+//!
+//! ```text
+//! f sequence chunk   a piece of a fact's record
+//! d deploy           the sequence of the deploy's first fact
+//! s sequence         the deploy that begins with this fact
+//! ```
+
+use uuid::Uuid;
+
+/// The key of a piece of a fact's record.
+pub(crate) fn fact_key(sequence: u64, chunk: u16) -> [u8; 11] {
+    let mut key = [b'f'; 11];
+    key[1..9].copy_from_slice(&sequence.to_be_bytes());
+    key[9..].copy_from_slice(&chunk.to_be_bytes());
+    key
+}
+
+/// The key that says which deploy begins with a fact.
+pub(crate) fn start_key(sequence: u64) -> [u8; 9] {
+    let mut key = [b's'; 9];
+    key[1..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// The key that says where a deploy begins.
+pub(crate) fn deploy_key(deploy: Uuid) -> [u8; 17] {
+    let mut key = [b'd'; 17];
+    key[1..].copy_from_slice(deploy.as_bytes());
+    key
+}
+
+/// The number behind a key's first byte; a key that is too short has none, and is nowhere.
+pub(crate) fn sequence_of(key: &[u8]) -> u64 {
+    key.get(1..9).map_or(0, number)
+}
+
+/// A number as it is stored; bytes that are none are nowhere.
+pub(crate) fn number(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(0, u64::from_be_bytes)
+}

@@ -23,6 +23,22 @@ pub fn build() -> Result<PathBuf, CommandError> {
     Ok(target_dir.join("debug/artifactctl"))
 }
 
+/// Builds `artifactctl` as it is released, and says where it is.
+pub fn build_release() -> Result<PathBuf, CommandError> {
+    let target_dir = workspace::target_dir();
+    let mut build = workspace::cargo();
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        "cli",
+        "--bin",
+        "artifactctl",
+    ]);
+    command::run(build.arg("--target-dir").arg(&target_dir))?;
+    Ok(target_dir.join("release/artifactctl"))
+}
+
 /// A command line of `artifactctl` that reaches a stack.
 pub fn command(program: &Path, stack: &Stack<'_>) -> Command {
     let mut command = Command::new(program);

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod images;
+pub mod measure;
 pub mod proxy;
 pub mod services;
 pub mod stack;

@@ -1,4 +1,4 @@
-//! The command line around the end-to-end parts: `demo`, `up`, `doctor`.
+//! The command line around the end-to-end parts: `demo`, `measure`, `up`, `doctor`.
 //!
 //! Here: words, and waiting for Ctrl-C. Not here: what the words do.
 
@@ -11,9 +11,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use e2e::demo;
 use e2e::engine::{Engine, Origin, describe};
 use e2e::stack::{Mode, Stack, StackOptions};
+use e2e::{demo, measure};
 
 /// Brings up a real engine and a real stack.
 #[derive(Debug, Parser)]
@@ -27,6 +27,15 @@ struct Cli {
 enum Command {
     /// Show the main job: a deploy onto a real stack, a call, a deploy that finds nothing to do, the journal.
     Demo,
+    /// Print what deploys cost on a real stack, next to building and pushing one after the other.
+    Measure {
+        /// Functions that are built cold.
+        #[arg(long, default_value_t = 20)]
+        cold: usize,
+        /// Functions of the unchanged deploy.
+        #[arg(long, default_value_t = 100)]
+        unchanged: usize,
+    },
     /// Bring a stack up, say how to deploy onto it, and wait for Ctrl-C.
     Up {
         /// Release of the stack.
@@ -64,6 +73,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo => Ok(demo::run(&obtain()?, |line| eprintln!("{line}"))?),
+        Command::Measure { cold, unchanged } => {
+            Ok(measure::run(&obtain()?, cold, unchanged, |line| {
+                println!("{line}");
+            })?)
+        }
         Command::Up {
             stack_version,
             api_version,

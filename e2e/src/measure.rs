@@ -1,0 +1,239 @@
+//! What a deploy costs, on a real engine, side by side with the plain way in the same run.
+//!
+//! Here: making an artifact of many functions, timing whole processes, the figures. Not here: a verdict; it prints what it saw.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::artifactctl;
+use crate::command::{self, CommandError};
+use crate::engine::Engine;
+use crate::proxy::Proxy;
+use crate::stack::{Stack, StackError, StackOptions};
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// A program could not be built, or failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The stack did not come up.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// A file, a socket or a process could not be had.
+    #[error("cannot prepare the measurement")]
+    Prepare(#[from] std::io::Error),
+    /// A deploy did not end as it should.
+    #[error("a deploy ended with {status} where {expected} was expected")]
+    Deploy {
+        /// How it ended.
+        status: ExitStatus,
+        /// The exit code that was expected.
+        expected: i32,
+    },
+    /// An unchanged deploy changed something.
+    #[error("an unchanged deploy asked the engine for {0}")]
+    NotIdle(String),
+}
+
+/// How many times a short thing is repeated; the median is printed.
+const REPEATS: usize = 7;
+
+/// Measures with a release build of `artifactctl`; `say` gets each figure as a line.
+pub fn run(
+    engine: &Engine,
+    cold: usize,
+    unchanged: usize,
+    mut say: impl FnMut(&str),
+) -> Result<(), MeasureError> {
+    let program = artifactctl::build_release()?;
+    let stack = Stack::up(engine, StackOptions::default())?;
+    let folder = tempfile::tempdir_in(engine.folder())?;
+    let proxy = Proxy::start(engine.socket(), folder.path())?;
+    let bench = Bench {
+        program,
+        stack: &stack,
+        proxy: &proxy,
+        folder: folder.path(),
+    };
+
+    let plain = bench.plain(&bench.artifact("plain", cold)?)?;
+    let deploy = bench.deploy(&bench.artifact("cold", cold)?, &[], 0)?;
+    say(&format!(
+        "{cold} functions, cold: {:.2} s; built and pushed one after the other: {:.2} s; ratio {:.2}",
+        deploy.as_secs_f64(),
+        plain.as_secs_f64(),
+        deploy.as_secs_f64() / plain.as_secs_f64()
+    ));
+
+    let artifact = bench.artifact("many", unchanged)?;
+    let first = bench.deploy(&artifact, &[], 0)?;
+    proxy.clear();
+    let times = (0..REPEATS)
+        .map(|_| bench.deploy(&artifact, &[], 0))
+        .collect::<Result<Vec<_>, _>>()?;
+    let changing: Vec<_> = proxy
+        .mutating()
+        .iter()
+        .map(super::proxy::Request::endpoint)
+        .collect();
+    if !changing.is_empty() {
+        return Err(MeasureError::NotIdle(changing.join(", ")));
+    }
+    say(&format!(
+        "{unchanged} functions, unchanged: median {:.3} s of {REPEATS} (first deploy {:.1} s), no mutating call",
+        median(times).as_secs_f64(),
+        first.as_secs_f64()
+    ));
+
+    let refused = bench.requiring("refused", 1, "^9")?;
+    let mut after = Vec::new();
+    for _ in 0..REPEATS {
+        proxy.clear();
+        bench.deploy(&refused, &[], 4)?;
+        let ended = SystemTime::now();
+        let asked = proxy
+            .requests()
+            .iter()
+            .map(|request| request.at)
+            .max()
+            .unwrap_or(ended);
+        after.push(ended.duration_since(asked).unwrap_or_default());
+    }
+    say(&format!(
+        "incompatible: exit 4, median {:.0} ms of {REPEATS} from the last request to the engine to the end of the process",
+        median(after).as_secs_f64() * 1000.0
+    ));
+    stack.down()?;
+    Ok(())
+}
+
+struct Bench<'a> {
+    program: PathBuf,
+    stack: &'a Stack<'a>,
+    proxy: &'a Proxy,
+    folder: &'a Path,
+}
+
+impl Bench<'_> {
+    fn artifact(&self, name: &str, functions: usize) -> Result<PathBuf, MeasureError> {
+        self.requiring(name, functions, "^1")
+    }
+
+    /// An artifact of functions of its own, each with content that no layer cache knows.
+    fn requiring(
+        &self,
+        name: &str,
+        functions: usize,
+        gateway: &str,
+    ) -> Result<PathBuf, MeasureError> {
+        let folder = self.folder.join(name);
+        let salt = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
+        let (mut yaml, mut routes) = (String::from("functions:\n"), String::from("routes:\n"));
+        for number in 0..functions {
+            let function = format!("{name}-{number:03}");
+            let of_function = folder.join("functions").join(&function);
+            std::fs::create_dir_all(of_function.join("src"))?;
+            std::fs::write(
+                of_function.join("Dockerfile"),
+                format!("FROM esb-lambda-base:latest\nCOPY functions/{function}/src/ /var/task/\n"),
+            )?;
+            std::fs::write(
+                of_function.join("src/handler"),
+                format!("#!/bin/sh\necho {function} {salt}\n"),
+            )?;
+            yaml.push_str(&format!(
+                "  {function}:\n    image: registry:5000/measure/{function}:1.0\n"
+            ));
+            routes.push_str(&format!(
+                "  - path: /{function}\n    function: {function}\n"
+            ));
+        }
+        std::fs::create_dir_all(folder.join("config"))?;
+        std::fs::write(folder.join("config/functions.yml"), yaml)?;
+        std::fs::write(folder.join("config/routing.yml"), routes)?;
+        let manifest = folder.join("artifact.yml");
+        std::fs::write(
+            &manifest,
+            format!(
+                "schema_version: \"1\"\nproject: measure\nenv: {name}\nmode: docker\n\
+                 runtime_stack: {{api_version: \"1.0\", mode: docker, requires: {{gateway: \"{gateway}\"}}}}\n\
+                 artifacts:\n  - artifact_root: .\n    runtime_config_dir: config\n"
+            ),
+        )?;
+        Ok(manifest)
+    }
+
+    /// One deploy, as a whole process.
+    fn deploy(
+        &self,
+        manifest: &Path,
+        flags: &[&str],
+        expected: i32,
+    ) -> Result<Duration, MeasureError> {
+        let mut deploy = artifactctl::command(&self.program, self.stack);
+        deploy
+            .env("DOCKER_HOST", self.proxy.docker_host())
+            .args(["deploy", "--compose-project", self.stack.project()])
+            .arg("--artifact")
+            .arg(manifest)
+            .arg("--out")
+            .arg(self.folder.join("out"))
+            .arg("--journal")
+            .arg(self.folder.join("journal"))
+            .args(flags);
+        let began = Instant::now();
+        let output = command::output(&mut deploy)?;
+        let took = began.elapsed();
+        if output.status.code() == Some(expected) {
+            Ok(took)
+        } else {
+            Err(MeasureError::Deploy {
+                status: output.status,
+                expected,
+            })
+        }
+    }
+
+    /// The plain way: `docker build` and `docker push` of each function, one after the other.
+    fn plain(&self, manifest: &Path) -> Result<Duration, MeasureError> {
+        let root = manifest.parent().unwrap_or(manifest);
+        let mut functions: Vec<_> =
+            std::fs::read_dir(root.join("functions"))?.collect::<Result<Vec<_>, _>>()?;
+        functions.sort_by_key(std::fs::DirEntry::file_name);
+        let base = self.stack.host_image("esb-lambda-base", "1.4.2");
+        for function in &functions {
+            let dockerfile = function.path().join("Dockerfile");
+            let text = std::fs::read_to_string(&dockerfile)?;
+            std::fs::write(&dockerfile, text.replace("esb-lambda-base:latest", &base))?;
+        }
+        let began = Instant::now();
+        for function in &functions {
+            let name = function.file_name().to_string_lossy().into_owned();
+            let image = self.stack.host_image(&format!("measure/{name}"), "1.0");
+            let docker = || -> Command {
+                let mut docker = self.stack.engine().docker();
+                docker.env("DOCKER_BUILDKIT", "0");
+                docker
+            };
+            let dockerfile = function.path().join("Dockerfile");
+            command::run(
+                docker()
+                    .args(["build", "--quiet", "--tag", &image, "--file"])
+                    .arg(dockerfile)
+                    .arg(root),
+            )?;
+            command::run(docker().args(["push", "--quiet", &image]))?;
+        }
+        Ok(began.elapsed())
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

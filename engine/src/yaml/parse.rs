@@ -101,8 +101,9 @@ fn scan_error(error: &ScanError) -> ParseError {
     let mark = error.marker();
     let span = span_at(mark.line(), mark.col());
     let kind = error.kind();
-    let rule = if matches!(kind, ErrorKind::RecursionLimitExceeded) {
-        Rule::TooDeep
+    let info = error.info();
+    let (rule, message) = if matches!(kind, ErrorKind::RecursionLimitExceeded) {
+        (Rule::TooDeep, "lists and mappings are nested too deep")
     } else if matches!(
         kind,
         ErrorKind::TabNotAllowed
@@ -111,11 +112,11 @@ fn scan_error(error: &ScanError) -> ParseError {
             | ErrorKind::TabInIndentation
             | ErrorKind::TabInPlainScalar
     ) {
-        Rule::Tab
+        (Rule::Tab, "a tab stands where YAML takes only spaces")
     } else {
-        Rule::Syntax
+        (Rule::Syntax, &*info)
     };
-    ParseError::new(rule, span, error.info())
+    ParseError::new(rule, span, message)
 }
 
 fn span_at(line: usize, column_from_zero: usize) -> Span {

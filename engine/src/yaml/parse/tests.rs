@@ -257,7 +257,10 @@ fn aliases_cannot_build_a_depth_that_the_text_does_not_have() {
 #[case::block_maps((0..500).map(|depth| " ".repeat(depth) + "a:\n").collect())]
 #[case::mixed("- [".to_owned() + &"[".repeat(63) + &"]".repeat(64))]
 fn a_deep_document_is_refused(#[case] text: String) {
-    assert_eq!(refused(&text).rule, Rule::TooDeep);
+    let error = refused(&text);
+    assert_eq!(error.rule, Rule::TooDeep);
+    let said = "lists and mappings are nested ";
+    assert!(error.message.starts_with(said), "{error}");
 }
 
 #[test]

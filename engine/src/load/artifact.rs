@@ -39,6 +39,8 @@ pub struct LoadedEntry {
     pub source: String,
     /// The artifact root, with all symlinks resolved.
     pub root: PathBuf,
+    /// The artifact root as the user would name it, for places in messages.
+    pub shown_root: PathBuf,
     /// The configuration directory, with all symlinks resolved.
     pub config_dir: PathBuf,
     /// The tree of `functions.yml`.

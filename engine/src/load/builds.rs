@@ -76,7 +76,7 @@ fn conflicts(artifact: &Artifact, found: &BuildInputs) -> Vec<Violation> {
 fn of_function(entry: &LoadedEntry, image: &LoadedImage) -> Result<Vec<InputFile>, Box<Violation>> {
     let text = image.dockerfile.as_deref().unwrap_or_default();
     let file = entry
-        .root
+        .shown_root
         .join("functions")
         .join(image.function.as_str())
         .join("Dockerfile")

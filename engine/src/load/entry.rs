@@ -18,6 +18,7 @@ const MAX_DOCKERFILE: u64 = 1 << 20;
 /// The payload of an entry, before the manifest as a whole is known to be right.
 pub(super) struct Payload {
     root: PathBuf,
+    shown_root: PathBuf,
     config_dir: PathBuf,
     functions: Node,
     routing: Node,
@@ -32,6 +33,7 @@ impl Payload {
         LoadedEntry {
             source: source_key(entry),
             root: self.root,
+            shown_root: self.shown_root,
             config_dir: self.config_dir,
             functions: self.functions,
             routing: self.routing,
@@ -173,6 +175,7 @@ impl Loading {
         }
         Some(Payload {
             root: root.path().to_owned(),
+            shown_root,
             config_dir: root.path().join(&config),
             functions: functions.tree,
             routing: routing.tree,

@@ -287,7 +287,10 @@ impl Reading<'_> {
         if let Some(field) = written {
             let place = reader.source.place(field.span);
             let shown = quoted(field.text);
-            let hint = "run `artifactctl manifest sync-ids --artifact PATH`";
+            let hint = format!(
+                "run `artifactctl manifest sync-ids --artifact {}`",
+                place.file
+            );
             match computed {
                 None => reader.push(
                     Violation::new(

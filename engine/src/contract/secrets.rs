@@ -73,13 +73,19 @@ pub fn check_secrets(
     required
         .iter()
         .filter_map(|name| {
-            let (rule, what) = match given.get(*name) {
+            let (rule, what, hint) = match given.get(*name) {
                 Some(Presence::Given) => return None,
-                Some(Presence::Blank) => (Rule::EmptySecret, "is empty"),
-                None => (Rule::MissingSecret, "is missing"),
+                Some(Presence::Blank) => {
+                    let hint = format!("give `{name}` a value in that file");
+                    (Rule::EmptySecret, "is empty", hint)
+                }
+                None => {
+                    let hint = format!("add a line `{name}=value` to that file");
+                    (Rule::MissingSecret, "is missing", hint)
+                }
             };
             let message = format!("the required secret `{name}` {what}");
-            Some(Violation::new(rule, Place::file(file), message))
+            Some(Violation::new(rule, Place::file(file), message).with_hint(hint))
         })
         .collect()
 }

@@ -32,7 +32,8 @@ fn in_file(path: &Path, required: &BTreeSet<&str>) -> Vec<Violation> {
         Ok(bytes) => bytes,
         Err(problem) => {
             let message = format!("the secret file {problem}");
-            return vec![Violation::new(problem.rule(), Place::file(file), message)];
+            let violation = Violation::new(problem.rule(), Place::file(file), message);
+            return vec![violation.with_hint("`--secret-env` names a file of `KEY=value` lines")];
         }
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {

@@ -1,5 +1,6 @@
 //! The one place where a failure gets its exit code, its words and its next step.
 
+use engine::contract::Violation;
 use engine::machine::{Failed, FailureKind};
 use engine::run::Fault;
 use serde::Serialize;
@@ -121,6 +122,9 @@ pub(crate) struct Failure {
     /// Next actions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hints: Vec<String>,
+    /// What is wrong with the artifact, as data; the message says the same in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) violations: Vec<Violation>,
 }
 
 impl Failure {
@@ -131,6 +135,7 @@ impl Failure {
             causes: Vec::new(),
             output: Vec::new(),
             hints: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
@@ -159,8 +164,12 @@ impl Failure {
             .join(": ")
     }
 
+    /// The same with a next action; one that is there already is not said twice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
     }
 }

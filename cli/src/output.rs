@@ -91,7 +91,12 @@ impl Output {
         for line in &failure.output {
             text.push_str(&format!("  | {line}\n"));
         }
-        for hint in &failure.hints {
+        // A violation shows its own hint below its source line.
+        for hint in failure
+            .hints
+            .iter()
+            .filter(|hint| !failure.message.contains(*hint))
+        {
             text.push_str(&format!("  hint: {}\n", indented(hint)));
         }
         let _ = io::stderr().write_all(text.as_bytes());

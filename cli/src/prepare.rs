@@ -180,16 +180,26 @@ fn absolute(path: &Path) -> Result<String, Failure> {
 pub(crate) fn load_failure(error: &LoadError) -> Failure {
     match error {
         LoadError::Violations(violations) => {
-            let failure = Failure::new(Kind::Payload, render_violations(violations));
-            violations
+            let count = match violations.len() {
+                1 => "once".to_owned(),
+                count => format!("{count} times"),
+            };
+            let message = format!(
+                "the payload contract is violated {count}; nothing was changed\n\n{}",
+                render_violations(violations)
+            );
+            let mut failure = violations
                 .iter()
                 .filter_map(|violation| violation.hint.clone())
                 .take(3)
-                .fold(failure, Failure::hint)
+                .fold(Failure::new(Kind::Payload, message), Failure::hint);
+            failure.violations.clone_from(violations);
+            failure.hint("correct what is named above, then run the same command again")
         }
-        LoadError::Unreadable { .. } | LoadError::Unwritable { .. } => {
-            Failure::of(Kind::Payload, error)
-        }
+        LoadError::Unreadable { .. } => Failure::of(Kind::Payload, error)
+            .hint("`--artifact` names the manifest, a file such as `build/artifact.yml`"),
+        LoadError::Unwritable { .. } => Failure::of(Kind::Payload, error)
+            .hint("let this user write to the manifest's directory, or run the command elsewhere"),
     }
 }
 

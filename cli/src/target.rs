@@ -1,5 +1,6 @@
 //! Which journal, and which target of it.
 
+use std::io;
 use std::path::PathBuf;
 
 use engine::run::LedgerError;
@@ -124,11 +125,23 @@ fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
         )),
         OwnError::Unnamed { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         OwnError::Store(error) => store_failure(error),
-        other @ (OwnError::Busy { .. } | OwnError::Io { .. }) => Failure::of(
-            Kind::Unreachable,
-            other,
-        )
-        .hint("check that the journal directory is writable, or name another with `--journal DIR`"),
+        OwnError::Io { source, .. } => {
+            Failure::of(Kind::Unreachable, error).hint(journal_hint(source))
+        }
+        OwnError::Busy { .. } => Failure::of(Kind::Unreachable, error)
+            .hint("end the reader, then run the same command again"),
+    }
+}
+
+/// What to do when the system refuses a file of the journal.
+fn journal_hint(error: &io::Error) -> &'static str {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    ) {
+        "free some space where the journal is, then run the same command again"
+    } else {
+        "let this user write to the journal directory, or name another with `--journal DIR`"
     }
 }
 
@@ -150,7 +163,10 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         }
         StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
         StoreError::Busy { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
-        StoreError::Io { .. } | StoreError::Backend { .. } => Failure::of(Kind::Unreachable, error)
+        StoreError::Io { source, .. } => {
+            Failure::of(Kind::Unreachable, error).hint(journal_hint(source))
+        }
+        StoreError::Backend { .. } => Failure::of(Kind::Unreachable, error)
             .hint("check the journal directory, or name another with `--journal DIR`"),
     }
 }

@@ -44,6 +44,10 @@ impl Disk {
             Ok(()) => self.sync_folder(parent),
             // Another process may have made it since.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("`{}` is not a directory", folder.display()),
+            )),
             Err(error) => Err(error),
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::run::{deploy_facts, fold};
-use journal::{Facts, Head, StreamId, VerifyReport, chain};
+use journal::{Damage, Facts, Head, Journal, ReadError, StoreError, StreamId, VerifyReport, chain};
 use serde::Serialize;
 
 use crate::Ended;
@@ -60,7 +60,12 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
 }
 
 fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verified, Failure> {
-    let reader = target::reader(root, stream)?;
+    let reader = match Journal::read(root, stream) {
+        Ok(reader) => reader,
+        // So damaged that it cannot be opened: a finding as any other, and the other targets are still looked at.
+        Err(ReadError::Store(StoreError::Damaged(damage))) => return Ok(unopened(stream, damage)),
+        Err(error) => return Err(target::read_failure(&error)),
+    };
     let report = chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
     let illegal = if report.damage.is_none() {
         illegal(&reader)?
@@ -68,6 +73,20 @@ fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verifi
         None
     };
     Ok(Verified { report, illegal })
+}
+
+/// The report on a journal of which nothing can be read.
+fn unopened(stream: &StreamId, damage: Damage) -> Verified {
+    Verified {
+        report: VerifyReport {
+            stream: stream.clone(),
+            head: Head::empty(stream),
+            facts: 0,
+            deploys: 0,
+            damage: Some(damage),
+        },
+        illegal: None,
+    }
 }
 
 /// Folds every deploy, a page of the index at a time.

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod disk;
 mod engine;
 mod proxy;
+mod refusal;
 mod stack;
 mod support;
 mod teardown;
+mod world;

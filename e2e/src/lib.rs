@@ -12,11 +12,11 @@ pub mod engine;
 pub mod http;
 pub mod images;
 pub mod measure;
+pub mod packages;
 pub mod proxy;
 pub mod services;
 pub mod stack;
 pub mod workspace;
 
-mod packages;
 mod parameters;
 mod watchdog;

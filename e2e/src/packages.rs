@@ -55,6 +55,8 @@ pub(crate) enum Tool {
     Registry,
     /// The shell of function images: busybox without shared libraries.
     Busybox,
+    /// Shows the system calls of a deploy to a test.
+    Strace,
 }
 
 impl Tool {
@@ -78,6 +80,7 @@ impl Tool {
             Self::Compose => "docker-compose",
             Self::Registry => "docker-registry",
             Self::Busybox => "busybox (static)",
+            Self::Strace => "strace",
         }
     }
 
@@ -87,13 +90,16 @@ impl Tool {
             Self::Compose => "docker-compose",
             Self::Registry => "docker-registry",
             Self::Busybox => "busybox-static",
+            Self::Strace => "strace",
         }
     }
 
     /// Where the program is.
     pub(crate) fn find(self) -> Option<PathBuf> {
         match self {
-            Self::Dockerd | Self::Docker | Self::Registry => find_program(self.name()),
+            Self::Dockerd | Self::Docker | Self::Registry | Self::Strace => {
+                find_program(self.name())
+            }
             Self::Compose => compose_plugin().or_else(|| find_program(self.name())),
             Self::Busybox => find_program("busybox").filter(|path| is_static(path)),
         }
@@ -105,6 +111,12 @@ impl Tool {
     pub(crate) fn locate(self) -> Result<PathBuf, PackageError> {
         self.find().ok_or_else(|| lack(&[self]))
     }
+}
+
+/// Where `strace` is; it is installed first when it is missing and we may.
+pub fn strace() -> Result<PathBuf, PackageError> {
+    ensure(&[Tool::Strace])?;
+    Tool::Strace.locate()
 }
 
 /// The `docker` program when it has the Compose plugin.

@@ -3,12 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod deploy;
 mod disk;
 mod engine;
+mod gate;
+mod payload;
+mod process;
+mod provision;
 mod proxy;
 mod read_only;
+mod readers;
 mod refusal;
+mod resume;
+mod rig;
 mod secrets;
+mod signals;
 mod stack;
 mod support;
 mod teardown;

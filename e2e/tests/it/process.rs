@@ -1,0 +1,208 @@
+//! A command that runs, and one that has ended.
+//!
+//! Here: starting, waiting with a limit, signals, and reading what was said. Not here: which command (`rig`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::engine::Engine;
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+
+/// The longest any single command may take.
+const LIMIT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Ran {
+    Running::start(command).wait()
+}
+
+/// A command that runs. It is killed when the test ends before it.
+pub(crate) struct Running {
+    child: Child,
+    /// Files, because nobody reads while the command runs.
+    output: tempfile::TempDir,
+    began: Instant,
+}
+
+impl Running {
+    /// Starts a command.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let output = tempfile::tempdir_in(Engine::shared().folder()).unwrap();
+        let file = |name| File::create(output.path().join(name)).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            output,
+            began: Instant::now(),
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(mut self) -> Ran {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
+    fn read(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.output.path().join(name)).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Waits until it has said something, on either output.
+    pub(crate) fn says(&self, text: &str) {
+        eventually(&format!("{text}\n{}", self.read("stderr")), || {
+            self.read("stderr").contains(text) || self.read("stdout").contains(text)
+        });
+    }
+
+    /// Waits until a fact of this kind is durable.
+    pub(crate) fn records(&self, kind: &str) {
+        self.says(&format!("\"kind\":\"{kind}\""));
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Ran {
+        let mut status = None;
+        eventually("the end of a command", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        Ran {
+            code: status.and_then(|status| status.code()),
+            stdout: self.read("stdout"),
+            stderr: self.read("stderr"),
+            took: self.began.elapsed(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already is what we want.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+impl Ran {
+    /// Asserts its exit code.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32) -> Self {
+        let Self { stdout, stderr, .. } = &self;
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{stdout}\nstderr:\n{stderr}"
+        );
+        self
+    }
+
+    /// Asserts that it said something to people.
+    #[track_caller]
+    pub(crate) fn said(&self, text: &str) {
+        assert!(
+            self.stderr.contains(text),
+            "no `{text}` in:\n{}",
+            self.stderr
+        );
+    }
+
+    /// The JSON objects of a type that it wrote.
+    pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
+        let lines = self.stdout.lines();
+        let objects = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        objects.filter(|object| object["type"] == kind).collect()
+    }
+
+    /// The only JSON object of a type.
+    #[track_caller]
+    pub(crate) fn object(&self, kind: &str) -> Value {
+        let objects = self.objects(kind);
+        let [object] = objects.as_slice() else {
+            panic!("not one `{kind}`:\n{}", self.stdout);
+        };
+        object.clone()
+    }
+
+    /// The kinds of the facts that it wrote, in order.
+    pub(crate) fn kinds(&self) -> String {
+        let facts = self.objects("fact");
+        let kinds: Vec<_> = facts
+            .iter()
+            .map(|fact| fact["kind"].as_str().unwrap())
+            .collect();
+        kinds.join(" ")
+    }
+
+    /// The payloads of the facts of a kind.
+    pub(crate) fn payloads(&self, kind: &str) -> Vec<Value> {
+        let facts = self.objects("fact").into_iter();
+        let facts = facts.filter(|fact| fact["kind"] == kind);
+        facts.map(|mut fact| fact["payload"].take()).collect()
+    }
+
+    /// The payload of the only fact of a kind.
+    #[track_caller]
+    pub(crate) fn payload(&self, kind: &str) -> Value {
+        let payloads = self.payloads(kind);
+        let [payload] = payloads.as_slice() else {
+            panic!("not one `{kind}`:\n{}", self.stdout);
+        };
+        payload.clone()
+    }
+
+    /// What happened to the image of each function, by name: `built` or `reused`.
+    pub(crate) fn images(&self) -> BTreeMap<String, String> {
+        let images = self.payloads("ImageBuilt").into_iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        images
+            .map(|image| (text(&image["function"]), text(&image["source"])))
+            .collect()
+    }
+}
+
+/// What [`Ran::images`] should be.
+pub(crate) fn images(expected: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = expected.iter();
+    pairs
+        .map(|&(function, source)| (function.to_owned(), source.to_owned()))
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! Deploys that were cut short or failed, and what goes on from there.
+//!
+//! Not here: stopping by signal (`signals`), who holds a target (`readers`), the provisioner (`provision`).
+
+use rstest::rstest;
+
+use crate::process::{images, run};
+use crate::rig::Rig;
+
+const RESUMED: &str = "Requested Observed CompatChecked Merged ImageBuilt \
+    Resumed Observed CompatChecked Merged ImageBuilt ImageBuilt Applied";
+
+/// The published files with the name that only this artifact has taken out.
+fn published(rig: &Rig<'_>) -> Vec<(String, String)> {
+    let files = rig.published().into_iter();
+    files
+        .map(|(name, text)| (name, text.replace(rig.payload.repository(), "repository")))
+        .collect()
+}
+
+#[rstest]
+#[case::by_deploying_again(false)]
+#[case::by_resume_without_arguments(true)]
+fn a_deploy_killed_in_the_middle_of_its_builds_ends_as_one_that_was_not(#[case] resume: bool) {
+    let functions = ["alpha", "beta"];
+    let undisturbed = Rig::new(&functions);
+    undisturbed.deploy(&[]).ended(0);
+
+    let rig = Rig::with_gateway(&functions);
+    rig.hold_build(1);
+    let deploy = rig.start(&["--jobs", "1"]);
+    deploy.records("ImageBuilt");
+    rig.await_builds(2);
+    assert_eq!(deploy.kill().code, None, "a signal ended it");
+    rig.proxy.clear();
+
+    let resumed = if resume {
+        rig.run(&["resume", "--format", "json"])
+    } else {
+        rig.deploy(&[])
+    };
+    let resumed = resumed.ended(0);
+    assert_eq!(resumed.object("applied")["attempt"], 2);
+    assert_eq!(resumed.payload("Resumed")["attempt"], 2);
+    assert_eq!(
+        resumed.images(),
+        images(&[("alpha", "reused"), ("beta", "built")])
+    );
+    assert_eq!(rig.builds(), ["beta"]);
+    assert_eq!(rig.latest().kinds(), RESUMED);
+    assert_eq!(published(&rig), published(&undisturbed));
+    assert_eq!([rig.word("alpha"), rig.word("beta")], functions);
+    rig.run(&["verify"]).ended(0);
+}
+
+#[test]
+fn a_build_that_fails_is_shown_and_what_is_in_flight_is_finished() {
+    let rig = Rig::new(&["alpha", "beta"]);
+    let sound =
+        std::fs::read_to_string(rig.folder().join("artifact/svc/functions/beta/Dockerfile"));
+    let sound = sound.unwrap();
+    rig.payload.dockerfile(
+        "beta",
+        &format!("{sound}RUN echo the last words of beta && false\n"),
+    );
+    rig.hold_build(0);
+    let deploy = rig.start(&["--jobs", "2", "-vv"]);
+    rig.await_builds(2);
+    assert_eq!(rig.builds()[0], "alpha", "the one that is held");
+    deploy.says("the last words of beta");
+    rig.proxy.release();
+    let failed = deploy.wait().ended(6);
+    failed.said("error: function `beta`");
+    failed.said("  | the last words of beta");
+    assert_eq!(failed.images(), images(&[("alpha", "built")]));
+    let fact = failed.payload("Failed");
+    assert_eq!(fact["function"], "beta");
+    assert_eq!(fact["kind"], "image");
+    assert!(rig.published().is_empty(), "{:?}", rig.published());
+    let status = rig.run(&["status", "--exit-code"]).ended(11);
+    assert!(status.stdout.contains("failed"), "{}", status.stdout);
+
+    rig.payload.dockerfile("beta", &sound);
+    let mended = rig.deploy(&[]).ended(0);
+    assert_eq!(
+        mended.object("applied")["superseded"],
+        failed.object("failed")["deploy"]
+    );
+    assert!(mended.payload("Abandoned")["reason"]["superseded"].is_object());
+    assert_eq!(
+        mended.images(),
+        images(&[("alpha", "reused"), ("beta", "built")])
+    );
+    rig.run(&["status", "--exit-code"]).ended(0);
+}
+
+#[test]
+fn an_unfinished_deploy_that_is_given_up_cannot_be_resumed() {
+    let rig = Rig::without_builds(&["alpha"]);
+    rig.run(&["resume"]).ended(5);
+    rig.payload
+        .edit("artifact.yml", "gateway: \">=1.4, <2\"", "gateway: \"^9\"");
+    rig.deploy(&[]).ended(4);
+    let status = rig.run(&["status", "--exit-code"]).ended(11);
+    assert!(
+        status.stdout.contains("artifactctl resume"),
+        "{}",
+        status.stdout
+    );
+
+    rig.run(&["abandon", "-m", "not on a Friday"]).ended(0);
+    let abandoned = rig.latest().payload("Abandoned");
+    assert_eq!(abandoned["note"], "not on a Friday");
+    assert_eq!(abandoned["reason"], "given_up");
+    rig.run(&["status", "--exit-code"]).ended(0);
+    rig.run(&["resume"])
+        .ended(5)
+        .said("no deploy is unfinished");
+    rig.run(&["abandon"]).ended(5);
+}
+
+#[test]
+fn an_artifact_that_has_changed_is_not_resumed() {
+    let rig = Rig::new(&["alpha"]);
+    rig.payload
+        .dockerfile("alpha", "FROM esb-lambda-base:latest\nRUN false\n");
+    rig.deploy(&[]).ended(6);
+    let facts = rig.latest().kinds();
+    rig.payload
+        .dockerfile("alpha", "FROM esb-lambda-base:latest\nRUN true\n");
+    let refused = rig.run(&["resume"]).ended(5);
+    refused.said("has changed since the deploy was asked for");
+    refused.said("hint: deploy it as it is: `artifactctl deploy --artifact");
+    assert_eq!(rig.latest().kinds(), facts, "nothing is recorded of it");
+}
+
+/// A port of this host on which nobody listens.
+fn dead_port() -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn a_registry_that_is_away_fails_the_attempt_and_the_next_one_goes_on() {
+    let rig = Rig::new(&["alpha"]);
+    let mut deploy = rig.request("deploy", &[]);
+    let failed = run(deploy.env("HOST_REGISTRY_ADDR", dead_port())).ended(9);
+    assert_eq!(failed.payload("Failed")["kind"], "unreachable");
+    assert_eq!(failed.payload("Failed")["retryable"], true);
+    assert_eq!(rig.mutating(), Vec::<String>::new());
+    assert!(rig.published().is_empty(), "{:?}", rig.published());
+
+    let retried = rig.deploy(&[]).ended(0);
+    assert_eq!(retried.payload("Resumed")["last_failure"], "unreachable");
+    assert_eq!(retried.images(), images(&[("alpha", "built")]));
+}
+
+#[test]
+fn an_engine_that_is_away_fails_the_attempt_and_the_next_one_goes_on() {
+    let rig = Rig::without_builds(&["alpha"]);
+    let nowhere = rig.folder().join("nowhere.sock");
+    let mut deploy = rig.request("deploy", &[]);
+    let failed = run(deploy.env("DOCKER_HOST", format!("unix://{}", nowhere.display()))).ended(9);
+    assert_eq!(failed.kinds(), "Requested Failed");
+    failed.said(&nowhere.display().to_string());
+    let retried = rig.deploy(&[]).ended(0);
+    assert_eq!(retried.object("applied")["attempt"], 2);
+}

@@ -1,5 +1,7 @@
 //! The rules of the machine, and the tables of `docs/events.md`.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

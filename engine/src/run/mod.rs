@@ -3,6 +3,8 @@
 //! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop, the plan. Not here: rules (`machine`) and Docker (`docker`).
 
 mod drive;
+#[cfg(test)]
+mod golden;
 mod images;
 mod interrupt;
 mod ledger;

@@ -1,0 +1,228 @@
+//! Writes the golden deploy journals: real runs of the loop on the simulated world, with fixed times and ids.
+//!
+//! `cargo run -p engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
+//! `fixtures/journals` is never written again: a journal of a later schema gets a folder of its own.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
+use engine::contract::{Digest, Mode};
+use engine::image::Registries;
+use engine::load::{self, Artifact};
+use engine::machine::{Options, Requested};
+use engine::run::simulated::{Mishap, SimulatedWorld, Truth};
+use engine::run::{Author, Interrupts, Ledger, LedgerError, Run, Stamp, adopt, proceed};
+use journal::{MemoryStore, StreamId, exchange};
+use uuid::Uuid;
+
+/// Milliseconds from one look at the clock to the next.
+const TICK: u64 = 250;
+/// 2026-02-20T09:00:00Z, in milliseconds.
+const BEGIN: u64 = 1_771_578_000_000;
+
+/// A clock that advances at each look, and ids of version 7 made of it.
+struct FixedStamp(AtomicU64);
+
+impl FixedStamp {
+    fn look(&self) -> u64 {
+        BEGIN + self.0.fetch_add(1, Ordering::Relaxed) * TICK
+    }
+}
+
+impl Stamp for FixedStamp {
+    fn now(&self) -> jiff::Timestamp {
+        i64::try_from(self.look())
+            .ok()
+            .and_then(|millisecond| jiff::Timestamp::from_millisecond(millisecond).ok())
+            .expect("the clock of a few runs stays within its first day")
+    }
+
+    fn id(&self) -> Uuid {
+        let millisecond = self.look();
+        let [a, b, c, d, e, f, g, h] = millisecond
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .to_be_bytes();
+        uuid::Builder::from_unix_timestamp_millis(millisecond, &[a, b, c, d, e, f, g, h, a, c])
+            .into_uuid()
+    }
+}
+
+/// One target with its journal and its world.
+struct Rig {
+    store: MemoryStore,
+    stamp: FixedStamp,
+    truth: Truth,
+    artifact: Artifact,
+}
+
+impl Rig {
+    fn new(gateway: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            store: MemoryStore::new(StreamId::new("esb-dev", "dev")?),
+            stamp: FixedStamp(AtomicU64::new(0)),
+            truth: Truth {
+                observation: observation(gateway),
+                config: BTreeMap::new(),
+                registry: BTreeMap::new(),
+                sources: BTreeMap::new(),
+                builds: Vec::new(),
+                mutations: 0,
+                provisions: 0,
+            },
+            artifact: load::artifact(Path::new("fixtures/artifact/artifact.yml"))?,
+        })
+    }
+
+    /// One process: it adopts the request and goes on until it rests, or dies in the call of a number.
+    fn run(&mut self, actor: &str, mishap: Option<(usize, Mishap)>) -> Result<(), LedgerError> {
+        let world = SimulatedWorld::new(self.truth.clone(), mishap.into_iter().collect());
+        let request = self.request();
+        let registries = Registries::default();
+        let interrupts = Interrupts::never();
+        let run = Run {
+            world: &world,
+            artifact: &self.artifact,
+            registries: &registries,
+            jobs: NonZeroUsize::MIN,
+            interrupts: &interrupts,
+            notice: &|_| {},
+        };
+        let mut work = pin!(async {
+            let author = Author {
+                actor: actor.to_owned(),
+                tool: "artifactctl 0.1.0".to_owned(),
+            };
+            let mut ledger = Ledger::open(&self.store, &self.stamp, author)?;
+            adopt(&mut ledger, request, run.notice)?;
+            proceed(&run, &mut ledger).await.map(drop)
+        });
+        let mut context = Context::from_waker(Waker::noop());
+        // A run on the simulated world is ready at once; one that never is has died in a call.
+        while !world.killed() {
+            if let Poll::Ready(ended) = work.as_mut().poll(&mut context) {
+                ended?;
+                break;
+            }
+        }
+        self.truth = world.truth();
+        Ok(())
+    }
+
+    fn request(&self) -> Requested {
+        let sources = self
+            .truth
+            .sources
+            .iter()
+            .map(|(name, text)| (name.to_string(), Digest::of(text)))
+            .collect();
+        Requested {
+            artifact: self.artifact.digest_with(&sources),
+            manifest_path: "/srv/shop/artifact.yml".to_owned(),
+            manifest: self.artifact.manifest.clone(),
+            project: "esb-dev".to_owned(),
+            out: "/srv/stack/config".to_owned(),
+            options: Options {
+                compat: Policy::Strict,
+                strict_warnings: false,
+                no_cache: false,
+                prune: true,
+                platform: None,
+                provision: None,
+                secret_env: None,
+            },
+            base: None,
+        }
+    }
+
+    /// Edits the sources of every function: another artifact.
+    fn edit(&mut self, text: &str) {
+        let functions = self.artifact.entries.iter().flat_map(|entry| &entry.images);
+        self.truth.sources = functions
+            .map(|image| (image.function.clone(), text.to_owned()))
+            .collect();
+    }
+
+    fn write(&self, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+        let mut file = File::create_new(folder.join(name))?;
+        exchange::export(&self.store, &mut file)?;
+        Ok(())
+    }
+}
+
+fn observation(gateway: &str) -> Observation {
+    Observation {
+        project: "esb-dev".to_owned(),
+        engine: Engine {
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
+            platform: "linux/amd64".to_owned(),
+        },
+        containers: vec![container("agent", "1.4.0"), container("gateway", gateway)],
+        api_version: Some(Observed {
+            value: "1.0".to_owned(),
+            source: "gateway".to_owned(),
+        }),
+        mode: Some(Observed {
+            value: Mode::Docker,
+            source: ModeSource::Label("gateway".to_owned()),
+        }),
+        other_projects: Vec::new(),
+    }
+}
+
+fn container(service: &str, version: &str) -> Container {
+    let image = format!("esb-{service}:{version}");
+    Container {
+        name: format!("esb-dev-{service}-1"),
+        service: service.to_owned(),
+        image_id: Digest::of(&image).to_string(),
+        image,
+        repo_digest: None,
+        version: Some(Observed {
+            value: version.to_owned(),
+            source: VersionSource::EsbLabel,
+        }),
+        tag: None,
+        api_version: Some("1.0".to_owned()),
+        mode: Some("docker".to_owned()),
+    }
+}
+
+/// Calls of a run that builds all four functions: the stack, the output directory, four look-ups, four builds.
+const SECOND_BUILD: usize = 7;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).ok_or("name a folder")?;
+    let folder = Path::new(&folder);
+
+    let mut applied = Rig::new("1.4.2")?;
+    applied.run("mori@build-7", None)?;
+    applied.write(folder, "deploy-applied.jsonl")?;
+
+    let mut resumed = Rig::new("1.4.2")?;
+    resumed.run("mori@build-7", Some((SECOND_BUILD, Mishap::Refused)))?;
+    resumed.run("sato@laptop", None)?;
+    resumed.write(folder, "deploy-failed-resumed.jsonl")?;
+
+    let mut superseded = Rig::new("1.4.2")?;
+    superseded.run("mori@build-7", Some((SECOND_BUILD, Mishap::KilledAfter)))?;
+    superseded.edit("edited");
+    superseded.run("sato@laptop", None)?;
+    superseded.write(folder, "deploy-superseded.jsonl")?;
+
+    let mut incompatible = Rig::new("1.3.9")?;
+    incompatible.run("mori@build-7", None)?;
+    incompatible.write(folder, "deploy-incompatible.jsonl")?;
+
+    let mut killed = Rig::new("1.4.2")?;
+    killed.run("mori@build-7", Some((SECOND_BUILD, Mishap::KilledAfter)))?;
+    killed.write(folder, "deploy-killed.jsonl")?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The frozen journals: what a released tool wrote is read, verified and folded by this one.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use journal::{Facts, MemoryStore, chain, exchange, scan};
+use rstest::rstest;
+
+use super::ledger::{deploy_facts, fold};
+use crate::views::{Summary, summarise};
+
+/// Imports a frozen journal; everything in it is verified on the way.
+fn imported(name: &str) -> MemoryStore {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures/journals/v1")
+        .join(name);
+    let open = || BufReader::new(File::open(&path).unwrap());
+    let checked = exchange::check(open()).unwrap();
+    let store = MemoryStore::new(checked.stream);
+    exchange::import(&store, open()).unwrap();
+    store
+}
+
+/// One deploy in a line: what the views say of it, and the stage that its facts fold into.
+fn line(store: &MemoryStore, first: u64) -> String {
+    let facts = deploy_facts(store, first).unwrap();
+    let state = fold(&facts).unwrap();
+    let (facts, stage) = (facts.len(), state.stage_name());
+    let raw: Vec<_> = scan(store, first).map(Result::unwrap).take(facts).collect();
+    let Summary {
+        status,
+        attempts,
+        actors,
+        entries,
+        built,
+        reused,
+        error,
+        unread,
+        ..
+    } = summarise(&raw).unwrap();
+    assert_eq!(entries, ["orders-f2d1205f", "stock-33745b03"]);
+    let (status, actors) = (status.word(), actors.join(" "));
+    let error = error.unwrap_or_default();
+    format!(
+        "{first}+{facts} {stage}, {status}, attempt {attempts} by {actors}; \
+         {built} built, {reused} reused, {unread} unread; {error}"
+    )
+}
+
+#[rstest]
+#[case::applied(
+    "deploy-applied.jsonl",
+    "a1c8ced724c6ea3543159cee241f9af187f1326b5d1d88d2857afd0ada5c4dbe",
+    &["1+9 applied, applied, attempt 1 by mori@build-7; 4 built, 0 reused, 0 unread; "]
+)]
+#[case::failed_resumed(
+    "deploy-failed-resumed.jsonl",
+    "278ea7f0e820c315a8e53a6dcac8d10c5f461c8762c43a53b35a9fa1e1d97146",
+    &["1+15 applied, applied, attempt 2 by mori@build-7 sato@laptop; 4 built, 1 reused, 0 unread; "]
+)]
+#[case::superseded(
+    "deploy-superseded.jsonl",
+    "084d3953152fda45be56c31ac54666d55792465fcf31a34951273dc647e1add2",
+    &[
+        "1+6 abandoned, abandoned, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
+        "7+9 applied, applied, attempt 1 by sato@laptop; 4 built, 0 reused, 0 unread; ",
+    ]
+)]
+#[case::incompatible(
+    "deploy-incompatible.jsonl",
+    "581da10a847bfdfb5c2a05e7b8fe9d5b2c4e75d1b1f404f4fad11791489fba5f",
+    &[concat!(
+        "1+4 failed, failed, attempt 1 by mori@build-7; 0 built, 0 reused, 0 unread; ",
+        "fail: esb_version (esb-dev-gateway-1): found 1.3.9 from label com.esb.version, required >=1.4, <2",
+    )]
+)]
+#[case::killed(
+    "deploy-killed.jsonl",
+    "ba5d0843597bd4454d0bba49936dd42b2b411f1dc8d0c95f65ff734a1ad34af2",
+    &["1+5 merged, unfinished, attempt 1 by mori@build-7; 1 built, 0 reused, 0 unread; "]
+)]
+fn a_frozen_journal_is_whole_and_says_what_it_said(
+    #[case] name: &str,
+    #[case] head: &str,
+    #[case] deploys: &[&str],
+) {
+    let store = imported(name);
+    let report = chain::verify(&store, None).unwrap();
+    assert_eq!(report.damage, None);
+    assert_eq!(report.head.hash.to_string(), head);
+    let mut firsts = store.latest_deploys(None, 100).unwrap();
+    firsts.reverse();
+    let said: Vec<String> = firsts
+        .into_iter()
+        .map(|(first, _)| line(&store, first))
+        .collect();
+    assert_eq!(said, deploys);
+}

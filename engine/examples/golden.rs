@@ -46,11 +46,13 @@ impl Stamp for FixedStamp {
 
     fn id(&self) -> Uuid {
         let millisecond = self.look();
-        let [a, b, c, d, e, f, g, h] = millisecond
+        let mixed = millisecond
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .to_be_bytes();
-        uuid::Builder::from_unix_timestamp_millis(millisecond, &[a, b, c, d, e, f, g, h, a, c])
-            .into_uuid()
+        let mut bytes = [mixed[0]; 10];
+        bytes[..8].copy_from_slice(&mixed);
+        bytes[9] = mixed[2];
+        uuid::Builder::from_unix_timestamp_millis(millisecond, &bytes).into_uuid()
     }
 }
 

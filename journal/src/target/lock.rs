@@ -77,9 +77,12 @@ impl Lock {
     }
 
     /// Writes the deploy that is run into the lock.
-    pub(crate) fn set_deploy(&mut self, deploy: Uuid) -> io::Result<()> {
-        self.holder.deploy = Some(deploy);
-        write_holder(&self.file, Some(&self.holder))
+    pub(crate) fn set_deploy(&self, deploy: Uuid) -> io::Result<()> {
+        let holder = Holder {
+            deploy: Some(deploy),
+            ..self.holder.clone()
+        };
+        write_holder(&self.file, Some(&holder))
     }
 }
 
@@ -112,6 +115,15 @@ fn held(path: &Path, file: &File) -> OwnError {
                 };
             }
         }
+    }
+}
+
+/// Who is named in a lock, without asking for it; none when nobody is, or the name is being written.
+pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
+    match File::open(path) {
+        Ok(file) => read_holder(&file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -62,7 +62,7 @@ impl Owned {
     }
 
     /// Tells others which deploy is run.
-    pub fn set_deploy(&mut self, deploy: Uuid) -> Result<(), OwnError> {
+    pub fn set_deploy(&self, deploy: Uuid) -> Result<(), OwnError> {
         let path = self.seat.layout.lock();
         self.seat
             .lock

@@ -16,7 +16,7 @@ use crate::store::{Facts, Kept, SledStore, StoreError};
 use crate::stream::StreamId;
 use crate::target::ReadError;
 use crate::target::layout::Layout;
-use crate::target::lock::Door;
+use crate::target::lock::{self, Door, Holder};
 use crate::target::protocol::{self, Answer, DEPLOYS_MAX, Question, Timed};
 
 /// How long a reader tries to get an answer.
@@ -90,6 +90,18 @@ impl Reader {
             Ok(_) => Ok(reader),
             Err(StoreError::Busy { path }) => Err(ReadError::Busy { path }),
             Err(error) => Err(ReadError::Store(error)),
+        }
+    }
+
+    /// Who owns the target at this moment; none without an owner, or when it has not written its name.
+    pub fn holder(&self) -> Result<Option<Holder>, StoreError> {
+        match self.layout.connect() {
+            Ok(_) => {
+                let lock = self.layout.lock();
+                lock::named(&lock).map_err(StoreError::io(&lock))
+            }
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(StoreError::io(&self.layout.socket())(error)),
         }
     }
 

@@ -285,3 +285,15 @@ fn a_store_error_crosses_the_socket() {
         Err(StoreError::Damaged(damage)) if damage.sequence == 1
     ));
 }
+
+#[test]
+fn a_reader_names_the_owner_for_as_long_as_there_is_one() {
+    let root = TempDir::new().unwrap();
+    let owned = own(&root);
+    owned.set_deploy(id(7)).unwrap();
+    let reader = Journal::read(root.path(), &stream()).unwrap();
+    let named = reader.holder().unwrap().unwrap();
+    assert_eq!((named.actor.as_str(), named.deploy), ("ada", Some(id(7))));
+    drop(owned);
+    assert_eq!(reader.holder().unwrap(), None);
+}

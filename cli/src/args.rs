@@ -64,7 +64,7 @@ pub(crate) enum Command {
     History(History),
     /// Show one deploy, fact by fact
     Show(Show),
-    /// Check the journal's hash chain and that its facts can be
+    /// Check that a journal is whole: its hash chain, and that each fact may follow the ones before it
     Verify(Verify),
     /// Compare the events of a deploy with a pattern; exits 10 when they differ
     #[command(
@@ -200,8 +200,6 @@ pub(crate) struct Resume {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) acting: Acting,
-    #[command(flatten)]
-    pub(crate) compose: Compose,
 }
 
 #[derive(Debug, clap::Args)]
@@ -220,9 +218,11 @@ pub(crate) struct Abandon {
 pub(crate) struct Status {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
-    /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished
+    /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished or failed
     #[arg(long)]
     pub(crate) exit_code: bool,
+    #[command(flatten)]
+    pub(crate) past: Past,
 }
 
 #[derive(Debug, clap::Args)]
@@ -230,18 +230,30 @@ pub(crate) struct History {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
     /// Show at most this many deploys
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
+    #[arg(short = 'n', long, value_name = "N", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) past: Past,
+}
+
+/// A moment of the past.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Past {
+    /// Read the journal of one target as it was when it ended with this fact
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(crate) at: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
-    /// A deploy's id, or `latest`
+    /// A deploy: its id, the first or last digits of it, or `latest`
     #[arg(default_value = "latest")]
     pub(crate) deploy: String,
     /// The target, PROJECT/ENV [default: the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) past: Past,
 }
 
 #[derive(Debug, clap::Args)]
@@ -255,9 +267,9 @@ pub(crate) struct Verify {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Assert {
-    /// A deploy's id, or `latest`
+    /// A deploy: its id, the first or last digits of it, or `latest`
     pub(crate) deploy: String,
-    /// Event kinds in order
+    /// Event kinds in order, as the deploy must have them
     pub(crate) pattern: String,
     /// The target, PROJECT/ENV [default: the only one]
     #[arg(long, value_name = "TARGET")]
@@ -284,7 +296,7 @@ pub(crate) enum Manifest {
         #[arg(long, value_name = "PATH")]
         artifact: PathBuf,
     },
-    /// Fill in the computed ids
+    /// Write the computed ids into a manifest
     SyncIds {
         /// The manifest, artifact.yml
         #[arg(long, value_name = "PATH")]

@@ -1,7 +1,9 @@
 //! `artifactctl`: deploys artifacts onto a running stack, and reads the journal of what was deployed.
 
 mod args;
+mod at;
 mod command;
+mod deploys;
 mod failure;
 mod identity;
 mod output;
@@ -28,11 +30,9 @@ fn main() -> ExitCode {
             } else {
                 0
             };
-            return if error.print().is_ok() {
-                ExitCode::from(code)
-            } else {
-                ExitCode::FAILURE
-            };
+            // A reader that closed the pipe has read enough.
+            let _ = error.print();
+            return ExitCode::from(code);
         }
     };
     report::log(args.global.verbose);

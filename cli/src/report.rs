@@ -10,8 +10,8 @@ use std::time::Duration;
 use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::contract::FunctionName;
 use engine::machine::{
-    AbandonReason, Abandoned, Applied, CompatChecked, Event, ImageBuilt, ImageSource, Merged,
-    Recorded,
+    AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
+    Merged, Recorded,
 };
 use engine::run::{Notice, PlannedImage};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -34,10 +34,11 @@ pub(crate) fn log(verbose: u8) {
     );
     let filter =
         EnvFilter::try_from_env("ARTIFACTCTL_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && !no_color)
         .without_time()
         .init();
 }
@@ -215,14 +216,7 @@ pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
         Event::Merged(merged) => merged_words(merged),
         Event::ImageBuilt(image) => image_words(image, all),
         Event::Applied(applied) => vec![applied_words(applied)],
-        Event::Failed(failed) => {
-            let about = failed
-                .function
-                .as_ref()
-                .map(|function| format!(" ({function})"));
-            let first = failed.message.lines().next().unwrap_or_default();
-            vec![format!("failed{}: {first}", about.unwrap_or_default())]
-        }
+        Event::Failed(failed) => failed_words(failed, all),
         Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
         Event::Abandoned(abandoned) => vec![abandoned_words(abandoned)],
     }
@@ -314,6 +308,23 @@ fn applied_words(applied: &Applied) -> String {
         applied.files.len(),
         provision.unwrap_or_default()
     )
+}
+
+/// The live run ends with the whole failure, so that its fact needs one line there.
+fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
+    let about = failed
+        .function
+        .as_ref()
+        .map(|function| format!(" ({function})"));
+    let mut message = failed.message.lines();
+    let first = message.next().unwrap_or_default();
+    let mut lines = vec![format!("failed{}: {first}", about.unwrap_or_default())];
+    if all {
+        lines.extend(message.map(|line| format!("  {line}")));
+        lines.extend(failed.output.iter().map(|line| format!("  | {line}")));
+        lines.extend(failed.hint.iter().map(|hint| format!("  hint: {hint}")));
+    }
+    lines
 }
 
 fn abandoned_words(abandoned: &Abandoned) -> String {

@@ -1,14 +1,12 @@
 //! Which journal, and which target of it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::run::LedgerError;
 use journal::{
-    AppendError, Fact, Facts, Head, Holder, Journal, OwnError, Owned, ReadError, Reader,
-    StoreError, StreamId,
+    AppendError, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError, StreamId,
 };
-use uuid::Uuid;
 
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -36,17 +34,31 @@ pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
         })
 }
 
-/// A target as the command line names it: `PROJECT/ENV`.
-pub(crate) fn parse(text: &str) -> Result<StreamId, Failure> {
-    let parsed = text
-        .split_once('/')
-        .map(|(project, env)| StreamId::new(project, env));
-    match parsed {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) => Err(Failure::of(Kind::Usage, &error)),
-        None => Err(Failure::new(Kind::Usage, format!("`{text}` is no target"))
-            .hint("a target is PROJECT/ENV; `artifactctl status` lists them")),
+/// How many targets a hint names.
+const NAMED: usize = 8;
+
+/// A target as the command line names it, and as every output writes it: `PROJECT/ENV`.
+fn parse(root: &Path, text: &str) -> Result<StreamId, Failure> {
+    text.parse()
+        .map_err(|error| Failure::of(Kind::Usage, &error).hint(known(root)))
+}
+
+/// The next thing to do for whoever named a target that is none.
+fn known(root: &Path) -> String {
+    let targets = Journal::targets(root).unwrap_or_default();
+    if targets.is_empty() {
+        return "no target has a journal here; name another directory with `--journal DIR`"
+            .to_owned();
     }
+    let mut names: Vec<String> = targets
+        .iter()
+        .take(NAMED)
+        .map(ToString::to_string)
+        .collect();
+    if targets.len() > NAMED {
+        names.push("…".to_owned());
+    }
+    format!("targets with a journal here: {}", names.join(", "))
 }
 
 /// The targets that are meant: the one that is named, else all.
@@ -56,7 +68,7 @@ pub(crate) fn all_or(
 ) -> Result<(PathBuf, Vec<StreamId>), Failure> {
     let root = root(global)?;
     let targets = match named {
-        Some(text) => vec![parse(text)?],
+        Some(text) => vec![parse(&root, text)?],
         None => Journal::targets(&root).map_err(|error| read_failure(&error))?,
     };
     Ok((root, targets))
@@ -71,7 +83,7 @@ pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, Stre
             Kind::Refused,
             format!("the journal `{}` is empty", root.display()),
         )
-        .hint("deploy first, or name another journal with `--journal DIR`")),
+        .hint("begin with `artifactctl deploy`, or name another journal with `--journal DIR`")),
         (Some(last), false) => {
             targets.push(last);
             let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -85,7 +97,7 @@ pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, Stre
 }
 
 /// Opens a target for reading, also while a deploy runs.
-pub(crate) fn reader(root: &std::path::Path, target: &StreamId) -> Result<Reader, Failure> {
+pub(crate) fn reader(root: &Path, target: &StreamId) -> Result<Reader, Failure> {
     Journal::read(root, target).map_err(|error| read_failure(&error))
 }
 
@@ -102,16 +114,12 @@ pub(crate) fn holder(actor: &str) -> Holder {
 }
 
 /// Takes a target for a deploy. Refused at once when another process holds it.
-pub(crate) fn own(
-    root: &std::path::Path,
-    target: &StreamId,
-    actor: &str,
-) -> Result<Owned, Failure> {
+pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, Failure> {
     let holder = holder(actor);
     Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
 }
 
-fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
+pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
     match error {
         OwnError::Held(holder) => Failure::new(
             Kind::Refused,
@@ -148,8 +156,7 @@ fn journal_hint(error: &io::Error) -> &'static str {
 /// A journal that cannot be read.
 pub(crate) fn read_failure(error: &ReadError) -> Failure {
     match error {
-        ReadError::Absent { .. } => Failure::of(Kind::Refused, error)
-            .hint("`artifactctl status` lists the targets that have one"),
+        ReadError::Absent { root, .. } => Failure::of(Kind::Refused, error).hint(known(root)),
         ReadError::Store(error) => store_failure(error),
         ReadError::Busy { .. } | ReadError::Io { .. } => Failure::of(Kind::Unreachable, error),
     }
@@ -213,51 +220,4 @@ pub(crate) fn parse_head(text: &str) -> Result<Head, Failure> {
         Failure::new(Kind::Usage, format!("`{text}` is no head"))
             .hint("a head is SEQUENCE:HASH, as a run prints it")
     })
-}
-
-/// The facts of the deploy that is meant: `latest`, or an id.
-pub(crate) fn deploy_facts(
-    facts: &dyn Facts,
-    target: &StreamId,
-    named: &str,
-) -> Result<Vec<Fact>, Failure> {
-    let first = if named == "latest" {
-        facts
-            .latest_deploys(None, 1)
-            .map_err(|error| store_failure(&error))?
-            .first()
-            .map(|&(first, _)| first)
-    } else {
-        let id = Uuid::parse_str(named).map_err(|_| {
-            Failure::new(Kind::Usage, format!("`{named}` is no deploy"))
-                .hint("give a deploy's id, or `latest`")
-        })?;
-        facts
-            .deploy_start(id)
-            .map_err(|error| store_failure(&error))?
-    };
-    let first = first.ok_or_else(|| {
-        Failure::new(
-            Kind::Refused,
-            format!("target `{target}` has no deploy `{named}`"),
-        )
-        .hint(format!("`artifactctl history {target}` lists its deploys"))
-    })?;
-    raw_deploy(facts, first).map_err(|error| store_failure(&error))
-}
-
-/// The facts of the deploy that begins at a sequence, oldest first, not decoded.
-pub(crate) fn raw_deploy(facts: &dyn Facts, first: u64) -> Result<Vec<Fact>, StoreError> {
-    let mut all: Vec<Fact> = Vec::new();
-    for fact in journal::scan(facts, first) {
-        let fact = fact?;
-        if all
-            .first()
-            .is_some_and(|begin| begin.header.deploy != fact.header.deploy)
-        {
-            break;
-        }
-        all.push(fact);
-    }
-    Ok(all)
 }

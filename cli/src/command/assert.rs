@@ -11,7 +11,7 @@ use crate::Ended;
 use crate::args::{Assert, Global};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::target;
+use crate::{deploys, target};
 
 #[derive(Serialize)]
 struct Comparison<'a> {
@@ -28,7 +28,7 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
         .map_err(|error| Failure::of(Kind::Usage, &error))?;
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
-    let facts = target::deploy_facts(&reader, &stream, &args.deploy)?;
+    let facts = deploys::named(&reader, &args.deploy)?;
     let deploy = facts[0].header.deploy;
     let events: Vec<String> = facts.into_iter().map(|fact| fact.header.kind).collect();
     let mismatch = pattern.compare(events.iter().map(String::as_str)).err();

@@ -61,7 +61,15 @@ pub(crate) fn drive(
             },
         )
         .map_err(|error| target::ledger_failure(&error))?;
-        let (adopted, outcome) = attempt(prepared, acting, &interrupts, &notice, &mut ledger)
+        let adopted = adopt(&mut ledger, prepared.request.clone(), &notice)
+            .map_err(|error| target::ledger_failure(&error))?;
+        if let Some(deploy) = &ledger.state().deploy
+            && let Err(error) = owned.set_deploy(deploy.id)
+        {
+            // Only whoever asks who holds the target misses it.
+            tracing::warn!(%error, "the lock does not name the deploy");
+        }
+        let outcome = attempt(prepared, acting, &interrupts, &notice, &mut ledger)
             .await
             .map_err(|error| target::ledger_failure(&error))?;
         report(prepared, output, &ledger, &adopted, outcome)
@@ -71,16 +79,16 @@ pub(crate) fn drive(
     ended
 }
 
+/// Goes on from an adopted request until the machine rests.
 async fn attempt(
     prepared: &Prepared,
     acting: &Acting,
     interrupts: &Interrupts,
     notice: &(dyn Fn(Notice<'_>) + Sync),
     ledger: &mut Ledger<'_>,
-) -> Result<(Adopted, Outcome), LedgerError> {
-    let adopted = adopt(ledger, prepared.request.clone(), notice)?;
-    let outcome = match prepared.world().await {
-        Err(fault) => give_up(ledger, fault, notice)?,
+) -> Result<Outcome, LedgerError> {
+    match prepared.world().await {
+        Err(fault) => give_up(ledger, fault, notice),
         Ok(world) => {
             let run = Run {
                 world: &world,
@@ -90,10 +98,9 @@ async fn attempt(
                 interrupts,
                 notice,
             };
-            proceed(&run, ledger).await?
+            proceed(&run, ledger).await
         }
-    };
-    Ok((adopted, outcome))
+    }
 }
 
 fn report(

@@ -1,10 +1,11 @@
 //! `export` and `import`: a target's journal as JSON lines.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
-use journal::{Journal, exchange};
+use journal::exchange::{self, ExportError, ImportError};
+use journal::{AppendError, ImportIntoError, Journal};
 use serde::Serialize;
 
 use crate::Ended;
@@ -18,10 +19,16 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    exchange::export(&reader, &mut out).map_err(|error| Failure::of(Kind::Journal, &error))?;
-    out.flush()
-        .map_err(|error| Failure::of(Kind::Unreachable, &error))?;
-    Ok(ExitCode::SUCCESS)
+    let written = exchange::export(&reader, &mut out).and_then(|_| Ok(out.flush()?));
+    match written {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(ExportError::Store(error)) => Err(target::store_failure(&error)),
+        // A reader that closed the pipe has read enough; the last line, the head, says whether an export is whole.
+        Err(ExportError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error @ ExportError::Io(_)) => Err(Failure::of(Kind::Unreachable, &error)),
+    }
 }
 
 #[derive(Serialize)]
@@ -39,22 +46,18 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     } else {
         open(args)?
     };
-    let checked = exchange::check(BufReader::new(&mut file)).map_err(|error| {
-        Failure::of(Kind::Journal, &error).hint("export the journal again from where it is whole")
-    })?;
+    let checked =
+        exchange::check(BufReader::new(&mut file)).map_err(|error| import_failure(&error))?;
     let stream = checked.stream;
     let holder = target::holder(&identity::actor(None));
     std::io::Seek::rewind(&mut file).map_err(|error| Failure::of(Kind::Unreachable, &error))?;
-    let head = Journal::import(&root, &stream, holder, BufReader::new(file)).map_err(|error| {
-        let kind = match &error {
-            journal::ImportIntoError::Own(_) => Kind::Refused,
-            journal::ImportIntoError::Import(exchange::ImportError::NotEmpty { .. }) => {
-                Kind::Refused
-            }
-            journal::ImportIntoError::Import(_) => Kind::Journal,
-        };
-        Failure::of(kind, &error).hint("import into another directory with `--journal DIR`")
-    })?;
+    let head =
+        Journal::import(&root, &stream, holder, BufReader::new(file)).map_err(
+            |error| match &error {
+                ImportIntoError::Own(error) => target::own_failure(&stream, error),
+                ImportIntoError::Import(error) => import_failure(error),
+            },
+        )?;
     let body = Imported {
         target: stream.to_string(),
         facts: head.sequence,
@@ -69,10 +72,24 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
+fn import_failure(error: &ImportError) -> Failure {
+    match error {
+        ImportError::NotEmpty { .. } => Failure::of(Kind::Refused, error)
+            .hint("import into another directory with `--journal DIR`"),
+        ImportError::Append(AppendError::Store(error)) => target::store_failure(error),
+        ImportError::Io(_) => Failure::of(Kind::Unreachable, error),
+        ImportError::Line { .. }
+        | ImportError::OtherStream { .. }
+        | ImportError::Append(_)
+        | ImportError::Changed => Failure::of(Kind::Journal, error)
+            .hint("export the journal again, with `artifactctl export`, from where it is whole"),
+    }
+}
+
 fn open(args: &Import) -> Result<File, Failure> {
     File::open(&args.file).map_err(|error| {
         let mut failure = Failure::new(
-            Kind::Unreachable,
+            Kind::Usage,
             format!("cannot read `{}`", args.file.display()),
         );
         failure.causes.push(error.to_string());

@@ -8,21 +8,30 @@ use journal::Facts;
 
 use crate::Ended;
 use crate::args::{Global, History};
+use crate::at::At;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::short;
-use crate::target;
+use crate::{deploys, target};
 
 /// Lists deploys, newest first.
 pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
-    let (root, targets) = target::all_or(global, args.target.as_deref())?;
+    let (root, targets) = match args.past.at {
+        // A sequence belongs to one target.
+        Some(_) => {
+            let (root, one) = target::one(global, args.target.as_deref())?;
+            (root, vec![one])
+        }
+        None => target::all_or(global, args.target.as_deref())?,
+    };
+    let limit = args.limit.get();
     let mut summaries = Vec::new();
     for stream in &targets {
         let reader = target::reader(&root, stream)?;
-        summaries.extend(of_target(&reader, args.limit)?);
+        summaries.extend(of_target(&At::new(&reader, args.past.at)?, limit)?);
     }
     summaries.sort_by_key(|summary| std::cmp::Reverse(summary.requested_at));
-    summaries.truncate(args.limit);
+    summaries.truncate(limit);
     if output.is_json() {
         for summary in &summaries {
             Output::json("deploy", summary)?;
@@ -41,8 +50,7 @@ fn of_target(facts: &dyn Facts, limit: usize) -> Result<Vec<Summary>, Failure> {
         .map_err(|error| target::store_failure(&error))?;
     let mut summaries = Vec::with_capacity(latest.len());
     for (first, _) in latest {
-        let facts =
-            target::raw_deploy(facts, first).map_err(|error| target::store_failure(&error))?;
+        let facts = deploys::raw(facts, first).map_err(|error| target::store_failure(&error))?;
         summaries.extend(summarise(&facts));
     }
     Ok(summaries)

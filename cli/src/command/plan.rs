@@ -44,15 +44,24 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
     })?;
     output.result("plan", &plan, || text(&plan))?;
     match plan.verdict {
-        Verdict::Incompatible => Err(Failure::new(
-            Kind::Incompatible,
-            "the running stack does not fit the artifact",
-        )),
+        Verdict::Incompatible => Err(incompatible(&plan)),
         Verdict::Compatible if exit_code && plan.changes_anything() => {
             Ok(ExitCode::from(Kind::Drift.code()))
         }
         Verdict::Compatible => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn incompatible(plan: &Plan) -> Failure {
+    let failure = Failure::new(
+        Kind::Incompatible,
+        "the running stack does not fit the artifact",
+    );
+    plan.findings
+        .iter()
+        .filter_map(|finding| finding.hint.clone())
+        .take(3)
+        .fold(failure, Failure::hint)
 }
 
 fn text(plan: &Plan) -> String {

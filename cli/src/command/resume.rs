@@ -34,8 +34,13 @@ pub(crate) fn unfinished(
     }
     match (found.pop(), found.is_empty()) {
         (Some(found), true) => Ok(found),
-        (None, _) => Err(Failure::new(Kind::Refused, "no deploy is unfinished")
-            .hint("`artifactctl status` shows how each target stands")),
+        (None, _) => {
+            let of = named.map_or(String::new(), |target| format!(" of `{target}`"));
+            Err(
+                Failure::new(Kind::Refused, format!("no deploy{of} is unfinished"))
+                    .hint("`artifactctl status` shows how each target stands"),
+            )
+        }
         (Some(last), false) => {
             let names: Vec<String> = found
                 .iter()

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use crate::Ended;
 use crate::args::{Global, Show};
+use crate::at::At;
 use crate::command::history::against;
 use crate::output::Output;
 use crate::report::words;
-use crate::target;
+use crate::{deploys, target};
 
 /// A fact as JSON output shows it: the whole envelope, and the payload as it is stored.
 #[derive(Serialize)]
@@ -27,7 +28,7 @@ struct FactLine<'a> {
 pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
-    let facts = target::deploy_facts(&reader, &stream, &args.deploy)?;
+    let facts = deploys::named(&At::new(&reader, args.past.at)?, &args.deploy)?;
     if output.is_json() {
         for fact in &facts {
             let payload = serde_json::from_slice(&fact.payload).unwrap_or_default();

@@ -8,14 +8,15 @@ use engine::machine::{Stage, State};
 use engine::publish;
 use engine::run::latest_state;
 use engine::views::{Status as DeployStatus, summarise};
-use journal::{Facts, StreamId};
+use journal::{Facts, Holder, StreamId};
 use serde::Serialize;
 
 use crate::Ended;
 use crate::args::{Global, Status};
+use crate::at::At;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::target;
+use crate::{deploys, target};
 
 #[derive(Serialize)]
 struct TargetStatus {
@@ -29,15 +30,24 @@ struct TargetStatus {
     error: Option<String>,
     /// Files of the output directory that are not what was applied.
     drift: Vec<String>,
+    /// Who deploys onto it at this moment.
+    holder: Option<Holder>,
     head: String,
 }
 
 /// Shows each target.
 pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
-    let (root, targets) = target::all_or(global, args.target.as_deref())?;
+    let (root, targets) = match args.past.at {
+        // A sequence belongs to one target.
+        Some(_) => {
+            let (root, one) = target::one(global, args.target.as_deref())?;
+            (root, vec![one])
+        }
+        None => target::all_or(global, args.target.as_deref())?,
+    };
     let mut unsettled = false;
     for stream in &targets {
-        let Some(status) = of_target(&root, stream)? else {
+        let Some(status) = of_target(&root, stream, args.past.at)? else {
             continue;
         };
         unsettled |= !status.drift.is_empty()
@@ -57,24 +67,35 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     })
 }
 
-fn of_target(root: &Path, stream: &StreamId) -> Result<Option<TargetStatus>, Failure> {
+fn of_target(
+    root: &Path,
+    stream: &StreamId,
+    at: Option<u64>,
+) -> Result<Option<TargetStatus>, Failure> {
     let reader = target::reader(root, stream)?;
-    let head = reader
+    // Asked before the facts are read: a deploy that ends meanwhile shows as ended, never as left alone.
+    let holder = match at {
+        None => reader
+            .holder()
+            .map_err(|error| target::store_failure(&error))?,
+        Some(_) => None,
+    };
+    let facts = At::new(&reader, at)?;
+    let head = facts
         .head()
         .map_err(|error| target::store_failure(&error))?;
-    let Some(&(first, _)) = reader
+    let Some(&(first, _)) = facts
         .latest_deploys(None, 1)
         .map_err(|error| target::store_failure(&error))?
         .first()
     else {
         return Ok(None);
     };
-    let facts =
-        target::raw_deploy(&reader, first).map_err(|error| target::store_failure(&error))?;
-    let Some(summary) = summarise(&facts) else {
+    let raw = deploys::raw(&facts, first).map_err(|error| target::store_failure(&error))?;
+    let Some(summary) = summarise(&raw) else {
         return Ok(None);
     };
-    let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
+    let state = latest_state(&facts).map_err(|error| target::ledger_failure(&error))?;
     Ok(Some(TargetStatus {
         target: stream.to_string(),
         deploy: summary.deploy,
@@ -84,7 +105,12 @@ fn of_target(root: &Path, stream: &StreamId) -> Result<Option<TargetStatus>, Fai
         actor: summary.actors.join(", "),
         requested_at: summary.requested_at,
         error: summary.error,
-        drift: drift(&state)?,
+        // What the output directory is today says nothing about what it was.
+        drift: match at {
+            None => drift(&state)?,
+            Some(_) => Vec::new(),
+        },
+        holder,
         head: target::head_text(&head),
     }))
 }
@@ -119,10 +145,21 @@ fn text(status: &TargetStatus) -> String {
         status.head
     );
     if let Some(error) = &status.error {
-        text.push_str(&format!(
-            "\n  {error}\n  go on with `artifactctl resume {}`",
+        text.push_str(&format!("\n  {error}"));
+    }
+    match (&status.holder, status.status) {
+        (Some(holder), _) => text.push_str(&format!(
+            "\n  held by {} (process {} on {}) since {}",
+            holder.actor,
+            holder.pid,
+            holder.host,
+            holder.since.strftime("%Y-%m-%d %H:%M:%SZ")
+        )),
+        (None, DeployStatus::Unfinished | DeployStatus::Failed) => text.push_str(&format!(
+            "\n  go on with `artifactctl resume {0}`, or give it up with `artifactctl abandon {0}`",
             status.target
-        ));
+        )),
+        (None, DeployStatus::Applied | DeployStatus::Abandoned) => {}
     }
     for file in &status.drift {
         text.push_str(&format!("\n  drift: {file} is not what was applied"));

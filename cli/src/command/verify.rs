@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
         }
         None => target::all_or(global, args.target.as_deref())?,
     };
-    let mut damaged = Vec::new();
+    let (mut damaged, mut kind) = (Vec::new(), Kind::Assertion);
     for stream in &targets {
         let verified = verify(&root, stream, noted.as_ref())?;
         output.result("verified", &verified, || text(&verified))?;
@@ -42,7 +42,13 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
             .as_ref()
             .map(ToString::to_string)
             .or(verified.illegal);
-        damaged.extend(reason.map(|reason| format!("{stream}: {reason}")));
+        if let Some(reason) = reason {
+            damaged.push(format!("{stream}: {reason}"));
+            // A journal that is whole without the noted head is not damaged: it is another one.
+            if noted.is_none() || broken(&verify(&root, stream, None)?) {
+                kind = Kind::Journal;
+            }
+        }
     }
     if targets.is_empty() {
         crate::report::talk("no deploy has been recorded");
@@ -50,13 +56,13 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
     if damaged.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let kind = if noted.is_some() {
-        Kind::Assertion
-    } else {
-        Kind::Journal
-    };
-    Err(Failure::new(kind, damaged.join("\n"))
-        .hint("keep the journal as it is, and import the last export into another directory"))
+    Err(Failure::new(kind, damaged.join("\n")).hint(
+        "keep the journal as it is; `artifactctl import FILE --journal DIR` makes another of its last export",
+    ))
+}
+
+fn broken(verified: &Verified) -> bool {
+    verified.report.damage.is_some() || verified.illegal.is_some()
 }
 
 fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verified, Failure> {

@@ -1,0 +1,78 @@
+//! Every exit code that is reachable without an engine.
+
+use std::fs;
+
+use rstest::rstest;
+
+use crate::support::Machine;
+
+#[rstest]
+#[case::nothing_to_do(0, &["history"])]
+#[case::no_command(2, &[])]
+#[case::unknown_flag(2, &["status", "--verbosely"])]
+#[case::no_deploys_at_all(2, &["history", "-n", "0"])]
+#[case::malformed_target(2, &["status", "shop"])]
+#[case::malformed_head(2, &["verify", "--head", "first"])]
+#[case::unknown_kind(2, &["assert", "latest", "Begun"])]
+#[case::file_to_import_missing(2, &["import", "nowhere.jsonl"])]
+#[case::sequence_beyond_the_end(2, &["show", "--at", "1000"])]
+#[case::manifest_missing(3, &["manifest", "validate", "--artifact", "nowhere.yml"])]
+#[case::manifest_to_deploy_missing(3, &["deploy", "--artifact", "nowhere.yml", "--out", "out"])]
+#[case::recorded_artifact_missing(3, &["resume"])]
+#[case::no_such_target(5, &["history", "esb-dev/prod"])]
+#[case::no_such_deploy(5, &["show", "ffffffff"])]
+#[case::empty_journal(5, &["show", "--journal", "empty"])]
+#[case::import_into_facts(5, &["import", "export.jsonl"])]
+#[case::damaged_export(8, &["import", "damaged.jsonl", "--journal", "empty"])]
+#[case::export_cut_short(8, &["import", "cut.jsonl", "--journal", "empty"])]
+#[case::no_engine(9, &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"])]
+#[case::no_engine_to_plan(9, &["plan", "--artifact", "artifact/artifact.yml", "--out", "out"])]
+#[case::no_engine_to_provision(9, &["provision"])]
+#[case::journal_is_a_file(9, &["history", "--journal", "export.jsonl"])]
+#[case::assertion_does_not_hold(10, &["assert", "latest", "Requested Applied"])]
+#[case::other_head(10, &["verify", "--head", "1:0000000000000000000000000000000000000000000000000000000000000000"])]
+#[case::ids_not_in_sync(10, &["manifest", "sync-ids", "--check", "--artifact", "artifact/unsynced.yml"])]
+#[case::failed_deploy_is_unsettled(11, &["status", "--exit-code"])]
+fn a_failure_ends_with_its_code(#[case] code: i32, #[case] args: &[&str]) {
+    let machine = Machine::with_journal("deploy-incompatible.jsonl");
+    let manifest = machine.work().join(machine.artifact());
+    let text = fs::read_to_string(&manifest).unwrap();
+    let put = |name: &str, text: &str| fs::write(machine.work().join(name), text).unwrap();
+    put(
+        "artifact/unsynced.yml",
+        &text.replace("f2d1205f", "00000000"),
+    );
+    let export = machine.run(&["export"]).stdout;
+    put("export.jsonl", &export);
+    put("damaged.jsonl", &export.replacen("1.3.9", "1.4.0", 1));
+    put("cut.jsonl", export.split_inclusive('\n').next().unwrap());
+
+    let ran = machine.run(args);
+    assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+    if !matches!(code, 0 | 11) {
+        assert!(
+            ran.stderr
+                .contains(if args.is_empty() { "Usage" } else { "error: " })
+        );
+    }
+}
+
+#[test]
+fn a_journal_that_was_tampered_with_is_named_by_verify() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let store = machine.journal().join("store");
+    let head = store.join("head");
+    assert!(
+        head.exists(),
+        "{:?}",
+        fs::read_dir(&store).unwrap().collect::<Vec<_>>()
+    );
+    let mut bytes = fs::read(&head).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&head, bytes).unwrap();
+    machine.snapshot("verify-damaged", &["verify"]);
+    // A deploy does not go on from what cannot be trusted, nor does a plan.
+    let ran = machine.run(&["deploy", "--artifact", machine.artifact(), "--out", "out"]);
+    assert_eq!(ran.code, 8, "{}", ran.stderr);
+}

@@ -1,0 +1,160 @@
+//! Reading journals, and what needs no engine of changing them.
+
+use std::fs;
+
+use rstest::rstest;
+
+use crate::support::{Machine, TARGET, frozen, snapshot};
+
+const PATTERN: &str = "Requested Observed CompatChecked Merged ImageBuilt+ Applied";
+
+#[rstest]
+#[case::history("history")]
+#[case::status("status")]
+#[case::verify("verify")]
+fn a_fresh_machine_has_nothing_to_say_and_that_is_no_failure(#[case] command: &str) {
+    Machine::fresh().snapshot(&format!("fresh-{command}"), &[command]);
+}
+
+#[rstest]
+#[case::history("history", &["history"])]
+#[case::history_json("history-json", &["history", "--format", "json"])]
+#[case::show("show", &["show"])]
+#[case::show_by_suffix("show-suffix", &["show", "08fce", "--target", TARGET])]
+#[case::status("status", &["status"])]
+#[case::verify("verify", &["verify"])]
+#[case::assert_fits("assert-fits", &["assert", "latest", PATTERN])]
+#[case::assert_differs("assert-differs", &["assert", "latest", "Requested Observed CompatChecked Applied"])]
+#[case::assert_too_short("assert-too-short", &["assert", "latest", "Requested _* Applied Failed"])]
+#[case::assert_unknown("assert-unknown-kind", &["assert", "latest", "Requested Aplied"])]
+#[case::unknown_deploy("show-unknown", &["show", "019c7a47-0000-7000-8000-000000000000"])]
+#[case::unknown_suffix("show-unknown-suffix", &["show", "ffffffff"])]
+#[case::no_deploy("show-no-deploy", &["show", "yesterday"])]
+#[case::no_target("target-malformed", &["status", "esb-dev"])]
+#[case::other_target("target-unknown", &["status", "esb-dev/prod"])]
+#[case::nothing_to_resume("resume-nothing", &["resume"])]
+#[case::nothing_to_abandon("abandon-nothing", &["abandon", TARGET])]
+#[case::beyond_the_end("at-beyond", &["history", "--at", "10"])]
+fn an_applied_deploy(#[case] name: &str, #[case] args: &[&str]) {
+    Machine::with_journal("deploy-applied.jsonl").snapshot(name, args);
+}
+
+#[rstest]
+#[case::history("resumed-history", &["history"])]
+#[case::show("resumed-show", &["show"])]
+#[case::status_then("resumed-status-at-6", &["status", "--at", "6"])]
+#[case::show_then("resumed-show-at-6", &["show", "--at", "6"])]
+#[case::history_then("resumed-history-at-6", &["history", "--at", "6"])]
+fn a_resumed_deploy(#[case] name: &str, #[case] args: &[&str]) {
+    Machine::with_journal("deploy-failed-resumed.jsonl").snapshot(name, args);
+}
+
+#[rstest]
+#[case::history("superseded-history", &["history"])]
+#[case::limit("superseded-history-1", &["history", "-n", "1"])]
+#[case::ambiguous("superseded-show-ambiguous", &["show", "019c7a47"])]
+#[case::first("superseded-show-prefix", &["show", "019c7a47-02"])]
+fn a_superseded_deploy(#[case] name: &str, #[case] args: &[&str]) {
+    Machine::with_journal("deploy-superseded.jsonl").snapshot(name, args);
+}
+
+#[rstest]
+#[case::status("incompatible-status", &["status", "--exit-code"])]
+#[case::show("incompatible-show", &["show"])]
+#[case::artifact_missing("resume-artifact-missing", &["resume"])]
+fn an_incompatible_stack(#[case] name: &str, #[case] args: &[&str]) {
+    Machine::with_journal("deploy-incompatible.jsonl").snapshot(name, args);
+}
+
+#[test]
+fn a_killed_deploy_waits_to_be_resumed_or_abandoned() {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    machine.snapshot("killed-status", &["status", "--exit-code"]);
+    let abandoned = machine.run(&["abandon", "-m", "not needed", "--actor", "sato@laptop"]);
+    assert_eq!(abandoned.code, 0, "{}", abandoned.stderr);
+    assert!(abandoned.stdout.starts_with("abandoned 019c7a47-"));
+    let shown = machine.run(&["show"]);
+    assert!(
+        shown.stdout.contains("abandoned: given up: not needed"),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stdout.contains("by mori@build-7, sato@laptop"));
+    assert_eq!(machine.run(&["verify"]).code, 0);
+    assert_eq!(machine.run(&["abandon"]).code, 5);
+}
+
+#[test]
+fn an_export_is_the_file_that_was_imported() {
+    let machine = Machine::with_journal("deploy-superseded.jsonl");
+    let exported = machine.run(&["export"]);
+    let original = fs::read_to_string(frozen("deploy-superseded.jsonl")).unwrap();
+    assert_eq!(exported.stdout, original);
+    assert_eq!(exported.stderr, "");
+
+    let again = frozen("deploy-applied.jsonl");
+    let refused = machine.run(&["import", &again]);
+    snapshot(
+        "import-not-empty",
+        &["import", "deploy-applied.jsonl"],
+        &refused,
+    );
+    fs::write(machine.work().join("copy.jsonl"), original).unwrap();
+    machine.snapshot(
+        "import-elsewhere",
+        &["import", "copy.jsonl", "--journal", "other"],
+    );
+}
+
+#[test]
+fn an_export_that_was_changed_is_refused_and_leaves_no_journal() {
+    let machine = Machine::fresh();
+    let original = fs::read_to_string(frozen("deploy-applied.jsonl")).unwrap();
+    let changed = original.replacen("\"actor\":\"mori", "\"actor\":\"sato", 1);
+    fs::write(machine.work().join("changed.jsonl"), changed).unwrap();
+    machine.snapshot("import-changed", &["import", "changed.jsonl"]);
+    assert!(!machine.journal().exists());
+}
+
+#[test]
+fn a_journal_is_held_against_the_head_that_a_run_printed() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let head = |end: &str| {
+        format!("9:a1c8ced724c6ea3543159cee241f9af187f1326b5d1d88d2857afd0ada5c4db{end}")
+    };
+    assert_eq!(machine.run(&["verify", "--head", &head("e")]).code, 0);
+    machine.snapshot("verify-other-head", &["verify", "--head", &head("f")]);
+    machine.snapshot("verify-no-head", &["verify", "--head", "9"]);
+}
+
+/// No engine answers, so that the deploy is asked for, fails at its first step and can be resumed.
+#[test]
+fn a_resume_of_an_artifact_that_has_changed_is_refused() {
+    let machine = Machine::fresh();
+    let artifact = machine.artifact();
+    let deployed = machine.run(&["deploy", "--artifact", artifact, "--out", "out"]);
+    assert_eq!(deployed.code, 9, "{}", deployed.stderr);
+    assert!(
+        deployed.stderr.contains("`artifactctl resume esb-dev/dev`"),
+        "{}",
+        deployed.stderr
+    );
+    assert_eq!(machine.run(&["resume"]).code, 9);
+    assert_eq!(
+        machine
+            .run(&["assert", "latest", "Requested Failed Resumed Failed"])
+            .code,
+        0
+    );
+
+    let functions = machine.work().join("artifact/svc-a/config/functions.yml");
+    let text = fs::read_to_string(&functions).unwrap();
+    fs::write(
+        &functions,
+        text.replace("LOG_LEVEL: info", "LOG_LEVEL: warn"),
+    )
+    .unwrap();
+    machine.snapshot("resume-artifact-changed", &["resume"]);
+    fs::remove_dir_all(machine.work().join("artifact")).unwrap();
+    machine.snapshot("resume-artifact-gone", &["resume"]);
+}

@@ -1,0 +1,12 @@
+//! The binary from outside, without an engine: words, results, exit codes. Journals are imported from frozen exports.
+//!
+//! `SNAPSHOTS=overwrite cargo test -p cli` writes the snapshots anew.
+
+mod exit_codes;
+mod help;
+mod hints;
+mod journals;
+mod json;
+mod manifest;
+mod pipes;
+mod support;

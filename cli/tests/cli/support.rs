@@ -1,0 +1,157 @@
+//! A machine of its own for each test: home, state and working folder are temporary, the environment is empty.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use snapbox::Data;
+use tempfile::TempDir;
+
+/// The target of the frozen journals and of the demo artifact.
+pub(crate) const TARGET: &str = "esb-dev/dev";
+
+/// What a command wrote and how it ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A fresh machine.
+pub(crate) struct Machine {
+    folder: TempDir,
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+impl Machine {
+    /// Nothing has been deployed.
+    pub(crate) fn fresh() -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in ["home", "state", "work"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Self { folder }
+    }
+
+    /// A frozen journal has been imported.
+    pub(crate) fn with_journal(name: &str) -> Self {
+        let machine = Self::fresh();
+        let imported = machine.run(&["import", &frozen(name)]);
+        assert_eq!(imported.code, 0, "{}", imported.stderr);
+        machine
+    }
+
+    /// Where commands run.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// Where the journal of the target is.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder
+            .path()
+            .join("state/artifactctl/journal")
+            .join(TARGET)
+    }
+
+    /// A copy of the demo artifact, in the working folder; the path of its manifest there.
+    pub(crate) fn artifact(&self) -> &'static str {
+        copy(
+            &workspace().join("fixtures/artifact"),
+            &self.work().join("artifact"),
+        );
+        "artifact/artifact.yml"
+    }
+
+    /// A command that is about to run. No engine answers it.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_artifactctl"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.folder.path().join("home"))
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .env("USER", "tester")
+            .current_dir(self.work())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.ran(self.command(args).output().unwrap())
+    }
+
+    /// The temporary folder is written `[MACHINE]`.
+    fn ran(&self, output: Output) -> Ran {
+        let folder = fs::canonicalize(self.folder.path()).unwrap();
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes)
+                .unwrap()
+                .replace(&*folder.to_string_lossy(), "[MACHINE]")
+                .replace(&*self.folder.path().to_string_lossy(), "[MACHINE]")
+        };
+        Ran {
+            code: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Runs a command and compares everything it did with a snapshot.
+    pub(crate) fn snapshot(&self, name: &str, args: &[&str]) {
+        snapshot(name, args, &self.run(args));
+    }
+}
+
+/// Compares a run with a snapshot of standard output, standard error and exit code.
+pub(crate) fn snapshot(name: &str, args: &[&str], ran: &Ran) {
+    let quoted: Vec<String> = args
+        .iter()
+        .map(|arg| {
+            if arg.contains(' ') {
+                format!("'{arg}'")
+            } else {
+                (*arg).to_owned()
+            }
+        })
+        .collect();
+    let text = format!(
+        "$ artifactctl {}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
+        quoted.join(" "),
+        ran.code,
+        ran.stdout,
+        ran.stderr
+    );
+    let path = snapshots().join(format!("{name}.txt"));
+    snapbox::assert_data_eq!(text, Data::read_from(&path, None).raw());
+}
+
+/// Where snapshots are.
+pub(crate) fn snapshots() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/snapshots")
+}
+
+/// The path of a frozen journal.
+pub(crate) fn frozen(name: &str) -> String {
+    let path = workspace().join("fixtures/journals/v1").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}

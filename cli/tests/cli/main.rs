@@ -2,6 +2,8 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test -p cli` writes the snapshots anew.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod exit_codes;
 mod help;
 mod hints;

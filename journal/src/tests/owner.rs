@@ -19,7 +19,7 @@ use crate::{
 #[test]
 fn a_second_owner_is_refused_at_once_with_the_holders_name() {
     let root = TempDir::new().unwrap();
-    let mut owned = own(&root);
+    let owned = own(&root);
     let asked = Instant::now();
     let refused = Journal::own(root.path(), &stream(), holder("grace"));
     assert!(matches!(refused, Err(OwnError::Held(found)) if found == holder("ada")));

@@ -61,7 +61,8 @@ pub enum Effect {
 /// A fault: it strikes one request, the first that matches after some are let by.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Start of an endpoint, as [`Request::endpoint`] gives it: `POST /build`.
+    /// Start of an endpoint, as [`Request::endpoint`] gives it: `POST /build`. What follows a `?` must be in the query:
+    /// `POST /build?hello`.
     pub endpoint: String,
     /// How many that match are let by first.
     pub skip: usize,
@@ -105,10 +106,20 @@ impl Shared {
             path: head.path.clone(),
         };
         let endpoint = request.endpoint();
+        let query = request
+            .path
+            .split_once('?')
+            .map(|(_, query)| query.to_owned());
         let mut seen = self.lock();
         seen.requests.push(request);
         self.changed.notify_all();
-        let matching = |fault: &Fault| endpoint.starts_with(&fault.endpoint);
+        let matching = |fault: &Fault| match fault.endpoint.split_once('?') {
+            None => endpoint.starts_with(&fault.endpoint),
+            Some((start, within)) => {
+                endpoint.starts_with(start)
+                    && query.as_ref().is_some_and(|query| query.contains(within))
+            }
+        };
         let mut due = None;
         for (index, fault) in seen.faults.iter_mut().enumerate() {
             if matching(fault) {

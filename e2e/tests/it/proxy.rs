@@ -155,3 +155,15 @@ fn a_fault_lets_as_many_requests_by_as_it_is_told() {
         .collect();
     assert_eq!(outcomes, [true, false, true]);
 }
+
+#[test]
+fn a_fault_can_be_meant_for_requests_with_a_word_in_their_query() {
+    let rig = Rig::new();
+    rig.strike(
+        "GET /containers/json?all=1",
+        Effect::Answer(500, "out of paper".to_owned()),
+    );
+    command::run(&mut rig.docker(&["ps"])).unwrap();
+    command::run(&mut rig.docker(&["ps", "--all"])).unwrap_err();
+    command::run(&mut rig.docker(&["ps", "--all"])).unwrap();
+}

@@ -16,12 +16,21 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until something holds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+#[track_caller]
+pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    assert!(in_time(holds), "not within {LIMIT:?}: {what}");
+}
+
+/// Says whether something comes to hold within the limit.
+fn in_time(mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + LIMIT;
     while !holds() {
-        assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}");
+        if Instant::now() > deadline {
+            return false;
+        }
         std::thread::sleep(PAUSE);
     }
+    true
 }
 
 /// Runs a command to its end.
@@ -77,10 +86,11 @@ impl Running {
     }
 
     /// Waits until it has said something, on either output.
+    #[track_caller]
     pub(crate) fn says(&self, text: &str) {
-        eventually(&format!("{text}\n{}", self.read("stderr")), || {
-            self.read("stderr").contains(text) || self.read("stdout").contains(text)
-        });
+        let said = || self.read("stdout") + &self.read("stderr");
+        let in_time = in_time(|| said().contains(text));
+        assert!(in_time, "no `{text}` within {LIMIT:?} in:\n{}", said());
     }
 
     /// Waits until a fact of this kind is durable.
@@ -91,14 +101,16 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ran {
         let mut status = None;
-        eventually("the end of a command", || {
+        let in_time = in_time(|| {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
+        let stderr = self.read("stderr");
+        assert!(in_time, "still running after {LIMIT:?}:\n{stderr}");
         Ran {
             code: status.and_then(|status| status.code()),
             stdout: self.read("stdout"),
-            stderr: self.read("stderr"),
+            stderr,
             took: self.began.elapsed(),
         }
     }

@@ -12,7 +12,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 #[test]
 fn readers_answer_and_only_the_same_target_is_refused_while_a_deploy_runs() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build(0);
+    rig.hold_build("alpha");
     let deploy = rig.start(&["--actor", "ada"]);
     rig.await_builds(1);
     let readers: [&[&str]; 4] = [&["history"], &["show"], &["status"], &["verify"]];
@@ -56,7 +56,7 @@ fn readers_answer_and_only_the_same_target_is_refused_while_a_deploy_runs() {
 #[test]
 fn a_target_whose_holder_was_killed_is_taken_over() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build(0);
+    rig.hold_build("alpha");
     let deploy = rig.start(&[]);
     rig.await_builds(1);
     rig.deploy(&[]).ended(5);

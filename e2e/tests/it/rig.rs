@@ -140,11 +140,11 @@ impl<'stack> Rig<'stack> {
         self.run(&["show", "latest", "--format", "json"]).ended(0)
     }
 
-    /// Holds one image build back, after so many have been let by.
-    pub(crate) fn hold_build(&self, skip: usize) {
+    /// Holds the image build of a function back.
+    pub(crate) fn hold_build(&self, function: &str) {
         self.proxy.inject(Fault {
-            endpoint: BUILD.to_owned(),
-            skip,
+            endpoint: format!("{BUILD}?{function}"),
+            skip: 0,
             effect: Effect::Hold,
         });
     }

@@ -18,7 +18,7 @@ const SENTENCE: &str = "stopping when 1 builds in flight are done";
 #[case::terminate(Signal::TERM)]
 fn the_first_signal_finishes_and_records_the_build_in_flight(#[case] signal: Signal) {
     let rig = Rig::new(&["alpha", "beta"]);
-    rig.hold_build(0);
+    rig.hold_build("alpha");
     let deploy = rig.start(&["--jobs", "1"]);
     rig.await_builds(1);
     deploy.signal(signal);
@@ -45,7 +45,7 @@ fn the_second_signal_aborts_the_build_in_flight_and_the_journal_says_so(
     #[case] signals: [Signal; 2],
 ) {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build(0);
+    rig.hold_build("alpha");
     let deploy = rig.start(&[]);
     rig.await_builds(1);
     deploy.signal(signals[0]);

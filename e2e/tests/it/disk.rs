@@ -27,7 +27,7 @@ fn fill(path: &Path) -> usize {
 #[test]
 fn a_full_disk_while_publishing_leaves_the_old_files_and_the_same_command_goes_on() {
     let stack = shared_stack();
-    let bench = Bench::new();
+    let bench = Bench::with_images_of("disk");
     let _mount = Mount::memory(&bench.out(), 64);
     bench.write("out/functions.yml", "functions: {}\n");
     bench.write("out/routing.yml", "routes: []\n");

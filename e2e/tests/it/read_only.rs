@@ -58,7 +58,7 @@ fn opened(trace: &str) -> Vec<Opened> {
 #[test]
 fn an_artifact_that_cannot_be_written_is_deployed() {
     let stack = shared_stack();
-    let bench = Bench::new();
+    let bench = Bench::with_images_of("read-only");
     add_runtime_base(&bench);
     let before = contents(&bench.path("artifact"));
     let mount = Mount::read_only(&bench.path("artifact"));
@@ -74,7 +74,7 @@ fn an_artifact_that_cannot_be_written_is_deployed() {
 #[test]
 fn runtime_base_is_never_opened_and_nothing_below_a_root_is_opened_for_writing() {
     let stack = shared_stack();
-    let bench = Bench::new();
+    let bench = Bench::with_images_of("traced");
     add_runtime_base(&bench);
     let plain = bench.deploy_onto(stack);
     let strace = e2e::packages::strace().unwrap();

@@ -50,6 +50,18 @@ impl Bench {
         bench
     }
 
+    /// The same with images in a repository of its own, for a deploy onto the shared stack: two deploys that push one
+    /// image at the same time can disturb each other.
+    pub(crate) fn with_images_of(repository: &str) -> Self {
+        let bench = Self::new();
+        let own = format!("registry:5000/{repository}/");
+        for entry in ["svc-a", "svc-b"] {
+            let functions = format!("artifact/{entry}/config/functions.yml");
+            bench.edit(&functions, "registry:5000/shop/", &own);
+        }
+        bench
+    }
+
     /// A path below the folder of the bench.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)

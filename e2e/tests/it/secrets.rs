@@ -16,8 +16,8 @@ const ENVIRONMENT: &str = "canary-of-the-environment";
 const FUNCTION: &str = "canary-of-a-function";
 
 /// A bench with a canary in every place from which a deploy reads.
-fn planted() -> Bench {
-    let bench = Bench::new();
+fn planted(repository: &str) -> Bench {
+    let bench = Bench::with_images_of(repository);
     bench.edit(
         "artifact/artifact.yml",
         "    artifact_root: svc-a\n",
@@ -106,7 +106,7 @@ fn holds(bytes: &[u8], word: &str) -> bool {
 
 #[test]
 fn a_deploy_that_applies_leaves_no_secret_behind() {
-    let bench = planted();
+    let bench = planted("canaries-applied");
     let said = run(deploy(&bench).arg("--no-cache"));
     assert_eq!(said.code, Some(0), "{said:?}");
     let published = fs::read(bench.out().join("functions.yml")).unwrap();
@@ -121,13 +121,14 @@ fn a_deploy_that_applies_leaves_no_secret_behind() {
 /// The build prints its environment and fails, so that all it printed becomes a part of the error and of the journal.
 #[test]
 fn a_build_that_shows_its_environment_leaves_no_secret_behind() {
-    let bench = planted();
+    let bench = planted("canaries-shown");
     bench.edit(
         "artifact/svc-b/functions/stock-audit/Dockerfile",
         "COPY functions",
         "RUN env; echo $https_proxy >&2; exit 7\nCOPY functions",
     );
-    let said = run(&mut deploy(&bench));
+    // Every crate may log what it likes.
+    let said = run(deploy(&bench).env("ARTIFACTCTL_LOG", "trace"));
     assert_eq!(said.code, Some(6), "{said:?}");
     let output = said.error()["output"].to_string();
     // It did come by.
@@ -146,7 +147,7 @@ fn a_build_that_shows_its_environment_leaves_no_secret_behind() {
 
 #[test]
 fn a_secret_that_is_missing_leaves_the_others_where_they_are() {
-    let bench = planted();
+    let bench = planted("canaries-missing");
     bench.write("secrets.env", format!("AUTH_PAS={SECRET}\n"));
     let said = run(&mut deploy(&bench));
     assert_eq!(said.code, Some(3), "{said:?}");

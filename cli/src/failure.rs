@@ -123,8 +123,8 @@ pub(crate) struct Failure {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hints: Vec<String>,
     /// What is wrong with the artifact, as data; the message says the same in words.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) violations: Vec<Violation>,
+    #[serde(skip_serializing_if = "<[Violation]>::is_empty")]
+    pub(crate) violations: Box<[Violation]>,
 }
 
 impl Failure {
@@ -135,7 +135,7 @@ impl Failure {
             causes: Vec::new(),
             output: Vec::new(),
             hints: Vec::new(),
-            violations: Vec::new(),
+            violations: Box::default(),
         }
     }
 

@@ -193,7 +193,7 @@ pub(crate) fn load_failure(error: &LoadError) -> Failure {
                 .filter_map(|violation| violation.hint.clone())
                 .take(3)
                 .fold(Failure::new(Kind::Payload, message), Failure::hint);
-            failure.violations.clone_from(violations);
+            failure.violations = violations.as_slice().into();
             failure.hint("correct what is named above, then run the same command again")
         }
         LoadError::Unreadable { .. } => Failure::of(Kind::Payload, error)

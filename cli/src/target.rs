@@ -119,6 +119,7 @@ pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, 
     Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
 }
 
+/// A target that cannot be owned.
 pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
     match error {
         OwnError::Held(holder) => Failure::new(

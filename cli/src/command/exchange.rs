@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
-use journal::exchange::{self, ExportError, ImportError};
+use journal::exchange::{self, ExportError, ImportError, LineProblem};
 use journal::{AppendError, ImportIntoError, Journal};
 use serde::Serialize;
 
@@ -78,6 +78,10 @@ fn import_failure(error: &ImportError) -> Failure {
             .hint("import into another directory with `--journal DIR`"),
         ImportError::Append(AppendError::Store(error)) => target::store_failure(error),
         ImportError::Io(_) => Failure::of(Kind::Unreachable, error),
+        ImportError::Line {
+            problem: LineProblem::NewerSchema { .. } | LineProblem::OtherFormat(_),
+            ..
+        } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
         ImportError::Line { .. }
         | ImportError::OtherStream { .. }
         | ImportError::Append(_)

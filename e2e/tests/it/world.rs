@@ -204,3 +204,26 @@ fn a_damaged_journal_is_neither_written_nor_believed(#[case] harm: Harm) {
     assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
     assert_eq!(contents(&bench.out()), before);
 }
+
+/// A newer store cannot be made by this build; a newer export says in its last line what it is.
+#[test]
+fn a_journal_of_a_newer_tool_is_refused_by_name() {
+    let bench = with_journal();
+    let export = run(&mut bench.command(&["export"])).stdout;
+    let newer = export.replace("{\"format\":1,", "{\"format\":2,");
+    assert_ne!(newer, export);
+    bench.write("newer.jsonl", newer);
+    bench.write("same.jsonl", export);
+    let import = |file| {
+        let into = ["import", file, "--journal", "other"];
+        run(&mut bench.command(&into))
+    };
+    let said = import("newer.jsonl");
+    assert_failed(&said, 8, &["export format 2", "update artifactctl"]);
+    assert!(!bench.path("other").exists());
+    bench.write("other", "no directory\n");
+    let said = import("same.jsonl");
+    assert_failed(&said, 9, &["other` is not a directory"]);
+    bench.remove("other");
+    assert_eq!(import("same.jsonl").code, Some(0));
+}

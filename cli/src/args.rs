@@ -9,12 +9,7 @@ use engine::compat::Policy;
 
 /// Deploys artifacts onto a running stack; every deploy is a journal of facts that can be resumed and read.
 #[derive(Debug, Parser)]
-#[command(
-    name = "artifactctl",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "artifactctl", version, arg_required_else_help = true)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -22,26 +17,36 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// What help calls the flags of every command.
+const GLOBAL: &str = "Global options";
+
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// Directory of the journal [default: artifactctl/journal in the state directory]
-    #[arg(long, global = true, env = "ARTIFACTCTL_JOURNAL", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "ARTIFACTCTL_JOURNAL",
+        hide_env_values = true,
+        value_name = "DIR",
+        help_heading = GLOBAL
+    )]
     pub(crate) journal: Option<PathBuf>,
-    /// How results are written to standard output
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    /// How results are written to standard output: for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = GLOBAL)]
     pub(crate) format: Format,
     /// Log more to standard error; repeat for still more
-    #[arg(long, short, global = true, action = ArgAction::Count)]
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
 }
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    // For people.
     Text,
-    /// One JSON object per line.
+    // One object a line.
     Json,
 }
 
@@ -106,7 +111,7 @@ pub(crate) struct Request {
     /// Compose project of the stack [default: the manifest's project]
     #[arg(long, value_name = "NAME")]
     pub(crate) compose_project: Option<String>,
-    /// Whether requirements that cannot be observed fail or warn
+    /// Whether a requirement that cannot be observed fails the check, or warns
     #[arg(long, value_enum, default_value_t = Compat::Strict)]
     pub(crate) compat: Compat,
     /// Treat warnings of the compatibility check as failures
@@ -145,9 +150,9 @@ pub(crate) struct Compose {
 /// How unknowns are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Compat {
-    /// They fail.
+    // They fail.
     Strict,
-    /// They warn.
+    // They warn.
     Lenient,
 }
 

@@ -4,6 +4,8 @@ mod args;
 mod at;
 mod command;
 mod deploys;
+#[cfg(test)]
+mod documented;
 mod failure;
 mod identity;
 mod output;

@@ -11,6 +11,97 @@ use crate::failure::{Failure, Kind};
 /// The version of the JSON that commands write; it changes when a field changes its meaning or goes away.
 pub(crate) const JSON_VERSION: u32 = 1;
 
+/// What a line of JSON is. `docs/cli.md` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Type {
+    Fact,
+    Applied,
+    Failed,
+    Plan,
+    Deploy,
+    Status,
+    Verified,
+    Assertion,
+    Abandoned,
+    Imported,
+    Valid,
+    Synced,
+    Provisioned,
+    Error,
+}
+
+#[cfg(test)]
+impl Type {
+    /// Every type.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Fact,
+        Self::Applied,
+        Self::Failed,
+        Self::Plan,
+        Self::Deploy,
+        Self::Status,
+        Self::Verified,
+        Self::Assertion,
+        Self::Abandoned,
+        Self::Imported,
+        Self::Valid,
+        Self::Synced,
+        Self::Provisioned,
+        Self::Error,
+    ];
+
+    /// Which commands write it, and what it says, as the documentation has it.
+    pub(crate) fn documented(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Fact => (
+                "`deploy`, `resume` as it happens; `show`",
+                "one fact: `sequence`, `deploy`, `kind`, `payload`; from `show` the whole envelope",
+            ),
+            Self::Applied => (
+                "`deploy`, `resume`",
+                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner)",
+            ),
+            Self::Failed => (
+                "`deploy`, `resume`",
+                "the end of an attempt that failed: `target`, `deploy`, `attempt`, `head`, `superseded`; an `error` follows",
+            ),
+            Self::Plan => (
+                "`plan`, `deploy --dry-run`",
+                "`observation`, `verdict`, `findings`, `configuration`, `images`",
+            ),
+            Self::Deploy => (
+                "`history`",
+                "one deploy: `actors` who, `artifact` and `entries` what, `requested_at` and `last_at` when, `target` where, `stack` and `engine` against which versions, `status` how it stands",
+            ),
+            Self::Status => (
+                "`status`",
+                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `drift`, `holder`, `head`",
+            ),
+            Self::Verified => (
+                "`verify`",
+                "one journal: `stream`, `head`, `facts`, `deploys`, `damage`, `illegal`",
+            ),
+            Self::Assertion => (
+                "`assert`",
+                "`deploy`, `pattern`, `events`, `holds`, `mismatch`",
+            ),
+            Self::Abandoned => ("`abandon`", "`target`, `deploy`, `head`"),
+            Self::Imported => ("`import`", "`target`, `facts`, `head`"),
+            Self::Valid => (
+                "`manifest validate`",
+                "`manifest`, `entries`, `functions`, `warnings`",
+            ),
+            Self::Synced => ("`manifest sync-ids`", "`changes`, `written`"),
+            Self::Provisioned => ("`provision`", "`exit_code`, `output`"),
+            Self::Error => (
+                "every command that fails",
+                "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`",
+            ),
+        }
+    }
+}
+
 /// Where results go.
 pub(crate) struct Output {
     format: Format,
@@ -18,9 +109,9 @@ pub(crate) struct Output {
 
 /// One line of JSON output.
 #[derive(Serialize)]
-struct Line<'a, T: Serialize> {
+struct Line<T: Serialize> {
     version: u32,
-    r#type: &'a str,
+    r#type: Type,
     #[serde(flatten)]
     body: T,
 }
@@ -37,7 +128,7 @@ impl Output {
     /// Writes a result: its text for people, or its JSON under a type.
     pub(crate) fn result(
         &self,
-        kind: &str,
+        kind: Type,
         body: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
@@ -48,7 +139,7 @@ impl Output {
     }
 
     /// Writes one line of JSON, whatever the format is.
-    pub(crate) fn json(kind: &str, body: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn json(kind: Type, body: &impl Serialize) -> Result<(), Failure> {
         let line = Line {
             version: JSON_VERSION,
             r#type: kind,
@@ -77,7 +168,7 @@ impl Output {
             }
             // A reader that has gone away does not change how the command ended.
             let _ = Self::json(
-                "error",
+                Type::Error,
                 &Body {
                     exit_code: failure.kind.code(),
                     failure,
@@ -104,8 +195,11 @@ impl Output {
     }
 }
 
+/// The text with every line but the first moved in; an empty line stays empty.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n  ")
+    text.trim_end()
+        .replace('\n', "\n  ")
+        .replace("\n  \n", "\n\n")
 }
 
 /// A reader that closed the pipe has read enough: that ends the command, and is no failure of it.

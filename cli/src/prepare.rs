@@ -72,12 +72,27 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
 
 /// The same from a recorded request. The artifact must still be the one that was asked for.
 pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
+    let give_up = || match StreamId::new(&recorded.project, &recorded.manifest.env) {
+        Ok(target) => format!("give the deploy up with `artifactctl abandon {target}`"),
+        Err(_) => "give the deploy up with `artifactctl abandon`".to_owned(),
+    };
     let prepared = prepare(
         Path::new(&recorded.manifest_path),
         Path::new(&recorded.out),
         Some(&recorded.project),
         recorded.options.clone(),
-    )?;
+    )
+    .map_err(|failure| {
+        // A violation has its own hints.
+        if failure.kind == Kind::Payload && failure.violations.is_empty() {
+            failure.hint(format!(
+                "put the artifact back as it was asked for, or {}",
+                give_up()
+            ))
+        } else {
+            failure
+        }
+    })?;
     if prepared.request.artifact != recorded.artifact {
         return Err(Failure::new(
             Kind::Refused,
@@ -87,8 +102,10 @@ pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
             ),
         )
         .hint(format!(
-            "deploy it as it is: `artifactctl deploy --artifact {} --out {}`",
-            recorded.manifest_path, recorded.out
+            "deploy it as it is with `artifactctl deploy --artifact {} --out {}`, or {}",
+            recorded.manifest_path,
+            recorded.out,
+            give_up()
         )));
     }
     Ok(prepared)
@@ -180,12 +197,12 @@ fn absolute(path: &Path) -> Result<String, Failure> {
 pub(crate) fn load_failure(error: &LoadError) -> Failure {
     match error {
         LoadError::Violations(violations) => {
-            let count = match violations.len() {
-                1 => "once".to_owned(),
-                count => format!("{count} times"),
+            let places = match violations.len() {
+                1 => "in one place".to_owned(),
+                several => format!("in {several} places"),
             };
             let message = format!(
-                "the payload contract is violated {count}; nothing was changed\n\n{}",
+                "the artifact violates the payload contract {places}; nothing was changed\n\n{}",
                 render_violations(violations)
             );
             let mut failure = violations

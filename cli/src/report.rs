@@ -18,7 +18,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::output::Output;
+use crate::output::{Output, Type};
 
 /// Sets up logging to standard error: warnings, or more with each `-v`; `ARTIFACTCTL_LOG` overrides.
 pub(crate) fn log(verbose: u8) {
@@ -100,7 +100,7 @@ impl<'a> Reporter<'a> {
                 payload,
             };
             // A reader that has gone away does not stop a deploy.
-            let _ = Output::json("fact", &line);
+            let _ = Output::json(Type::Fact, &line);
         }
         for line in words(&fact.event, self.explain) {
             self.say(&line);
@@ -334,6 +334,12 @@ fn abandoned_words(abandoned: &Abandoned) -> String {
     };
     let note = abandoned.note.as_ref().map(|note| format!(": {note}"));
     format!("abandoned: {why}{}", note.unwrap_or_default())
+}
+
+/// A number of things: `1 fact`, `2 facts`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// The first digits of a hash, enough for a person to compare.

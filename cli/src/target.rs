@@ -10,7 +10,7 @@ use journal::{
 
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
-use crate::identity;
+use crate::{identity, report};
 
 /// Where the journal is: `--journal` or its variable, else the user's state directory.
 pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
@@ -94,6 +94,14 @@ pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, Stre
             .hint("name one of them"))
         }
     }
+}
+
+/// Says that nothing has been deployed, which is no failure.
+pub(crate) fn nothing_in(root: &Path) {
+    report::talk(&format!(
+        "no deploy has been recorded in `{}`",
+        root.display()
+    ));
 }
 
 /// Opens a target for reading, also while a deploy runs.

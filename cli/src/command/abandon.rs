@@ -11,7 +11,7 @@ use crate::Ended;
 use crate::args::{Abandon, Global};
 use crate::command::resume;
 use crate::identity::{self, SystemStamp, TOOL};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::target;
 
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
         deploy: deploy.id,
         head: target::head_text(ledger.head()),
     };
-    output.result("abandoned", &body, || {
+    output.result(Type::Abandoned, &body, || {
         format!(
             "abandoned {} of {}; journal head {}",
             body.deploy, body.target, body.head

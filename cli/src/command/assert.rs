@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::Ended;
 use crate::args::{Assert, Global};
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::{deploys, target};
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
         holds: mismatch.is_none(),
         mismatch: mismatch.as_ref(),
     };
-    output.result("assertion", &body, || {
+    output.result(Type::Assertion, &body, || {
         if body.holds {
             format!("{deploy} fits the pattern")
         } else {
@@ -51,7 +51,10 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
         Some(mismatch) => Err(Failure::new(
             Kind::Assertion,
             format!("deploy {deploy} does not fit the pattern: {mismatch}"),
-        )),
+        )
+        .hint(format!(
+            "`artifactctl show {deploy} --target {stream}` says what happened"
+        ))),
     }
 }
 

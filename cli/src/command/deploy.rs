@@ -13,7 +13,7 @@ use crate::Ended;
 use crate::args::{Acting, Deploy, Global};
 use crate::failure::{Failure, Kind};
 use crate::identity::{self, SystemStamp, TOOL};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::prepare::{self, Prepared};
 use crate::report::Reporter;
 use crate::{signals, target};
@@ -129,7 +129,7 @@ fn report(
                 superseded,
                 applied: Some(&applied),
             };
-            output.result("applied", &body, || {
+            output.result(Type::Applied, &body, || {
                 format!(
                     "applied {} onto {} (attempt {attempt}); journal head {}",
                     body.deploy, body.target, body.head
@@ -154,7 +154,7 @@ fn report(
                     superseded,
                     applied: None,
                 };
-                Output::json("failed", &body)?;
+                Output::json(Type::Failed, &body)?;
             }
             Err(failure)
         }

@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::Ended;
 use crate::args::{Export, Global, Import};
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
+use crate::report::counted;
 use crate::{identity, target};
 
 /// Writes the journal to standard output.
@@ -63,10 +64,12 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
         facts: head.sequence,
         head: target::head_text(&head),
     };
-    output.result("imported", &body, || {
+    output.result(Type::Imported, &body, || {
         format!(
-            "imported {} facts into {}; head {}",
-            body.facts, body.target, body.head
+            "imported {} into {}; head {}",
+            counted(body.facts, "fact"),
+            body.target,
+            body.head
         )
     })?;
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use crate::Ended;
 use crate::args::{Global, History};
 use crate::at::At;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::report::short;
 use crate::{deploys, target};
 
@@ -34,10 +34,10 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
     summaries.truncate(limit);
     if output.is_json() {
         for summary in &summaries {
-            Output::json("deploy", summary)?;
+            Output::json(Type::Deploy, summary)?;
         }
     } else if summaries.is_empty() {
-        crate::report::talk("no deploy has been recorded");
+        target::nothing_in(&root);
     } else {
         Output::text(&table(&summaries))?;
     }

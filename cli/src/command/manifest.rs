@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Ended;
 use crate::args::Manifest;
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::prepare::load_failure;
 
 /// Runs the subcommand.
@@ -41,7 +41,7 @@ fn validate(path: &Path, output: &Output) -> Ended {
             .sum(),
         warnings: artifact.warnings.iter().map(ToString::to_string).collect(),
     };
-    output.result("valid", &body, || {
+    output.result(Type::Valid, &body, || {
         let warnings = body.warnings.iter().fold(String::new(), |text, warning| {
             text + "\nwarning: " + warning
         });
@@ -55,7 +55,7 @@ fn validate(path: &Path, output: &Output) -> Ended {
 
 fn sync_ids(path: &Path, check: bool, output: &Output) -> Ended {
     let outcome: SyncOutcome = load::sync_ids(path, check).map_err(|error| load_failure(&error))?;
-    output.result("synced", &outcome, || text(&outcome))?;
+    output.result(Type::Synced, &outcome, || text(&outcome))?;
     if check && !outcome.changes.is_empty() {
         return Err(Failure::new(
             Kind::Assertion,

@@ -11,7 +11,7 @@ use journal::Facts;
 use crate::Ended;
 use crate::args::{Global, Request};
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::report::image_line;
 use crate::{prepare, target};
 
@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
             PlanError::Failed(failed) => Failure::from(failed),
         })
     })?;
-    output.result("plan", &plan, || text(&plan))?;
+    output.result(Type::Plan, &plan, || text(&plan))?;
     match plan.verdict {
         Verdict::Incompatible => Err(incompatible(&plan)),
         Verdict::Compatible if exit_code && plan.changes_anything() => {

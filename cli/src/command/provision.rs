@@ -7,7 +7,7 @@ use engine::docker::{Limits, connect, provision};
 use crate::Ended;
 use crate::args::Provision;
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::prepare::compose_call;
 use crate::report::talk;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Provision, output: &Output) -> Ended {
         let engine = connect(docker_host.as_deref(), Limits::default()).await?;
         provision(&engine, args.compose_project.as_deref(), &call, &line).await
     })?;
-    output.result("provisioned", &result, || {
+    output.result(Type::Provisioned, &result, || {
         format!("provisioner exited {}", result.exit_code)
     })?;
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use crate::Ended;
 use crate::args::{Global, Show};
 use crate::at::At;
 use crate::command::history::against;
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::report::words;
 use crate::{deploys, target};
 
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
         for fact in &facts {
             let payload = serde_json::from_slice(&fact.payload).unwrap_or_default();
             Output::json(
-                "fact",
+                Type::Fact,
                 &FactLine {
                     header: &fact.header,
                     payload,

@@ -15,7 +15,7 @@ use crate::Ended;
 use crate::args::{Global, Status};
 use crate::at::At;
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
 use crate::{deploys, target};
 
 #[derive(Serialize)]
@@ -55,10 +55,10 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
                 status.status,
                 DeployStatus::Unfinished | DeployStatus::Failed
             );
-        output.result("status", &status, || text(&status))?;
+        output.result(Type::Status, &status, || text(&status))?;
     }
     if targets.is_empty() {
-        crate::report::talk("no deploy has been recorded");
+        target::nothing_in(&root);
     }
     Ok(if args.exit_code && unsettled {
         ExitCode::from(Kind::Drift.code())
@@ -135,13 +135,13 @@ fn drift(state: &State) -> Result<Vec<String>, Failure> {
 
 fn text(status: &TargetStatus) -> String {
     let mut text = format!(
-        "{}: {} by {} at {}, deploy {} (attempt {}), head {}",
+        "{}: {}\n  deploy {} (attempt {}) by {}, asked for at {}\n  journal head {}",
         status.target,
         status.status.word(),
-        status.actor,
-        status.requested_at.strftime("%Y-%m-%d %H:%M:%SZ"),
         status.deploy,
         status.attempts,
+        status.actor,
+        status.requested_at.strftime("%Y-%m-%d %H:%M:%SZ"),
         status.head
     );
     if let Some(error) = &status.error {

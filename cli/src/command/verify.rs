@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::Ended;
 use crate::args::{Global, Verify};
 use crate::failure::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, Type};
+use crate::report::counted;
 use crate::target;
 
 #[derive(Serialize)]
@@ -35,7 +36,7 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
     let (mut damaged, mut kind) = (Vec::new(), Kind::Assertion);
     for stream in &targets {
         let verified = verify(&root, stream, noted.as_ref())?;
-        output.result("verified", &verified, || text(&verified))?;
+        output.result(Type::Verified, &verified, || text(&verified))?;
         let reason = verified
             .report
             .damage
@@ -51,7 +52,7 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
         }
     }
     if targets.is_empty() {
-        crate::report::talk("no deploy has been recorded");
+        target::nothing_in(&root);
     }
     if damaged.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -123,10 +124,10 @@ fn text(verified: &Verified) -> String {
         (None, None) => "whole".to_owned(),
     };
     format!(
-        "{}: {state}; {} facts of {} deploys, head {}",
+        "{}: {state}; {} in {}, head {}",
         report.stream,
-        report.facts,
-        report.deploys,
+        counted(report.facts, "fact"),
+        counted(report.deploys, "deploy"),
         target::head_text(&report.head)
     )
 }

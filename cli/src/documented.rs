@@ -1,0 +1,122 @@
+//! The tables of `docs/cli.md`, made from the declarations. `SNAPSHOTS=overwrite` writes them anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Arg, CommandFactory};
+
+use crate::args::Args;
+use crate::output::Type;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+
+/// Both tables are in one file, which is read and written as a whole.
+static FILE: Mutex<()> = Mutex::new(());
+
+/// Compares what stands between two markers, or writes it.
+fn check(name: &str, made: &str) {
+    let _turn = FILE.lock().unwrap_or_else(PoisonError::into_inner);
+    let begin = format!("<!-- {name}: made by cli/src/documented.rs -->\n");
+    let text = fs::read_to_string(PATH).unwrap();
+    let from = text.find(&begin).expect("the marker is there") + begin.len();
+    let to = from + text[from..].find("<!-- end -->").expect("the end is there");
+    if text[from..to] == *made {
+        return;
+    }
+    if std::env::var_os("SNAPSHOTS").is_some_and(|action| action == "overwrite") {
+        fs::write(PATH, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
+    } else {
+        panic!("docs/cli.md should hold, as SNAPSHOTS=overwrite writes it:\n{made}");
+    }
+}
+
+/// Every command with its words, subcommands in their parent's place.
+fn commands(parent: &clap::Command, words: &str, found: &mut Vec<(String, clap::Command)>) {
+    for command in parent.get_subcommands() {
+        let words = format!("{words} {}", command.get_name());
+        if command.has_subcommands() {
+            commands(command, &words, found);
+        } else {
+            found.push((words, command.clone()));
+        }
+    }
+}
+
+/// One argument as a row: how it is written, and what it is.
+fn row(arg: &Arg) -> String {
+    let value = arg
+        .get_value_names()
+        .and_then(<[_]>::first)
+        .map(|name| format!(" <{name}>"))
+        .unwrap_or_default();
+    let takes_value = arg.get_action().takes_values();
+    let name = match (arg.get_short(), arg.get_long()) {
+        (Some(short), Some(long)) => format!("-{short}, --{long}"),
+        (None, Some(long)) => format!("--{long}"),
+        (Some(short), None) => format!("-{short}"),
+        (None, None) => String::new(),
+    };
+    let written = if takes_value {
+        format!("{name}{value}").trim().to_owned()
+    } else {
+        name
+    };
+    let mut help = arg
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .replace('|', "\\|");
+    if takes_value && !arg.is_hide_possible_values_set() {
+        let possible: Vec<String> = arg
+            .get_possible_values()
+            .iter()
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect();
+        if !possible.is_empty() {
+            write!(help, ": {}", possible.join(", ")).unwrap();
+        }
+        for default in arg.get_default_values() {
+            write!(help, " [default: {}]", default.to_string_lossy()).unwrap();
+        }
+    }
+    let needed = if arg.is_required_set() { "yes" } else { "" };
+    format!("| `{written}` | {needed} | {help} |\n")
+}
+
+#[test]
+fn the_documented_commands_are_those_of_the_declarations() {
+    let tool = Args::command();
+    let mut found = Vec::new();
+    commands(&tool, "artifactctl", &mut found);
+    let mut made = String::from(
+        "\nFlags of every command:\n\n| flag | needed | what it is |\n|---|---|---|\n",
+    );
+    for arg in tool.get_arguments().filter(|arg| arg.is_global_set()) {
+        made.push_str(&row(arg));
+    }
+    for (words, command) in found {
+        let about = command.get_about().map(ToString::to_string);
+        write!(made, "\n### `{words}`\n\n{}.\n", about.unwrap_or_default()).unwrap();
+        let args: Vec<&Arg> = command.get_arguments().collect();
+        if !args.is_empty() {
+            made.push_str("\n| argument | needed | what it is |\n|---|---|---|\n");
+        }
+        for arg in args {
+            made.push_str(&row(arg));
+        }
+    }
+    made.push('\n');
+    check("commands", &made);
+}
+
+#[test]
+fn the_documented_types_of_json_lines_are_those_of_the_code() {
+    let mut made = String::from("| type | written by | says |\n|---|---|---|\n");
+    for kind in Type::ALL {
+        let name = serde_json::to_value(kind).unwrap();
+        let (by, says) = kind.documented();
+        writeln!(made, "| `{}` | {by} | {says} |", name.as_str().unwrap()).unwrap();
+    }
+    check("types", &made);
+}

@@ -31,7 +31,7 @@ impl Machine {
     /// Nothing has been deployed.
     pub(crate) fn fresh() -> Self {
         let folder = TempDir::new().unwrap();
-        for name in ["home", "state", "work"] {
+        for name in ["home", "state", "here"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         Self { folder }
@@ -47,7 +47,7 @@ impl Machine {
 
     /// Where commands run.
     pub(crate) fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join("here")
     }
 
     /// Where the journal of the target is.

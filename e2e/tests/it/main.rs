@@ -22,3 +22,4 @@ mod stack;
 mod support;
 mod teardown;
 mod world;
+mod tidy;

@@ -1,0 +1,303 @@
+//! Walls that the compiler does not hold. No engine is needed.
+//!
+//! Each test reads the workspace as text and names every place that is on the wrong side.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use e2e::{command, workspace};
+
+/// A file of the workspace.
+struct Source {
+    /// Its path from the root, with `/`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines that a rule is broken in, as `path:line`.
+    fn places(&self, broken: impl Fn(&str) -> bool) -> Vec<String> {
+        let lines = self.text.lines().enumerate();
+        lines
+            .filter(|(_, line)| broken(line))
+            .map(|(index, line)| format!("{}:{}: {}", self.path, index + 1, line.trim()))
+            .collect()
+    }
+
+    fn is_rust(&self) -> bool {
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|extension| extension == "rs")
+    }
+
+    /// Tests may look into every room.
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+}
+
+/// Every text file of the workspace, what is built and what version control keeps aside.
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    walk(&workspace::root(), &mut found);
+    assert!(found.len() > 200, "the workspace is where it should be");
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<Source>) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if ["target", ".git", "proptest-regressions"].contains(&name.as_str()) {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, found);
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            let path = path.strip_prefix(workspace::root()).unwrap();
+            let path = path.to_string_lossy().into_owned();
+            found.push(Source { path, text });
+        }
+    }
+}
+
+fn none(places: &[String], rule: &str) {
+    assert!(places.is_empty(), "{rule}:\n{}", places.join("\n"));
+}
+
+/// A line that names a crate by its path: `bollard::x` or `::bollard::x`, and not `crate::bollard::x` or `my_bollard::x`.
+fn names_crate(line: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    line.match_indices(&path).any(|(at, _)| {
+        let before = &line[..at];
+        let before = before.strip_suffix("::").unwrap_or(before);
+        let goes_on = |c: char| c.is_alphanumeric() || c == '_' || c == '>';
+        !before.ends_with(goes_on)
+    })
+}
+
+#[test]
+fn a_crate_is_told_from_a_module_of_its_name() {
+    for line in ["use sled::Db;", "&::sled::Db", "fn(sled::Db)"] {
+        assert!(names_crate(line, "sled"), "{line}");
+    }
+    for line in ["crate::store::sled::open", "my_sled::x", "mod sled;"] {
+        assert!(!names_crate(line, "sled"), "{line}");
+    }
+}
+
+#[test]
+fn the_top_level_is_what_a_reader_expects() {
+    let mut names: Vec<String> = fs::read_dir(workspace::root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.') && name != "target")
+        .collect();
+    names.sort();
+    let expected = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "cli",
+        "docs",
+        "e2e",
+        "engine",
+        "fixtures",
+        "journal",
+    ];
+    assert_eq!(names, expected);
+}
+
+/// A crate that stays behind one door, and where the door is.
+const DOORS: [(&str, &[&str]); 4] = [
+    ("bollard", &["engine/src/docker/", "e2e/"]),
+    (
+        "sled",
+        &[
+            "journal/src/store/sled.rs",
+            // The module of that name is meant here.
+            "journal/src/store/mod.rs",
+            // Its tests change what is stored behind its back.
+            "journal/src/tests/sled_store.rs",
+        ],
+    ),
+    ("clap", &["cli/", "e2e/src/"]),
+    ("clap_complete", &["cli/"]),
+];
+
+#[test]
+fn a_crate_with_a_door_is_named_only_behind_it() {
+    let mut places = Vec::new();
+    for source in sources().iter().filter(|source| source.is_rust()) {
+        for (name, doors) in DOORS {
+            if !doors.iter().any(|door| source.path.starts_with(door)) {
+                places.extend(source.places(|line| names_crate(line, name)));
+            }
+        }
+    }
+    none(&places, "a crate is named outside of its room");
+}
+
+#[test]
+fn nothing_is_left_undone_and_no_test_is_skipped() {
+    let marks = [
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("#[", "ignore"),
+        concat!("#[", "allow("),
+        concat!("#![", "allow("),
+    ];
+    let mut places = Vec::new();
+    for source in sources().iter().filter(|source| source.is_rust()) {
+        places.extend(source.places(|line| marks.iter().any(|mark| line.contains(mark))));
+    }
+    none(&places, "finish it, test it, or expect it with a reason");
+}
+
+/// Longest source file, in lines.
+const LINES_MAX: usize = 500;
+
+/// Files that are longer, each one list of tests over one rig.
+const LONGER: [&str; 3] = [
+    "engine/src/load/artifact/tests.rs",
+    "engine/src/run/tests.rs",
+    "journal/src/tests/target.rs",
+];
+
+#[test]
+fn no_source_file_is_too_long_to_be_read_in_one_go() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.is_rust() && !LONGER.contains(&source.path.as_str()))
+        .map(|source| (source.text.lines().count(), &source.path))
+        .filter(|(lines, _)| *lines > LINES_MAX)
+        .map(|(lines, path)| format!("{path}: {lines} lines"))
+        .collect();
+    none(&long, "two ideas are in it: name both");
+}
+
+/// The rooms of the engine, in the order in which they may know of each other; the first seven are pure.
+const ROOMS: [&str; 11] = [
+    "yaml", "contract", "compat", "merge", "image", "machine", "views", "load", "publish", "run",
+    "docker",
+];
+const PURE: usize = 7;
+
+#[test]
+fn every_pure_room_forbids_the_world_at_its_door() {
+    for room in &ROOMS[..PURE] {
+        let path = workspace::root().join(format!("engine/src/{room}/mod.rs"));
+        let text = fs::read_to_string(&path).unwrap();
+        let denied = "deny(clippy::disallowed_methods, clippy::disallowed_types)";
+        assert!(text.contains(denied), "{} denies it", path.display());
+    }
+}
+
+#[test]
+fn knowledge_flows_one_way_through_the_engine() {
+    let mut places = Vec::new();
+    let mut rooms_seen = 0;
+    for source in sources().iter().filter(|source| source.is_rust()) {
+        let Some(inside) = source.path.strip_prefix("engine/src/") else {
+            continue;
+        };
+        let room = inside.split(['/', '.']).next().unwrap();
+        let Some(rank) = ROOMS.iter().position(|known| *known == room) else {
+            assert_eq!(room, "lib", "a room without a place in the order");
+            continue;
+        };
+        rooms_seen |= 1 << rank;
+        if source.is_test() {
+            continue;
+        }
+        let later = |line: &str| {
+            ROOMS[rank + 1..]
+                .iter()
+                .any(|other| line.contains(&format!("crate::{other}::")))
+        };
+        places.extend(source.places(later));
+    }
+    assert_eq!(rooms_seen, (1 << ROOMS.len()) - 1, "every room is there");
+    none(&places, "a room names one that comes after it");
+}
+
+#[test]
+fn the_engine_without_docker_has_no_runtime_and_no_client() {
+    let mut cargo = workspace::cargo();
+    cargo.args([
+        "tree",
+        "--locked",
+        "--package",
+        "engine",
+        "--no-default-features",
+    ]);
+    cargo.args(["--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    let tree = command::run(&mut cargo).unwrap();
+    assert!(tree.lines().any(|line| line.starts_with("journal ")));
+    for name in ["tokio ", "bollard ", "hyper ", "oci-client "] {
+        let found = tree.lines().find(|line| line.starts_with(name));
+        assert_eq!(found, None);
+    }
+}
+
+#[test]
+fn the_readme_and_the_check_of_a_change_run_the_same_commands() {
+    let read = |path: &str| fs::read_to_string(workspace::root().join(path)).unwrap();
+    let (readme, check) = (read("README.md"), read(".ci/run"));
+    let block = readme.split("```sh\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let commands: Vec<&str> = block
+        .lines()
+        .map(|line| line.split('#').next().unwrap().trim())
+        .collect();
+    assert!(commands.contains(&"cargo test --workspace"), "{commands:?}");
+    for command in commands {
+        let step = format!("step {command}");
+        assert!(check.lines().any(|line| line == step), ".ci/run: `{step}`");
+    }
+}
+
+#[test]
+fn every_link_in_the_documentation_leads_somewhere() {
+    let mut lost = Vec::new();
+    for source in sources() {
+        let is_page = source.path == "README.md" || source.path.starts_with("docs/");
+        let folder = workspace::root().join(&source.path);
+        let folder = folder.parent().unwrap();
+        for target in links(&source.text).filter(|_| is_page) {
+            let file = target.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") && !folder.join(file).exists() {
+                lost.push(format!("{}: {target}", source.path));
+            }
+        }
+    }
+    none(&lost, "a link leads nowhere");
+}
+
+/// Where the links of a page lead.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+}
+
+#[test]
+fn no_file_names_a_folder_of_one_machine() {
+    let folders = [
+        concat!("/", "work/"),
+        concat!("/", "root/"),
+        concat!("/", "home/"),
+        concat!("/", "Users/"),
+    ];
+    let mut places = Vec::new();
+    for source in sources() {
+        places.extend(source.places(|line| folders.iter().any(|folder| line.contains(folder))));
+    }
+    none(&places, "a path of one machine");
+}

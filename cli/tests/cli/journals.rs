@@ -127,6 +127,55 @@ fn a_journal_is_held_against_the_head_that_a_run_printed() {
     machine.snapshot("verify-no-head", &["verify", "--head", "9"]);
 }
 
+#[test]
+fn a_target_that_is_held_says_by_whom() {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    let artifact = machine.artifact();
+    let (project, env) = TARGET.split_once('/').unwrap();
+    let holder = journal::Holder {
+        actor: "ada@ci".to_owned(),
+        pid: 4711,
+        host: "ci-1".to_owned(),
+        boot_id: String::new(),
+        since: "2026-02-20T09:00:00Z".parse().unwrap(),
+        deploy: None,
+    };
+    let owned = journal::Journal::own(
+        &machine.root(),
+        &journal::StreamId::new(project, env).unwrap(),
+        holder,
+    )
+    .unwrap();
+    machine.snapshot("held-status", &["status"]);
+    machine.snapshot(
+        "held-deploy",
+        &["deploy", "--artifact", artifact, "--out", "out"],
+    );
+    drop(owned);
+    let status = machine.run(&["status"]).stdout;
+    assert!(!status.contains("held"), "{status}");
+}
+
+#[test]
+fn an_export_can_be_piped_into_an_import() {
+    let (from, to) = (
+        Machine::with_journal("deploy-applied.jsonl"),
+        Machine::fresh(),
+    );
+    let mut export = from
+        .command(&["export"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let imported = to
+        .command(&["import", "-"])
+        .stdin(export.stdout.take().unwrap())
+        .status()
+        .unwrap();
+    assert!(export.wait().unwrap().success() && imported.success());
+    assert_eq!(to.run(&["export"]).stdout, from.run(&["export"]).stdout);
+}
+
 /// No engine answers, so that the deploy is asked for, fails at its first step and can be resumed.
 #[test]
 fn a_resume_of_an_artifact_that_has_changed_is_refused() {

@@ -50,12 +50,14 @@ impl Machine {
         self.folder.path().join("here")
     }
 
+    /// Where journals are.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("state/artifactctl/journal")
+    }
+
     /// Where the journal of the target is.
     pub(crate) fn journal(&self) -> PathBuf {
-        self.folder
-            .path()
-            .join("state/artifactctl/journal")
-            .join(TARGET)
+        self.root().join(TARGET)
     }
 
     /// A copy of the demo artifact, in the working folder; the path of its manifest there.

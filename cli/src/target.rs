@@ -127,15 +127,27 @@ pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, 
     Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
 }
 
+/// Who holds a target, in words: `held by …`.
+pub(crate) fn held(holder: &Holder) -> String {
+    let deploy = holder
+        .deploy
+        .map(|deploy| format!(", with deploy {deploy}"))
+        .unwrap_or_default();
+    format!(
+        "held by {} (process {} on {}) since {}{deploy}",
+        holder.actor,
+        holder.pid,
+        holder.host,
+        holder.since.strftime("%Y-%m-%d %H:%M:%SZ")
+    )
+}
+
 /// A target that cannot be owned.
 pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
     match error {
         OwnError::Held(holder) => Failure::new(
             Kind::Refused,
-            format!(
-                "target `{target}` is held by {} (process {} on {}) since {}",
-                holder.actor, holder.pid, holder.host, holder.since
-            ),
+            format!("target `{target}` is {}", held(holder)),
         )
         .hint(format!(
             "wait for it, or watch it with `artifactctl show latest --target {target}`"

@@ -148,13 +148,7 @@ fn text(status: &TargetStatus) -> String {
         text.push_str(&format!("\n  {error}"));
     }
     match (&status.holder, status.status) {
-        (Some(holder), _) => text.push_str(&format!(
-            "\n  held by {} (process {} on {}) since {}",
-            holder.actor,
-            holder.pid,
-            holder.host,
-            holder.since.strftime("%Y-%m-%d %H:%M:%SZ")
-        )),
+        (Some(holder), _) => text.push_str(&format!("\n  {}", target::held(holder))),
         (None, DeployStatus::Unfinished | DeployStatus::Failed) => text.push_str(&format!(
             "\n  go on with `artifactctl resume {0}`, or give it up with `artifactctl abandon {0}`",
             status.target

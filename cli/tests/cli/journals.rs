@@ -138,7 +138,7 @@ fn a_target_that_is_held_says_by_whom() {
         host: "ci-1".to_owned(),
         boot_id: String::new(),
         since: "2026-02-20T09:00:00Z".parse().unwrap(),
-        deploy: None,
+        deploy: Some("019c7a47-0280-7fab-8e54-a60934808fce".parse().unwrap()),
     };
     let owned = journal::Journal::own(
         &machine.root(),
@@ -154,6 +154,43 @@ fn a_target_that_is_held_says_by_whom() {
     drop(owned);
     let status = machine.run(&["status"]).stdout;
     assert!(!status.contains("held"), "{status}");
+}
+
+/// The engine is one that takes a connection and never answers: then the deploy has been asked for.
+#[test]
+fn a_deploy_that_runs_is_named_by_its_holder() {
+    let machine = Machine::fresh();
+    let artifact = machine.artifact();
+    let socket = machine.work().join("engine.sock");
+    let engine = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut deploy = machine
+        .command(&[
+            "deploy",
+            "--artifact",
+            artifact,
+            "--out",
+            "out",
+            "--actor",
+            "ada@ci",
+        ])
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let (connection, _) = engine.accept().unwrap();
+    let status = machine.run(&["status", "--format", "json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["holder"]["actor"], "ada@ci");
+    assert_eq!(status["holder"]["deploy"], status["deploy"]);
+    assert_eq!(status["status"], "unfinished");
+    assert!(status["deploy"].is_string());
+    drop((connection, engine));
+    assert_eq!(deploy.wait().unwrap().code(), Some(9));
+    let status = machine.run(&["status"]).stdout;
+    assert!(
+        status.contains(": failed") && !status.contains("held"),
+        "{status}"
+    );
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use engine::machine::Applied;
+use engine::machine::{Applied, FailureKind};
 use engine::run::{
-    Adopted, Author, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up, proceed,
+    Adopted, Author, Fault, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up,
+    proceed,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -87,7 +88,12 @@ async fn attempt(
     notice: &(dyn Fn(Notice<'_>) + Sync),
     ledger: &mut Ledger<'_>,
 ) -> Result<Outcome, LedgerError> {
-    match prepared.world().await {
+    // Reaching the engine touches nothing, so that the first request to stop ends it.
+    let world = tokio::select! {
+        world = prepared.world() => world,
+        () = interrupts.first() => Err(unreached()),
+    };
+    match world {
         Err(fault) => give_up(ledger, fault, notice),
         Ok(world) => {
             let run = Run {
@@ -100,6 +106,16 @@ async fn attempt(
             };
             proceed(&run, ledger).await
         }
+    }
+}
+
+fn unreached() -> Fault {
+    Fault {
+        kind: FailureKind::Interrupted,
+        message: "interrupted before the engine had answered; nothing was touched".to_owned(),
+        hint: None,
+        output: Vec::new(),
+        retryable: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every exit code that is reachable without an engine.
 
 use std::fs;
+use std::process::Stdio;
 
 use rstest::rstest;
 
@@ -55,6 +56,28 @@ fn a_failure_ends_with_its_code(#[case] code: i32, #[case] args: &[&str]) {
                 .contains(if args.is_empty() { "Usage" } else { "error: " })
         );
     }
+}
+
+/// The engine takes the connection and never answers.
+#[test]
+fn an_interrupted_deploy_says_so_and_can_be_resumed() {
+    let machine = Machine::fresh();
+    let artifact = machine.artifact();
+    let (engine, address) = machine.silent_engine();
+    let mut deploy = machine
+        .command(&["deploy", "--artifact", artifact, "--out", "out"])
+        .env("DOCKER_HOST", address)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _connection = engine.accept().unwrap();
+    let process = rustix::process::Pid::from_child(&deploy);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(deploy.wait().unwrap().code(), Some(130));
+    let ran = machine.run(&["assert", "latest", "Requested Failed"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let status = machine.run(&["status"]).stdout;
+    assert!(status.contains("interrupted") && status.contains("`artifactctl resume esb-dev/dev`"));
 }
 
 #[test]

@@ -161,8 +161,7 @@ fn a_target_that_is_held_says_by_whom() {
 fn a_deploy_that_runs_is_named_by_its_holder() {
     let machine = Machine::fresh();
     let artifact = machine.artifact();
-    let socket = machine.work().join("engine.sock");
-    let engine = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (engine, address) = machine.silent_engine();
     let mut deploy = machine
         .command(&[
             "deploy",
@@ -173,7 +172,7 @@ fn a_deploy_that_runs_is_named_by_its_holder() {
             "--actor",
             "ada@ci",
         ])
-        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .env("DOCKER_HOST", address)
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();

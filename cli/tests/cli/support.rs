@@ -1,6 +1,7 @@
 //! A machine of its own for each test: home, state and working folder are temporary, the environment is empty.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -58,6 +59,13 @@ impl Machine {
     /// Where the journal of the target is.
     pub(crate) fn journal(&self) -> PathBuf {
         self.root().join(TARGET)
+    }
+
+    /// An engine that takes connections and answers none, and its address.
+    pub(crate) fn silent_engine(&self) -> (UnixListener, String) {
+        let socket = self.work().join("engine.sock");
+        let engine = UnixListener::bind(&socket).unwrap();
+        (engine, format!("unix://{}", socket.display()))
     }
 
     /// A copy of the demo artifact, in the working folder; the path of its manifest there.

@@ -168,7 +168,7 @@ impl From<Compat> for Policy {
 /// Who acts, and how much at a time.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Acting {
-    /// Who is recorded as the actor [default: the CI's actor, else user@host]
+    /// Who is recorded as the actor [default: the CI's actor, else user and host]
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
     /// Image builds at a time [default: twice the processors, at most 8]
@@ -214,7 +214,7 @@ pub(crate) struct Abandon {
     /// Why, for the journal
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) message: Option<String>,
-    /// Who is recorded as the actor [default: the CI's actor, else user@host]
+    /// Who is recorded as the actor [default: the CI's actor, else user and host]
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
 }

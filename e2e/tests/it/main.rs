@@ -21,5 +21,5 @@ mod signals;
 mod stack;
 mod support;
 mod teardown;
-mod world;
 mod tidy;
+mod world;

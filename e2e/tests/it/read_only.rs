@@ -30,7 +30,7 @@ struct Opened {
     flags: String,
 }
 
-/// Reads lines such as `12 openat(3</root>, "name", O_RDONLY|O_CLOEXEC) = 4</root/name>`.
+/// Reads lines such as `12 openat(3</folder>, "name", O_RDONLY|O_CLOEXEC) = 4</folder/name>`.
 fn opened(trace: &str) -> Vec<Opened> {
     let call = |line: &str| {
         let (_, call) = line.split_once("open")?;

@@ -102,11 +102,8 @@ impl Images {
         self.build_on_engine(order, &prepared, &keyed, audience)
             .await?;
         let auth = self.registry.engine_auth(host(&keyed)).await?;
-        let said = self.engine.push(&keyed, &auth, audience).await?;
+        self.engine.push(&keyed, &auth, audience).await?;
         let built = self.tag_as_wanted(&prepared, &keyed).await?;
-        if said.is_some_and(|said| said != built.digest) {
-            return Err(moved(&keyed));
-        }
         if !pushed_bases.is_empty() {
             // The next deploy finds these bases in the registry, and looks for the key that this makes.
             let mut bases = prepared.base_digests();
@@ -340,12 +337,21 @@ impl Images {
         self.engine.build(&what, &query, context, audience).await
     }
 
+    /// Gives the image under the key the tag that the stack pulls, and proves it.
+    ///
+    /// A key names content: when another deploy pushes the same content meanwhile, either image is the right one, as long as
+    /// both tags name the same.
     async fn tag_as_wanted(&self, prepared: &Prepared, keyed: &Reference) -> Result<Built, Fault> {
-        let digest = self.registry.retag(keyed, &prepared.wanted).await?;
-        if self.registry.digest(&prepared.wanted).await? == Some(digest.clone()) {
-            Ok(Built { digest })
-        } else {
-            Err(moved(&prepared.wanted))
+        let tagged = self.registry.retag(keyed, &prepared.wanted).await?;
+        let (by_key, by_tag) = try_join(
+            self.registry.digest(keyed),
+            self.registry.digest(&prepared.wanted),
+        )
+        .await?;
+        let same = |digest: &Digest| *digest == tagged || by_key.as_ref() == Some(digest);
+        match by_tag.filter(same) {
+            Some(digest) => Ok(Built { digest }),
+            None => Err(moved(&prepared.wanted)),
         }
     }
 }

@@ -215,14 +215,31 @@ pub(super) fn failed(step: Step, function: Option<FunctionName>, fault: Fault) -
         output,
         retryable,
     } = fault;
+    let skipped = output.len().saturating_sub(OUTPUT_LINES);
     Failed {
         step,
         function,
         kind,
-        message,
+        message: cut(&message, MESSAGE_MAX),
         hint,
-        output,
+        output: output[skipped..]
+            .iter()
+            .map(|line| cut(line, LINE_MAX))
+            .collect(),
         retryable,
+    }
+}
+
+/// The longest message that is recorded, in characters.
+const MESSAGE_MAX: usize = 16_384;
+/// The last lines of output that are recorded, and the characters of each.
+const OUTPUT_LINES: usize = 40;
+const LINE_MAX: usize = 400;
+
+fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -296,14 +313,9 @@ impl<W: World> Run<'_, W> {
             .expect("a merge belongs to a deploy")
             .request;
         let base = survey::base_ownership(ledger.facts(), request.base.as_ref())?;
-        let (outcome, merged) = survey::merged(
-            self.artifact,
-            self.registries,
-            &request.options,
-            &base,
-            &current,
-        )
-        .map_err(StepEnd::fault(Step::Merge))?;
+        let (outcome, merged) =
+            survey::merged(self.artifact, self.registries, request, &base, &current)
+                .map_err(StepEnd::fault(Step::Merge))?;
         self.record(ledger, vec![Command::Merge(merged)])?;
         Ok(Publication {
             files: outcome.texts,

@@ -117,7 +117,7 @@ async fn survey_all<W: World>(
     };
     plan.current = world.config().await.map_err(StepEnd::fault(Step::Merge))?;
     let (outcome, merged) =
-        survey::merged(artifact, registries, options, &ownership, &plan.current)
+        survey::merged(artifact, registries, request, &ownership, &plan.current)
             .map_err(StepEnd::fault(Step::Merge))?;
     plan.texts = outcome.texts;
     let functions = merged.images.iter().cloned().collect();

@@ -7,10 +7,10 @@ use journal::Facts;
 use super::ledger::{LedgerError, typed};
 use super::world::{ConfigTexts, Fault, ImageOrder};
 use crate::compat::{Observation, stack_version};
-use crate::contract::{FunctionName, Violation, render_violations};
+use crate::contract::{FunctionName, Violation};
 use crate::image::{Reference, Registries};
 use crate::load::{Artifact, LoadedEntry};
-use crate::machine::{Base, Event, FailureKind, Merged, Options};
+use crate::machine::{Base, Event, FailureKind, Merged, Options, Requested};
 use crate::merge::{
     self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions,
     MergeOutcome, SourceKey,
@@ -48,11 +48,11 @@ pub(super) fn base_ownership(
 pub(super) fn merged(
     artifact: &Artifact,
     registries: &Registries,
-    options: &Options,
+    request: &Requested,
     base: &BaseOwnership,
     current: &ConfigTexts,
 ) -> Result<(MergeOutcome, Merged), Fault> {
-    let trees = ConfigTrees::parse("the output directory", current.clone(), &Limits::default())
+    let trees = ConfigTrees::parse(&request.out, current.clone(), &Limits::default())
         .map_err(|violations| contract_fault(&violations))?;
     let entries: Vec<EntryConfig> = artifact
         .entries
@@ -73,7 +73,7 @@ pub(super) fn merged(
         .map(|owed| (owed.image.clone(), for_stack(registries, &owed.image)))
         .collect();
     let merge_options = MergeOptions {
-        prune: options.prune,
+        prune: request.options.prune,
         image_rewrites,
     };
     let outcome = merge::merge(&trees, &entries, base, &merge_options)
@@ -160,10 +160,15 @@ fn for_stack(registries: &Registries, image: &str) -> String {
 }
 
 /// Violations that only the merge can find end the attempt as a breach of the payload contract.
+///
+/// They are recorded, so they name places and show no source line: a line of the output directory may hold a secret.
 fn contract_fault(violations: &[Violation]) -> Fault {
+    let lines = violations
+        .iter()
+        .map(|violation| format!("{}: {}", violation.place, violation.message));
     Fault {
         kind: FailureKind::Payload,
-        message: render_violations(violations),
+        message: lines.collect::<Vec<_>>().join("\n"),
         hint: violations
             .iter()
             .find_map(|violation| violation.hint.clone()),

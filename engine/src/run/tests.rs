@@ -653,3 +653,28 @@ fn opening_a_journal_reads_its_latest_deploy_only() {
     assert!(matches!(&facts[0].event, Event::Requested(requested) if requested.base.is_some()));
     assert!(Path::new(&disk.folder.path()).exists());
 }
+
+#[test]
+fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    let broken = "functions:\n  x: {environment: {KEY: canary-7}\n";
+    target
+        .truth
+        .config
+        .insert(ConfigFile::Functions, broken.to_owned());
+    let ended = target.run(&disk.load(), &[], None);
+    let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(failed.kind, FailureKind::Payload);
+    assert!(
+        failed.message.contains("/out/functions.yml:"),
+        "{}",
+        failed.message
+    );
+    let facts = journal::scan(&target.store, 1)
+        .map(|fact| String::from_utf8(fact.unwrap().payload).unwrap());
+    assert!(!facts.collect::<String>().contains("canary-7"));
+    assert_eq!(target.truth.mutations, 0);
+}

@@ -129,7 +129,7 @@ fn an_artifact_that_has_changed_is_not_resumed() {
         .dockerfile("alpha", "FROM esb-lambda-base:latest\nRUN true\n");
     let refused = rig.run(&["resume"]).ended(5);
     refused.said("has changed since the deploy was asked for");
-    refused.said("hint: deploy it as it is: `artifactctl deploy --artifact");
+    refused.said("hint: deploy it as it is with `artifactctl deploy --artifact");
     assert_eq!(rig.latest().kinds(), facts, "nothing is recorded of it");
 }
 

@@ -72,7 +72,7 @@ fn a_registry_that_is_down_is_an_error_that_can_be_gone_on_from() {
         9,
         &[
             "cannot ask the registry",
-            "start the registry at",
+            "see that the registry",
             &stack.host_registry(),
         ],
     );
@@ -123,7 +123,7 @@ fn a_journal_directory_that_cannot_be_written_is_an_error_before_anything_happen
 #[rstest]
 #[case::named(
     r#"{"actor":"ops","pid":4711,"host":"here","boot_id":"b","since":"2026-02-20T00:00:00Z","deploy":null}"#,
-    "target `esb-dev/dev` is held by ops (process 4711 on here) since 2026-02-20T00:00:00Z"
+    "target `esb-dev/dev` is held by ops (process 4711 on here) since 2026-02-20 00:00:00Z"
 )]
 #[case::unnamed("", "has not written its name into")]
 fn a_target_that_another_process_holds_is_refused_at_once(
@@ -200,7 +200,11 @@ fn a_damaged_journal_is_neither_written_nor_believed(#[case] harm: Harm) {
     assert_failed(&said, 8, &["artifactctl verify"]);
     assert_eq!(said.stdout, "");
     let verified = run(&mut bench.command(&["verify"]));
-    assert_failed(&verified, 8, &["import the last export"]);
+    assert_failed(
+        &verified,
+        8,
+        &["`artifactctl import FILE --journal DIR` makes another"],
+    );
     assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
     assert_eq!(contents(&bench.out()), before);
 }

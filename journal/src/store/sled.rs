@@ -419,8 +419,11 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
     match error {
         Error::Io(source) if source.to_string().starts_with(LOCKED) => StoreError::Busy { path },
         Error::Io(source) => StoreError::Io { path, source },
-        error @ Error::Corruption { .. } => {
-            Damage::at(sequence, What::Storage(error.to_string())).into()
+        // Where it is, sled says by an offset into its log, if at all.
+        Error::Corruption { at, .. } => {
+            let place = at.map(|at| format!(" at {at:?}")).unwrap_or_default();
+            let text = format!("a part of its log does not have its checksum{place}");
+            Damage::at(sequence, What::Storage(text)).into()
         }
         error
         @ (Error::CollectionNotFound(_) | Error::Unsupported(_) | Error::ReportableBug(_)) => {

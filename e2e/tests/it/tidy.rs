@@ -255,7 +255,9 @@ fn the_readme_and_the_check_of_a_change_run_the_same_commands() {
     let commands: Vec<&str> = block
         .lines()
         .map(|line| line.split('#').next().unwrap().trim())
+        .filter(|command| !command.is_empty())
         .collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
     assert!(commands.contains(&"cargo test --workspace"), "{commands:?}");
     for command in commands {
         let step = format!("step {command}");

@@ -95,7 +95,7 @@ pub(super) enum End {
 }
 
 /// Whether one part of a path pattern (also `[a-z]`, `[^a-z]`) matches a part of a path; none when the pattern is malformed.
-pub(super) fn part(pattern: &str, text: &str) -> Option<bool> {
+pub fn part(pattern: &str, text: &str) -> Option<bool> {
     let mut tokens = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {

@@ -16,6 +16,7 @@ mod sources;
 
 pub use dockerfile::{DockerfileError, DockerfileWarning, RewriteContext, Rewritten, rewrite};
 pub use explain::explain;
+pub use glob::part as glob_part;
 pub use key::{ContentKey, InputContent, InputFile, KeyInputs, content_key, key_tag};
 pub use reference::{Reference, ReferenceError, ReferencePart};
 pub use registries::{Registries, RegistryError};

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::{Arg, CommandFactory};
 
-use crate::args::Args;
+use crate::applier;
+use crate::esb;
 use crate::output::Type;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
@@ -84,17 +85,11 @@ fn row(arg: &Arg) -> String {
     format!("| `{written}` | {needed} | {help} |\n")
 }
 
-#[test]
-fn the_documented_commands_are_those_of_the_declarations() {
-    let tool = Args::command();
+/// The commands of a program, each with its arguments.
+fn sections(program: &clap::Command) -> String {
     let mut found = Vec::new();
-    commands(&tool, "artifactctl", &mut found);
-    let mut made = String::from(
-        "\nFlags of every command:\n\n| flag | needed | what it is |\n|---|---|---|\n",
-    );
-    for arg in tool.get_arguments().filter(|arg| arg.is_global_set()) {
-        made.push_str(&row(arg));
-    }
+    commands(program, program.get_name(), &mut found);
+    let mut made = String::new();
     for (words, command) in found {
         let about = command.get_about().map(ToString::to_string);
         write!(made, "\n### `{words}`\n\n{}.\n", about.unwrap_or_default()).unwrap();
@@ -107,7 +102,21 @@ fn the_documented_commands_are_those_of_the_declarations() {
         }
     }
     made.push('\n');
+    made
+}
+
+#[test]
+fn the_documented_commands_are_those_of_the_declarations() {
+    let tool = applier::args::Args::command();
+    let mut made = String::from(
+        "\nFlags of every command:\n\n| flag | needed | what it is |\n|---|---|---|\n",
+    );
+    for arg in tool.get_arguments().filter(|arg| arg.is_global_set()) {
+        made.push_str(&row(arg));
+    }
+    made.push_str(&sections(&tool));
     check("commands", &made);
+    check("esb", &sections(&esb::args::Args::command()));
 }
 
 #[test]

@@ -33,6 +33,15 @@ fn help_is_written_to_standard_output(#[case] command: &[&str]) {
     Machine::fresh().snapshot(&name, &args);
 }
 
+#[rstest]
+#[case::all("esb", &[])]
+#[case::artifact("esb-artifact", &["artifact"])]
+#[case::artifact_apply("esb-artifact-apply", &["artifact", "apply"])]
+fn help_of_esb_is_written_to_standard_output(#[case] name: &str, #[case] command: &[&str]) {
+    let args = [command, &["--help"]].concat();
+    Machine::fresh().esb_snapshot(&format!("help-{name}"), &args);
+}
+
 #[test]
 fn every_command_has_a_snapshot_of_its_help() {
     let help = Machine::fresh().run(&["--help"]).stdout;

@@ -11,6 +11,11 @@ use tempfile::TempDir;
 /// The target of the frozen journals and of the demo artifact.
 pub(crate) const TARGET: &str = "esb-dev/dev";
 
+/// A program: its name, and where it is.
+pub(crate) type Program = (&'static str, &'static str);
+pub(crate) const ARTIFACTCTL: Program = ("artifactctl", env!("CARGO_BIN_EXE_artifactctl"));
+pub(crate) const ESB: Program = ("esb", env!("CARGO_BIN_EXE_esb"));
+
 /// What a command wrote and how it ended.
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -77,9 +82,14 @@ impl Machine {
         "artifact/artifact.yml"
     }
 
-    /// A command that is about to run. No engine answers it.
+    /// A command of `artifactctl` that is about to run. No engine answers it.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_artifactctl"));
+        self.command_of(ARTIFACTCTL, args)
+    }
+
+    /// The same of either program.
+    pub(crate) fn command_of(&self, program: Program, args: &[&str]) -> Command {
+        let mut command = Command::new(program.1);
         command
             .args(args)
             .env_clear()
@@ -92,7 +102,12 @@ impl Machine {
         command
     }
 
-    /// Runs a command.
+    /// Runs a command of `esb`.
+    pub(crate) fn esb(&self, args: &[&str]) -> Ran {
+        self.ran(self.command_of(ESB, args).output().unwrap())
+    }
+
+    /// Runs a command of `artifactctl`.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.ran(self.command(args).output().unwrap())
     }
@@ -117,10 +132,19 @@ impl Machine {
     pub(crate) fn snapshot(&self, name: &str, args: &[&str]) {
         snapshot(name, args, &self.run(args));
     }
+
+    /// The same for a command of `esb`.
+    pub(crate) fn esb_snapshot(&self, name: &str, args: &[&str]) {
+        snapshot_of(ESB, name, args, &self.esb(args));
+    }
 }
 
 /// Compares a run with a snapshot of standard output, standard error and exit code.
 pub(crate) fn snapshot(name: &str, args: &[&str], ran: &Ran) {
+    snapshot_of(ARTIFACTCTL, name, args, ran);
+}
+
+fn snapshot_of((program, _): Program, name: &str, args: &[&str], ran: &Ran) {
     let quoted: Vec<String> = args
         .iter()
         .map(|arg| {
@@ -132,7 +156,7 @@ pub(crate) fn snapshot(name: &str, args: &[&str], ran: &Ran) {
         })
         .collect();
     let text = format!(
-        "$ artifactctl {}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
+        "$ {program} {}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
         quoted.join(" "),
         ran.code,
         ran.stdout,

@@ -8,12 +8,14 @@ use journal::exchange::{self, ExportError, ImportError, LineProblem};
 use journal::{AppendError, ImportIntoError, Journal};
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::{Export, Global, Import};
+use crate::applier::args::{Export, Import};
+use crate::applier::target;
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::identity;
 use crate::output::{Output, Type};
+use crate::program::Ended;
 use crate::report::counted;
-use crate::{identity, target};
 
 /// Writes the journal to standard output.
 pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {

@@ -3,8 +3,8 @@
 use journal::{Fact, Facts, StoreError};
 use uuid::Uuid;
 
+use crate::applier::target::store_failure;
 use crate::failure::{Failure, Kind};
-use crate::target::store_failure;
 
 /// Fewest hexadecimal digits that stand for a deploy.
 const DIGITS_MIN: usize = 4;

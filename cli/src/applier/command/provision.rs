@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use engine::docker::{Limits, connect, provision};
 
-use crate::Ended;
-use crate::args::Provision;
+use crate::applier::args::Provision;
+use crate::applier::prepare::compose_call;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
-use crate::prepare::compose_call;
+use crate::program::Ended;
 use crate::report::talk;
 
 /// Provisions.

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use engine::load::{self, SyncOutcome};
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::Manifest;
+use crate::applier::args::Manifest;
+use crate::applier::prepare::load_failure;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
-use crate::prepare::load_failure;
+use crate::program::Ended;
 
 /// Runs the subcommand.
 pub(crate) fn run(manifest: &Manifest, output: &Output) -> Ended {

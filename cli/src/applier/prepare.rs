@@ -13,7 +13,7 @@ use engine::machine::{ComposeCall, Options, Requested};
 use engine::run::Fault;
 use journal::StreamId;
 
-use crate::args::{Compose, Request};
+use crate::applier::args::{Compose, Request};
 use crate::failure::{Failure, Kind};
 use crate::report;
 

@@ -8,12 +8,13 @@ use engine::merge::ConfigFile;
 use engine::run::{Plan, PlanError, plan};
 use journal::Facts;
 
-use crate::Ended;
-use crate::args::{Global, Request};
+use crate::applier::args::Request;
+use crate::applier::{prepare, target};
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
+use crate::program::Ended;
 use crate::report::image_line;
-use crate::{prepare, target};
 
 /// Makes a plan and shows it.
 pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &Output) -> Ended {

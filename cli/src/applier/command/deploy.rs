@@ -10,14 +10,16 @@ use engine::run::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::Ended;
-use crate::args::{Acting, Deploy, Global};
+use crate::applier::args::{Acting, Deploy};
+use crate::applier::prepare::{self, Prepared};
+use crate::applier::target;
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity::{self, SystemStamp, TOOL};
 use crate::output::{Output, Type};
-use crate::prepare::{self, Prepared};
+use crate::program::Ended;
 use crate::report::Reporter;
-use crate::{signals, target};
+use crate::signals;
 
 /// Deploys, or goes on with the unfinished deploy of the same request.
 pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {

@@ -8,13 +8,14 @@ use engine::views::summarise;
 use journal::Fact;
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::{Global, Show};
-use crate::at::At;
-use crate::command::history::against;
+use crate::applier::args::Show;
+use crate::applier::at::At;
+use crate::applier::command::history::against;
+use crate::applier::{deploys, target};
+use crate::args::Global;
 use crate::output::{Output, Type};
+use crate::program::Ended;
 use crate::report::words;
-use crate::{deploys, target};
 
 /// A fact as JSON output shows it: the whole envelope, and the payload as it is stored.
 #[derive(Serialize)]

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use engine::views::{Summary, summarise};
 use journal::Facts;
 
-use crate::Ended;
-use crate::args::{Global, History};
-use crate::at::At;
+use crate::applier::args::History;
+use crate::applier::at::At;
+use crate::applier::{deploys, target};
+use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{Output, Type};
+use crate::program::Ended;
 use crate::report::short;
-use crate::{deploys, target};
 
 /// Lists deploys, newest first.
 pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {

@@ -6,12 +6,13 @@ use engine::machine::Deploy;
 use engine::run::latest_state;
 use journal::StreamId;
 
-use crate::Ended;
-use crate::args::{Global, Resume};
-use crate::command::deploy;
+use crate::applier::args::Resume;
+use crate::applier::command::deploy;
+use crate::applier::{prepare, target};
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::{prepare, target};
+use crate::program::Ended;
 
 /// Resumes.
 pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {

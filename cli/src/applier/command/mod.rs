@@ -14,18 +14,16 @@ mod show;
 mod status;
 mod verify;
 
-use crate::Ended;
-use crate::args::{Args, Command};
+use crate::applier::args::{Args, Command, Deploy};
+use crate::args::Global;
 use crate::output::Output;
+use crate::program::Ended;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
     let global = &args.global;
     match &args.command {
-        Command::Deploy(deploy) if deploy.dry_run => {
-            plan::run(global, &deploy.request, false, output)
-        }
-        Command::Deploy(deploy) => deploy::run(global, deploy, output),
+        Command::Deploy(deploy) => apply(global, deploy, output),
         Command::Plan(plan) => plan::run(global, &plan.request, plan.exit_code, output),
         Command::Resume(resume) => resume::run(global, resume, output),
         Command::Abandon(abandon) => abandon::run(global, abandon, output),
@@ -39,5 +37,14 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
         Command::Completions { shell } => completions::run(*shell),
+    }
+}
+
+/// Applies an artifact, or shows what that would do: the one way in for every program that does.
+pub(crate) fn apply(global: &Global, deploy: &Deploy, output: &Output) -> Ended {
+    if deploy.dry_run {
+        plan::run(global, &deploy.request, false, output)
+    } else {
+        deploy::run(global, deploy, output)
     }
 }

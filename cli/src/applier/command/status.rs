@@ -11,12 +11,13 @@ use engine::views::{Status as DeployStatus, summarise};
 use journal::{Facts, Holder, StreamId};
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::{Global, Status};
-use crate::at::At;
+use crate::applier::args::Status;
+use crate::applier::at::At;
+use crate::applier::{deploys, target};
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
-use crate::{deploys, target};
+use crate::program::Ended;
 
 #[derive(Serialize)]
 struct TargetStatus {

@@ -3,8 +3,8 @@
 use journal::{Fact, Facts, Head, Kept, StoreError, StreamId};
 use uuid::Uuid;
 
+use crate::applier::target;
 use crate::failure::{Failure, Kind};
-use crate::target;
 
 /// The facts up to one of them. What is appended meanwhile does not show.
 pub(crate) struct At<'a> {

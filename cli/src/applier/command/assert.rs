@@ -7,11 +7,12 @@ use engine::machine::Event;
 use engine::views::{Mismatch, Pattern};
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::{Assert, Global};
+use crate::applier::args::Assert;
+use crate::applier::{deploys, target};
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
-use crate::{deploys, target};
+use crate::program::Ended;
 
 #[derive(Serialize)]
 struct Comparison<'a> {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::Ended;
-use crate::args::Args;
+use crate::applier::args::Args;
 use crate::output::Output;
+use crate::program::Ended;
 
 /// Prints the script.
 pub(crate) fn run(shell: Shell) -> Ended {

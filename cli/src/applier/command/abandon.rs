@@ -7,12 +7,13 @@ use engine::run::{Author, Ledger};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::Ended;
-use crate::args::{Abandon, Global};
-use crate::command::resume;
+use crate::applier::args::Abandon;
+use crate::applier::command::resume;
+use crate::applier::target;
+use crate::args::Global;
 use crate::identity::{self, SystemStamp, TOOL};
 use crate::output::{Output, Type};
-use crate::target;
+use crate::program::Ended;
 
 #[derive(Serialize)]
 struct Abandoned {

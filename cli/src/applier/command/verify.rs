@@ -7,12 +7,13 @@ use engine::run::{deploy_facts, fold};
 use journal::{Damage, Facts, Head, Journal, ReadError, StoreError, StreamId, VerifyReport, chain};
 use serde::Serialize;
 
-use crate::Ended;
-use crate::args::{Global, Verify};
+use crate::applier::args::Verify;
+use crate::applier::target;
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
+use crate::program::Ended;
 use crate::report::counted;
-use crate::target;
 
 #[derive(Serialize)]
 struct Verified {

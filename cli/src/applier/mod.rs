@@ -1,0 +1,20 @@
+//! `artifactctl`: deploys artifacts, and reads the journal of what was deployed.
+//!
+//! What `esb` deploys goes through here as well. The other way is closed: nothing in this room knows of the producer.
+
+pub(crate) mod args;
+pub(crate) mod at;
+pub(crate) mod command;
+pub(crate) mod deploys;
+pub(crate) mod prepare;
+pub(crate) mod target;
+
+use std::process::ExitCode;
+
+use crate::applier::args::Args;
+use crate::program;
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> ExitCode {
+    program::main(|args: &Args| &args.global, command::run)
+}

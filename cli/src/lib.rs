@@ -1,0 +1,28 @@
+//! How a person speaks to it: two programs over one engine.
+//!
+//! [`artifactctl`] applies artifacts (room `applier`), [`esb`] also makes them. What both say is in one place: flags of every
+//! command, output, failures with their exit codes, talk, signals, who acts. The applier never reaches what makes artifacts.
+
+mod applier;
+mod args;
+#[cfg(test)]
+mod documented;
+mod esb;
+mod failure;
+mod identity;
+mod output;
+mod program;
+mod report;
+mod signals;
+
+use std::process::ExitCode;
+
+/// Runs `artifactctl` with the arguments of this process.
+pub fn artifactctl() -> ExitCode {
+    applier::main()
+}
+
+/// Runs `esb` with the arguments of this process.
+pub fn esb() -> ExitCode {
+    esb::main()
+}

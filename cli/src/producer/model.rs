@@ -1,0 +1,374 @@
+//! What a template asks for, with nothing left to resolve.
+//!
+//! Here: the data between the two halves of the producer. Every value is typed and checked, no intrinsic function is left, and
+//! no value of a `NoEcho` parameter has a way in. Not here: reading a template (`sam`), files and Dockerfiles.
+//!
+//! Lists are sorted by logical id, so that one template gives one model.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::contract::{FunctionName, SourceTemplate};
+use serde::Serialize;
+
+/// Everything that one template asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct App {
+    /// Where it came from, as the manifest says it: path, digest, and the parameters that were given, without `NoEcho` ones.
+    pub(crate) source: SourceTemplate,
+    /// Names under which the stack needs secrets: those of [`EnvValue::Secret`]. They belong in `required_secret_env`.
+    pub(crate) required_secrets: BTreeSet<String>,
+    /// Functions; no two have one name.
+    pub(crate) functions: Vec<Function>,
+    /// Layers; no two have one name.
+    pub(crate) layers: Vec<Layer>,
+    /// `DynamoDB` tables; no two have one name.
+    pub(crate) tables: Vec<Table>,
+    /// S3 buckets; no two have one name.
+    pub(crate) buckets: Vec<Bucket>,
+}
+
+/// A path as the template says it: absolute, or relative to the template's folder. Not empty, no URL, no control characters,
+/// `/` as separator; nothing is known about the file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub(crate) struct LocalPath(pub(super) String);
+
+impl LocalPath {
+    /// The path as written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Function {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// Its name in the stack: `FunctionName`, else the logical id.
+    pub(crate) name: FunctionName,
+    /// Line of the template in which its logical id stands, from 1; for messages about its files.
+    pub(crate) line: u32,
+    /// What runs.
+    pub(crate) package: Package,
+    /// The processor it is built for.
+    pub(crate) architecture: Architecture,
+    /// Seconds a call may take; none when the template is silent (the stack's default).
+    pub(crate) timeout_s: Option<u32>,
+    /// Megabytes of memory; none when the template is silent.
+    pub(crate) memory_mb: Option<u32>,
+    /// Megabytes of `/tmp`; none when the template is silent.
+    pub(crate) ephemeral_storage_mb: Option<u32>,
+    /// Variables of its environment.
+    pub(crate) environment: BTreeMap<String, EnvValue>,
+    /// Logical ids of [`App::layers`], the lowest first: a later layer covers an earlier one. Zip functions only.
+    pub(crate) layers: Vec<String>,
+    /// Paths by which the gateway calls it, in the order of their event's logical id; ANY is expanded.
+    pub(crate) routes: Vec<Route>,
+    /// Times at which it is called.
+    pub(crate) schedules: Vec<Schedule>,
+    /// How many may run at once.
+    pub(crate) scaling: Scaling,
+    /// A folder to be copied to `functions/<name>/hooks` (`Metadata.EsbHooks`).
+    pub(crate) hooks: Option<LocalPath>,
+}
+
+/// What a function is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum Package {
+    /// Code that runs on a runtime.
+    Zip {
+        /// The runtime.
+        runtime: Runtime,
+        /// The handler; `bootstrap` for a provided runtime without one.
+        handler: String,
+        /// The code.
+        code: Code,
+    },
+    /// A container image.
+    Image {
+        /// Where it comes from.
+        source: ImageSource,
+        /// What the template changes about it.
+        config: ImageConfig,
+    },
+}
+
+/// The code of a zip function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum Code {
+    /// A folder, zip file or jar file.
+    Path(LocalPath),
+    /// The text itself, and the name of the file it belongs in (`index.py`, `index.js`).
+    Inline {
+        /// `index.py` or `index.js`.
+        file: String,
+        /// Its text.
+        text: String,
+    },
+}
+
+/// A runtime of zip functions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Runtime {
+    /// As the template says it: `python3.12`.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) family: Family,
+    /// What follows the family: `3.12`, `20.x`, `21`, `al2023`.
+    pub(crate) version: String,
+}
+
+/// Families of runtimes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) enum Family {
+    /// `python3.x`.
+    Python,
+    /// `nodejsN.x`.
+    Nodejs,
+    /// `javaN`, `java8.al2`.
+    Java,
+    /// `provided.al2`, `provided.al2023`: an executable `bootstrap`.
+    Provided,
+}
+
+/// Where the image of a function comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum ImageSource {
+    /// A reference.
+    Uri(String),
+    /// The function's `Metadata`: a Dockerfile of its own.
+    Dockerfile {
+        /// `DockerContext`.
+        context: LocalPath,
+        /// `Dockerfile`, relative to the context; `Dockerfile` when the template is silent.
+        dockerfile: LocalPath,
+        /// `DockerBuildTarget`.
+        target: Option<String>,
+        /// `DockerBuildArgs`.
+        args: BTreeMap<String, String>,
+    },
+}
+
+/// `ImageConfig`: what the template changes about an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct ImageConfig {
+    /// `Command`; none when the template is silent.
+    pub(crate) command: Option<Vec<String>>,
+    /// `EntryPoint`; none when the template is silent.
+    pub(crate) entry_point: Option<Vec<String>>,
+    /// `WorkingDirectory`.
+    pub(crate) working_directory: Option<String>,
+}
+
+/// A processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) enum Architecture {
+    /// `x86_64`, `linux/amd64`.
+    X86_64,
+    /// `arm64`, `linux/arm64`.
+    Arm64,
+}
+
+/// The value of a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum EnvValue {
+    /// A text; no secret had a part in it.
+    Text(String),
+    /// The value of a `NoEcho` parameter: the name under which the stack knows it (docs/adr/0007).
+    Secret(String),
+}
+
+/// One path of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Route {
+    /// Path with `{name}` and `{name+}` segments; begins with `/`.
+    pub(crate) path: String,
+    /// Method; never ANY.
+    pub(crate) method: Method,
+}
+
+/// A method of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Method {
+    Delete,
+    Get,
+    Head,
+    Options,
+    Patch,
+    Post,
+    Put,
+}
+
+/// Calls at times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Schedule {
+    /// `Name`, else the function's name, `-` and the event's logical id.
+    pub(crate) name: String,
+    /// `rate(…)`, `cron(…)` or `at(…)`, as written.
+    pub(crate) expression: String,
+    /// `ScheduleExpressionTimezone` of a `ScheduleV2`.
+    pub(crate) timezone: Option<String>,
+    /// The event that the function gets.
+    pub(crate) input: Option<String>,
+    /// Whether it runs.
+    pub(crate) enabled: bool,
+    /// What it is for.
+    pub(crate) description: Option<String>,
+}
+
+/// How many of a function may run at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Scaling {
+    /// `ReservedConcurrentExecutions`: at most.
+    pub(crate) reserved: Option<u32>,
+    /// `ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions`: at least.
+    pub(crate) provisioned: Option<u32>,
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Layer {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// `LayerName`, else the logical id; a part of paths, as a function's name is.
+    pub(crate) name: FunctionName,
+    /// Line of the template in which its logical id stands, from 1.
+    pub(crate) line: u32,
+    /// A folder or zip file.
+    pub(crate) content: LocalPath,
+    /// `CompatibleRuntimes`, as written.
+    pub(crate) runtimes: Vec<String>,
+    /// `CompatibleArchitectures`.
+    pub(crate) architectures: Vec<Architecture>,
+}
+
+/// One `DynamoDB` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Table {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// `TableName`, else the logical id.
+    pub(crate) name: String,
+    /// Types of the attributes that keys name, by attribute.
+    pub(crate) attributes: BTreeMap<String, AttributeType>,
+    /// Its own keys.
+    pub(crate) keys: Keys,
+    /// `GlobalSecondaryIndexes`, in the template's order.
+    pub(crate) global_indexes: Vec<Index>,
+    /// `LocalSecondaryIndexes`, in the template's order.
+    pub(crate) local_indexes: Vec<Index>,
+    /// Who pays for reads and writes.
+    pub(crate) billing: Billing,
+    /// `StreamViewType`; none without a stream.
+    pub(crate) stream: Option<StreamView>,
+    /// Attribute that holds the time an item ends at; none when items stay.
+    pub(crate) ttl_attribute: Option<String>,
+}
+
+/// Type of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) enum AttributeType {
+    /// A string.
+    S,
+    /// A number.
+    N,
+    /// Bytes.
+    B,
+}
+
+/// A key schema; both attributes are in [`Table::attributes`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Keys {
+    /// `HASH`.
+    pub(crate) hash: String,
+    /// `RANGE`.
+    pub(crate) range: Option<String>,
+}
+
+/// A secondary index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Index {
+    /// `IndexName`.
+    pub(crate) name: String,
+    /// Its keys.
+    pub(crate) keys: Keys,
+    /// What is copied into it.
+    pub(crate) projection: Projection,
+    /// Units of a global index of a table with provisioned billing.
+    pub(crate) throughput: Option<Throughput>,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum Projection {
+    /// Every attribute.
+    All,
+    /// Keys only.
+    KeysOnly,
+    /// Keys and these.
+    Include(Vec<String>),
+}
+
+/// How a table is billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) enum Billing {
+    /// `PAY_PER_REQUEST`.
+    PayPerRequest,
+    /// `PROVISIONED`.
+    Provisioned(Throughput),
+}
+
+/// `ProvisionedThroughput`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Throughput {
+    /// `ReadCapacityUnits`, at least 1.
+    pub(crate) read: u64,
+    /// `WriteCapacityUnits`, at least 1.
+    pub(crate) write: u64,
+}
+
+/// What a stream holds of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum StreamView {
+    KeysOnly,
+    NewAndOldImages,
+    NewImage,
+    OldImage,
+}
+
+/// One S3 bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Bucket {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// `BucketName`, else the logical id in lower case.
+    pub(crate) name: String,
+    /// Whether old versions of objects are kept.
+    pub(crate) versioned: bool,
+    /// `LifecycleConfiguration.Rules`, in the template's order.
+    pub(crate) lifecycle: Vec<LifecycleRule>,
+}
+
+/// When objects of a bucket end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LifecycleRule {
+    /// `Id`.
+    pub(crate) id: Option<String>,
+    /// `Status`.
+    pub(crate) enabled: bool,
+    /// Objects whose key begins with it; none means all.
+    pub(crate) prefix: Option<String>,
+    /// `ExpirationInDays`.
+    pub(crate) expiration_days: Option<u32>,
+    /// `ExpirationDate`, as written.
+    pub(crate) expiration_date: Option<String>,
+    /// Days after which an old version ends.
+    pub(crate) noncurrent_days: Option<u32>,
+    /// Days after which an upload that was begun ends.
+    pub(crate) abort_upload_days: Option<u32>,
+}

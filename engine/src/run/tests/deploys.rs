@@ -1,0 +1,204 @@
+//! Deploys one by one: what is recorded, what is changed, what is left alone.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use journal::Facts;
+
+use super::inputs::{OnDisk, truth};
+use super::rig::{Ended, MortalStore, Target, applied, process};
+use crate::machine::{FailureKind, ImageSource, Stage};
+use crate::merge::ConfigFile;
+use crate::run::ledger::{Author, Ledger, latest_state};
+use crate::run::simulated::{Mishap, SimulatedWorld};
+use crate::run::{Adopted, Interrupts, Outcome};
+
+#[test]
+fn a_deploy_is_the_documented_sequence() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let mut target = Target::new(truth("1.4.2"));
+    assert!(applied(&target.run(&disk.load(), &[], None)));
+    let expected = [
+        "Requested",
+        "Observed",
+        "CompatChecked",
+        "Merged",
+        "ImageBuilt",
+        "ImageBuilt",
+        "Applied",
+    ];
+    assert_eq!(target.kinds(), expected);
+    assert!(
+        target.truth.config[&ConfigFile::Routing].contains("/seed"),
+        "seeds of others stay"
+    );
+    assert!(target.truth.config[&ConfigFile::Routing].contains("/a"));
+}
+
+#[test]
+fn a_second_deploy_of_the_same_changes_nothing() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let mut target = Target::new(truth("1.4.2"));
+    target.settle(&disk.load());
+    let before = target.truth.clone();
+    assert!(applied(&target.run(&disk.load(), &[], None)));
+    assert_eq!(target.truth, before);
+    assert_eq!(
+        target.kinds()[7..],
+        [
+            "Requested",
+            "Observed",
+            "CompatChecked",
+            "Merged",
+            "ImageBuilt",
+            "ImageBuilt",
+            "Applied"
+        ]
+    );
+}
+
+#[test]
+fn an_incompatible_stack_sees_no_mutating_call() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.3.0"));
+    let ended = target.run(&disk.load(), &[], None);
+    let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(failed.kind, FailureKind::Incompatible);
+    assert!(failed.message.contains("1.3.0"), "{}", failed.message);
+    assert_eq!(target.truth.mutations, 0);
+    assert_eq!(
+        target.kinds(),
+        ["Requested", "Observed", "CompatChecked", "Failed"]
+    );
+}
+
+#[test]
+fn another_artifact_supersedes_the_unfinished_deploy() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    assert!(matches!(
+        target.run(&disk.load(), &[(3, Mishap::Refused)], None),
+        Ended::Rested(_, Outcome::Failed(_))
+    ));
+    disk.write(&["a", "b"]);
+    let ended = target.run(&disk.load(), &[], None);
+    assert!(
+        matches!(
+            ended,
+            Ended::Rested(Adopted::Superseded(_), Outcome::Applied(_))
+        ),
+        "{ended:?}"
+    );
+    let kinds = target.kinds();
+    let abandoned = kinds.iter().position(|kind| kind == "Abandoned").unwrap();
+    assert_eq!(kinds[abandoned + 1], "Requested");
+}
+
+#[test]
+fn what_an_artifact_no_longer_has_goes_away_and_the_rest_stays() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let mut target = Target::new(truth("1.4.2"));
+    target.settle(&disk.load());
+    disk.write(&["a"]);
+    target.settle(&disk.load());
+    let routing = &target.truth.config[&ConfigFile::Routing];
+    assert!(!routing.contains("/b"), "{routing}");
+    assert!(
+        routing.contains("/a") && routing.contains("/seed"),
+        "{routing}"
+    );
+}
+#[test]
+fn an_image_that_an_earlier_attempt_finished_is_reused() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let mut target = Target::new(truth("1.4.2"));
+    // Calls: observe, config, two looks, two builds. The second build kills the process.
+    assert!(matches!(
+        target.run(&disk.load(), &[(5, Mishap::KilledBefore)], None),
+        Ended::Killed
+    ));
+    let built = target.truth.builds.clone();
+    assert_eq!(built.len(), 1);
+    assert!(applied(&target.run(&disk.load(), &[], None)));
+    assert_eq!(
+        target.truth.builds.len(),
+        2,
+        "the finished image is not built again"
+    );
+    let state = latest_state(&target.store).unwrap();
+    let deploy = state.deploy.unwrap();
+    assert!(matches!(deploy.stage, Stage::Applied(_)));
+    assert_eq!(deploy.attempt, 2);
+    assert_eq!(deploy.images[&built[0]].source, ImageSource::Reused);
+}
+
+#[test]
+fn a_first_request_to_stop_ends_at_the_next_step_and_is_resumable() {
+    use futures_util::FutureExt;
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    let world = SimulatedWorld::new(target.truth.clone(), BTreeMap::new());
+    let asked = Interrupts::new(
+        std::future::ready(()).boxed(),
+        std::future::pending().boxed(),
+    );
+    let ended = process(
+        &target.store,
+        &target.stamp,
+        &world,
+        &disk.load(),
+        None,
+        &asked,
+    );
+    let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(failed.kind, FailureKind::Interrupted);
+    target.settle(&disk.load());
+    assert_eq!(target.kinds()[..3], ["Requested", "Failed", "Resumed"]);
+}
+#[test]
+fn opening_a_journal_reads_its_latest_deploy_only() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    for _ in 0..5 {
+        target.settle(&disk.load());
+    }
+    let first_of_latest = target.store.latest_deploys(None, 1).unwrap()[0].0;
+    assert!(first_of_latest > 1, "there is a history before it");
+    let counting = MortalStore::new(&target.store, None);
+    let author = Author {
+        actor: "tester".to_owned(),
+        tool: "test".to_owned(),
+    };
+    let ledger = Ledger::open(&counting, &target.stamp, author).unwrap();
+    assert!(ledger.state().deploy.is_some());
+    assert_eq!(counting.lowest.load(Ordering::Relaxed), first_of_latest);
+}
+
+#[test]
+fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    let broken = "functions:\n  x: {environment: {KEY: canary-7}\n";
+    target
+        .truth
+        .config
+        .insert(ConfigFile::Functions, broken.to_owned());
+    let ended = target.run(&disk.load(), &[], None);
+    let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(failed.kind, FailureKind::Payload);
+    assert!(
+        failed.message.contains("/out/functions.yml:"),
+        "{}",
+        failed.message
+    );
+    let facts = journal::scan(&target.store, 1)
+        .map(|fact| String::from_utf8(fact.unwrap().payload).unwrap());
+    assert!(!facts.collect::<String>().contains("canary-7"));
+    assert_eq!(target.truth.mutations, 0);
+}

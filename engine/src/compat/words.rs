@@ -3,7 +3,7 @@
 use super::finding::{Finding, Grade};
 
 impl Finding {
-    /// Grade, component, found, required and where it was read from, in one line without a period.
+    /// Its grade and its comparison, in one line without a period.
     pub fn sentence(&self) -> String {
         let grade = match self.grade {
             Grade::Pass => "pass",
@@ -11,19 +11,27 @@ impl Finding {
             Grade::Warn => "warn",
             Grade::Fail => "fail",
         };
+        format!("{grade}: {}", self.comparison())
+    }
+
+    /// Component, found, where it was read from and required, in one line without a period.
+    pub fn comparison(&self) -> String {
         let container = self
             .container
             .as_ref()
             .map(|name| format!(" ({name})"))
             .unwrap_or_default();
-        let found = self.found.as_deref().unwrap_or("not observed");
         let source = self
             .source
             .as_ref()
             .map(|source| format!(" from {source}"))
             .unwrap_or_default();
+        let found = match &self.found {
+            Some(found) => format!("found {found}{source}"),
+            None => format!("could not be observed{source}"),
+        };
         format!(
-            "{grade}: {}{container}: found {found}{source}, required {}",
+            "{}{container}: {found}, required {}",
             self.component, self.required
         )
     }

@@ -160,16 +160,27 @@ fn rejected(state: &State) -> Result<Failed, Refusal> {
         .iter()
         .filter(|finding| finding.grade == Grade::Fail)
         .collect();
+    let mut hints: Vec<&str> = Vec::new();
+    for hint in failing.iter().filter_map(|finding| finding.hint.as_deref()) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    let headline = format!(
+        "the stack `{}` cannot take this artifact: {} of {} checks failed",
+        deploy.request.project,
+        failing.len(),
+        checked.findings.len()
+    );
     Ok(Failed {
         step: Step::Check,
         function: None,
         kind: FailureKind::Incompatible,
-        message: failing
-            .iter()
-            .map(|finding| finding.sentence())
+        message: std::iter::once(headline)
+            .chain(failing.iter().map(|finding| finding.comparison()))
             .collect::<Vec<_>>()
             .join("\n"),
-        hint: failing.iter().find_map(|finding| finding.hint.clone()),
+        hint: (!hints.is_empty()).then(|| hints.join("\n")),
         output: Vec::new(),
         retryable: true,
     })

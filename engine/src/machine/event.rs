@@ -244,7 +244,7 @@ pub struct Failed {
     pub kind: FailureKind,
     /// What went wrong, with its causes: one line each, the outermost first.
     pub message: String,
-    /// The next thing to do.
+    /// The next thing to do; one line each where there are several.
     pub hint: Option<String>,
     /// The last lines of a failed build or provisioner; at most 40 lines of 400 characters.
     pub output: Vec<String>,

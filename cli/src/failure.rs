@@ -182,7 +182,8 @@ impl From<Failed> for Failure {
             .unwrap_or_default();
         let mut failure = Self::new(failed.kind.into(), format!("{about}{}", failed.message));
         failure.output = failed.output;
-        failure.hints.extend(failed.hint);
+        let hints = failed.hint.iter().flat_map(|hint| hint.lines());
+        failure.hints.extend(hints.map(str::to_owned));
         failure
     }
 }

@@ -251,10 +251,11 @@ fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
         "checked: {verdict}, {} findings",
         checked.findings.len()
     )];
+    // The live run ends with the failure, which names every failed check.
     let shown = checked
         .findings
         .iter()
-        .filter(|finding| all || finding.grade >= Grade::Warn);
+        .filter(|finding| all || finding.grade == Grade::Warn);
     lines.extend(shown.map(|finding| format!("  {}", finding.sentence())));
     lines
 }
@@ -310,8 +311,11 @@ fn applied_words(applied: &Applied) -> String {
     )
 }
 
-/// The live run ends with the whole failure, so that its fact needs one line there.
+/// The live run ends with the whole failure, so that its fact needs no words there.
 fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
+    if !all {
+        return Vec::new();
+    }
     let about = failed
         .function
         .as_ref()
@@ -319,11 +323,10 @@ fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
     let mut message = failed.message.lines();
     let first = message.next().unwrap_or_default();
     let mut lines = vec![format!("failed{}: {first}", about.unwrap_or_default())];
-    if all {
-        lines.extend(message.map(|line| format!("  {line}")));
-        lines.extend(failed.output.iter().map(|line| format!("  | {line}")));
-        lines.extend(failed.hint.iter().map(|hint| format!("  hint: {hint}")));
-    }
+    lines.extend(message.map(|line| format!("  {line}")));
+    lines.extend(failed.output.iter().map(|line| format!("  | {line}")));
+    let hints = failed.hint.iter().flat_map(|hint| hint.lines());
+    lines.extend(hints.map(|hint| format!("  hint: {hint}")));
     lines
 }
 

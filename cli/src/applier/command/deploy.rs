@@ -18,7 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::identity::{self, SystemStamp, TOOL};
 use crate::output::{Output, Type};
 use crate::program::Ended;
-use crate::report::Reporter;
+use crate::report::{Reporter, talk};
 use crate::signals;
 
 /// Deploys, or goes on with the unfinished deploy of the same request.
@@ -173,6 +173,12 @@ fn report(
                     applied: None,
                 };
                 Output::json(Type::Failed, &body)?;
+            } else {
+                // The head is what a later `verify --head` compares with; it belongs to every end.
+                talk(&format!(
+                    "stopped {} of {target} (attempt {attempt}); journal head {head}",
+                    deploy.id
+                ));
             }
             Err(failure)
         }

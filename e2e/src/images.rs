@@ -3,13 +3,13 @@
 //! Here: a build context in memory and `docker build`, and the images of the stack made with them.
 //! Not here: running them (`stack`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, CommandError};
 use crate::engine::{Engine, LABEL_RUN};
-use crate::packages::{PackageError, Tool};
+use crate::packages::{self, PackageError, Tool};
 use crate::services::{self, ServicesError};
 
 const REGISTRY_SETTINGS: &str = "version: 0.1
@@ -18,6 +18,17 @@ storage:
   filesystem: { rootdirectory: /data }
   delete: { enabled: true }
 http: { addr: \":5000\" }
+";
+
+/// Root and state lie apart from those of any other containerd, and nothing but functions uses it.
+const CONTAINERD_SETTINGS: &str = "version = 2
+root = \"/var/lib/containerd\"
+state = \"/run/containerd\"
+disabled_plugins = [\"io.containerd.grpc.v1.cri\"]
+[grpc]
+address = \"/run/containerd/containerd.sock\"
+[debug]
+level = \"warn\"
 ";
 
 /// Why an image could not be made.
@@ -70,6 +81,14 @@ impl Context {
     pub fn add_program(&mut self, path: &str, from: &Path) -> Result<(), ImageError> {
         let content = std::fs::read(from).map_err(|source| failed(from, source))?;
         self.add(path, &content, 0o755)
+    }
+
+    /// Adds libraries of the host below `rootfs`, where they are on the host.
+    fn add_libraries(&mut self, libraries: &BTreeSet<PathBuf>) -> Result<(), ImageError> {
+        for library in libraries {
+            self.add_program(&format!("rootfs{}", library.display()), library)?;
+        }
+        Ok(())
     }
 
     /// Adds a symbolic link.
@@ -155,6 +174,29 @@ pub(crate) fn build_lambda_base(
     context.build(engine, reference, &BTreeMap::new())
 }
 
+/// Builds the image that the runtime-node starts from, the services beside a containerd, and gives its reference.
+pub(crate) fn build_containerd(engine: &Engine, services: &str) -> Result<String, ImageError> {
+    packages::ensure(&Tool::FOR_CONTAINERD)?;
+    let reference = format!("esb-containerd:{}", engine.run_id());
+    let mut context = Context::new(&format!(
+        "FROM {services}\nCOPY rootfs/ /\nENV PATH=/bin\nVOLUME /var/lib/containerd\n"
+    ))?;
+    let mut linked = BTreeSet::new();
+    for tool in Tool::FOR_CONTAINERD {
+        let program = tool.locate()?;
+        // Clients and shims are looked for by name.
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        context.add_program(&format!("rootfs/bin/{name}"), &program)?;
+        linked.extend(libraries(&program)?);
+    }
+    context.add_libraries(&linked)?;
+    let settings = "rootfs/etc/containerd/config.toml";
+    context.add(settings, CONTAINERD_SETTINGS.as_bytes(), 0o644)?;
+    context.add("rootfs/tmp/.keep", b"", 0o644)?;
+    context.build(engine, &reference, &BTreeMap::new())?;
+    Ok(reference)
+}
+
 /// Builds the registry from the host's `docker-registry` with the libraries it is linked to.
 pub(crate) fn build_registry(engine: &Engine, reference: &str) -> Result<(), ImageError> {
     let program = Tool::Registry.locate()?;
@@ -164,15 +206,12 @@ pub(crate) fn build_registry(engine: &Engine, reference: &str) -> Result<(), Ima
     )?;
     context.add_program("rootfs/docker-registry", &program)?;
     context.add("rootfs/registry.yml", REGISTRY_SETTINGS.as_bytes(), 0o644)?;
-    for library in libraries(&program)? {
-        let inside = format!("rootfs{}", library.display());
-        context.add_program(&inside, &library)?;
-    }
+    context.add_libraries(&libraries(&program)?)?;
     context.build(engine, reference, &BTreeMap::new())
 }
 
 /// The shared libraries and the loader of a program, as `ldd` lists them; none for a static one.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>, ImageError> {
+fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
     let listed = command::output(Command::new("ldd").arg(program))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let paths = listed

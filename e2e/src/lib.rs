@@ -18,5 +18,6 @@ pub mod services;
 pub mod stack;
 pub mod workspace;
 
+mod functions;
 mod parameters;
 mod watchdog;

@@ -55,6 +55,14 @@ pub(crate) enum Tool {
     Registry,
     /// The shell of function images: busybox without shared libraries.
     Busybox,
+    /// What a stack in containerd mode runs functions with, copied into an image.
+    Containerd,
+    /// Its client.
+    Ctr,
+    /// Its process beside each container.
+    Shim,
+    /// What makes its containers.
+    Runc,
     /// Shows the system calls of a deploy to a test.
     Strace,
 }
@@ -73,6 +81,10 @@ impl Tool {
         Self::Busybox,
     ];
 
+    /// What functions run with in containerd mode.
+    pub(crate) const FOR_CONTAINERD: [Self; 4] =
+        [Self::Containerd, Self::Ctr, Self::Shim, Self::Runc];
+
     fn name(self) -> &'static str {
         match self {
             Self::Dockerd => "dockerd",
@@ -80,6 +92,10 @@ impl Tool {
             Self::Compose => "docker-compose",
             Self::Registry => "docker-registry",
             Self::Busybox => "busybox (static)",
+            Self::Containerd => "containerd",
+            Self::Ctr => "ctr",
+            Self::Shim => "containerd-shim-runc-v2",
+            Self::Runc => "runc",
             Self::Strace => "strace",
         }
     }
@@ -90,6 +106,8 @@ impl Tool {
             Self::Compose => "docker-compose",
             Self::Registry => "docker-registry",
             Self::Busybox => "busybox-static",
+            Self::Containerd | Self::Ctr | Self::Shim => "containerd",
+            Self::Runc => "runc",
             Self::Strace => "strace",
         }
     }
@@ -97,9 +115,14 @@ impl Tool {
     /// Where the program is.
     pub(crate) fn find(self) -> Option<PathBuf> {
         match self {
-            Self::Dockerd | Self::Docker | Self::Registry | Self::Strace => {
-                find_program(self.name())
-            }
+            Self::Dockerd
+            | Self::Docker
+            | Self::Registry
+            | Self::Containerd
+            | Self::Ctr
+            | Self::Shim
+            | Self::Runc
+            | Self::Strace => find_program(self.name()),
             Self::Compose => compose_plugin().or_else(|| find_program(self.name())),
             Self::Busybox => find_program("busybox").filter(|path| is_static(path)),
         }

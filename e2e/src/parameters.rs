@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub enum Mode {
     /// A service `agent`; plain image names.
     Docker,
-    /// A service `runtime-node`; image names end in `-containerd`.
+    /// A service `runtime-node` with a containerd of its own; image names end in `-containerd`.
     Containerd,
 }
 

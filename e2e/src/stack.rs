@@ -1,7 +1,7 @@
 //! A running stack under Compose.
 //!
 //! Here: bringing it up, calling it, taking it down. Not here: its parameters (`parameters`), its images (`images`), the
-//! engine, what is deployed onto it.
+//! containers of its functions (`functions`), the engine, what is deployed onto it.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::command::{self, CommandError};
-use crate::engine::{Engine, Origin};
+use crate::engine::{Engine, LABEL_RUN, Origin};
 use crate::http::{self, Reply};
 use crate::images::{self, ImageError};
 use crate::workspace;
@@ -20,9 +20,6 @@ pub use crate::parameters::{Mode, StackOptions};
 
 /// The registry as the stack, and so `functions.yml`, names it.
 pub const CONTAINER_REGISTRY: &str = "registry:5000";
-
-/// Containers of functions carry the project of their stack under this label; the agent sets it.
-const LABEL_FUNCTIONS_OF: &str = "com.esb.run";
 
 const UP_LIMIT: Duration = Duration::from_secs(30);
 const UP_PAUSE: Duration = Duration::from_millis(20);
@@ -99,21 +96,25 @@ impl<'engine> Stack<'engine> {
         let engine = self.engine;
         let services = images::build_services(engine)?;
         let labels = self.options.image_labels();
-        let build = |(name, program): (&str, &str)| {
-            images::build_service(engine, &services, program, &self.image(name), &labels)
+        let build = |base: &str, name: &str, program: &str| {
+            images::build_service(engine, base, program, &self.image(name), &labels)
         };
-        let runner = self.options.mode.runner();
-        let programs = [
-            ("gateway", "gateway"),
-            (runner, "agent"),
-            ("provisioner", "provisioner"),
-        ];
+        let (mode, runner) = (self.options.mode, self.options.mode.runner());
         let outcomes: Vec<_> = std::thread::scope(|scope| {
-            let mut building = vec![
+            let building = [
                 scope.spawn(|| images::build_registry(engine, &self.registry_image())),
                 scope.spawn(|| images::build_lambda_base(engine, &services, &self.lambda_base())),
+                scope.spawn(|| build(&services, "gateway", "gateway")),
+                scope.spawn(|| build(&services, "provisioner", "provisioner")),
+                scope.spawn(|| match mode {
+                    Mode::Docker => build(&services, runner, runner),
+                    Mode::Containerd => build(
+                        &images::build_containerd(engine, &services)?,
+                        runner,
+                        runner,
+                    ),
+                }),
             ];
-            building.extend(programs.map(|program| scope.spawn(move || build(program))));
             building.into_iter().map(ScopedJoinHandle::join).collect()
         });
         for outcome in outcomes {
@@ -182,6 +183,7 @@ impl<'engine> Stack<'engine> {
         command::run(down.args(["down", "--volumes", "--remove-orphans", "--timeout", "5"]))?;
         // On an engine of ours the images go with it.
         if *self.engine.origin() == Origin::Found {
+            let ours = format!("label={LABEL_RUN}={}", self.engine.run_id());
             let names = [
                 format!("reference={}*", self.image_prefix()),
                 format!("reference={}/*", self.host_registry()),
@@ -189,6 +191,8 @@ impl<'engine> Stack<'engine> {
             ];
             let mut list = self.engine.docker();
             list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+            // A name alone is no proof: functions have the label from the lambda base.
+            list.args(["--filter", &ours]);
             list.args(names.iter().flat_map(|name| ["--filter", name]));
             for image in command::run(&mut list)?.lines() {
                 // Its tag only: another stack may have the same image under a name of its own.
@@ -196,14 +200,6 @@ impl<'engine> Stack<'engine> {
             }
         }
         Ok(())
-    }
-
-    /// Ids of the containers that run functions of this stack.
-    pub fn function_containers(&self) -> Result<Vec<String>, StackError> {
-        let only = format!("label={LABEL_FUNCTIONS_OF}={}", self.project);
-        let mut list = self.engine.docker();
-        let ids = command::run(list.args(["ps", "--all", "--quiet", "--filter", &only]))?;
-        Ok(ids.lines().map(str::to_owned).collect())
     }
 
     /// The Compose command line for this stack, with every profile that is up.
@@ -222,6 +218,11 @@ impl<'engine> Stack<'engine> {
     /// The engine it runs on.
     pub fn engine(&self) -> &'engine Engine {
         self.engine
+    }
+
+    /// Who runs its functions.
+    pub fn mode(&self) -> Mode {
+        self.options.mode
     }
 
     /// The Compose project.

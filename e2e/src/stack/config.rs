@@ -47,6 +47,9 @@ pub(crate) struct Defaults {
     /// Variables that a function's own ones override.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// Seconds that a call may take.
+    #[serde(default)]
+    pub(crate) timeout: Option<u64>,
 }
 
 /// One function.
@@ -58,6 +61,9 @@ pub(crate) struct Function {
     /// Its own variables.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// Seconds that a call may take.
+    #[serde(default)]
+    pub(crate) timeout: Option<u64>,
 }
 
 /// `resources.yml`: its lists stand at the top, or below `resources`.

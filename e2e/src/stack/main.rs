@@ -1,4 +1,4 @@
-//! Services of the fixture stack in one static binary: `stack gateway|agent|provisioner|runtime`.
+//! Services of the fixture stack in one static binary: `stack gateway|agent|runtime-node|provisioner|runtime`.
 //!
 //! Here: choosing the service and stopping on a signal. Each service has a file of its own; `http` and `config` are what
 //! they share. Not here: bringing the stack up, which is the library's `stack` module.
@@ -11,6 +11,8 @@
 
 mod agent;
 mod config;
+mod containerd;
+mod docker;
 mod gateway;
 mod http;
 mod provisioner;
@@ -24,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What makes a service stop before its time.
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
-    #[error("unknown service `{0}`, expected gateway, agent, provisioner or runtime")]
+    #[error("unknown service `{0}`, expected gateway, agent, runtime-node, provisioner or runtime")]
     UnknownService(String),
     #[error("the environment variable `{0}` is not set")]
     MissingVariable(&'static str),
@@ -34,6 +36,15 @@ enum ServiceError {
     Serve { port: u16, source: std::io::Error },
     #[error("the Docker engine did not answer")]
     Engine(#[from] bollard::errors::Error),
+    #[error(transparent)]
+    Containerd(#[from] containerd::CtrError),
+    #[error(transparent)]
+    Containers(#[from] agent::StartError),
+    #[error("`{variable}` is `{value}`, which is no port")]
+    NoPort {
+        variable: &'static str,
+        value: String,
+    },
     #[error("cannot watch for signals")]
     Signal(std::io::Error),
     #[error(transparent)]
@@ -55,12 +66,8 @@ async fn main() -> ExitCode {
 async fn run(service: &str) -> Result<(), ServiceError> {
     match service {
         "gateway" => until_stopped(gateway::serve()).await,
-        "agent" => {
-            let agent = agent::Agent::from_env().await?;
-            let ended = until_stopped(agent.serve()).await;
-            agent.remove_containers().await?;
-            ended
-        }
+        "agent" => agent::run_on_docker().await,
+        "runtime-node" => agent::run_on_containerd().await,
         "provisioner" => Ok(provisioner::provision()?),
         "runtime" => until_stopped(runtime::serve()).await,
         other => Err(ServiceError::UnknownService(other.to_owned())),

@@ -1,7 +1,7 @@
 //! Image references between the two views of one registry.
 //!
-//! Here: the address seen from inside of the stack and the one the engine pulls from, and asking for a tag's digest.
-//! Not here: pulling, which the engine does.
+//! Here: the address seen from inside of the stack and the one that the Docker engine sees, and asking for a tag's digest.
+//! Not here: pulling.
 
 use std::time::Duration;
 
@@ -22,6 +22,15 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
 pub(crate) struct Registry {
     inside: String,
     engine: String,
+    /// Which of both images are pulled from.
+    puller: Puller,
+}
+
+/// Who pulls images.
+#[derive(Debug, Clone, Copy)]
+enum Puller {
+    Engine,
+    Stack,
 }
 
 /// Why an image could not be resolved.
@@ -41,15 +50,26 @@ pub(crate) enum ResolveError {
 }
 
 impl Registry {
+    /// For images that the Docker engine pulls.
+    pub(crate) fn seen_by_engine() -> Result<Self, ServiceError> {
+        Self::from_env(Puller::Engine)
+    }
+
+    /// For images that a service of the stack pulls.
+    pub(crate) fn seen_from_inside() -> Result<Self, ServiceError> {
+        Self::from_env(Puller::Stack)
+    }
+
     /// Takes both addresses from the variables that a deploy uses too.
-    pub(crate) fn from_env() -> Result<Self, ServiceError> {
+    fn from_env(puller: Puller) -> Result<Self, ServiceError> {
         Ok(Self {
             inside: variable("CONTAINER_REGISTRY")?,
             engine: variable("HOST_REGISTRY_ADDR")?,
+            puller,
         })
     }
 
-    /// Resolves a reference to one that the engine can pull and that names a digest.
+    /// Resolves a reference to one that can be pulled and that names a digest.
     pub(crate) async fn resolve(&self, reference: &str) -> Result<String, ResolveError> {
         let path = [&self.inside, &self.engine]
             .into_iter()
@@ -67,7 +87,11 @@ impl Registry {
             Some(digest) => digest,
             None => self.digest(reference, repository, tag).await?,
         };
-        Ok(format!("{}/{repository}@{digest}", self.engine))
+        let registry = match self.puller {
+            Puller::Engine => &self.engine,
+            Puller::Stack => &self.inside,
+        };
+        Ok(format!("{registry}/{repository}@{digest}"))
     }
 
     async fn digest(

@@ -10,17 +10,29 @@ use hyper::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::agent::RUNTIME_PORT;
 use crate::http::{self, Call, Reply};
 use crate::{ServiceError, chain};
 
-const PORT: u16 = 8080;
+/// The port to listen on, where functions share one address; handlers never see it.
+pub(crate) const PORT_VARIABLE: &str = "ESB_RUNTIME_PORT";
 const HANDLER: &str = "/var/task/handler";
 const HANDLER_LIMIT: Duration = Duration::from_secs(30);
 const SHOWN_LINES: usize = 10;
 
 /// Serves until the process ends.
 pub(crate) async fn serve() -> Result<(), ServiceError> {
-    http::serve(PORT, answer).await
+    http::serve(port()?, answer).await
+}
+
+fn port() -> Result<u16, ServiceError> {
+    let Ok(value) = std::env::var(PORT_VARIABLE) else {
+        return Ok(RUNTIME_PORT);
+    };
+    value.parse().map_err(|_| ServiceError::NoPort {
+        variable: PORT_VARIABLE,
+        value,
+    })
 }
 
 async fn answer(call: Call) -> Reply {
@@ -51,6 +63,7 @@ async fn answer(call: Call) -> Reply {
 
 async fn run(call: &Call) -> std::io::Result<std::process::Output> {
     let mut handler = Command::new(HANDLER)
+        .env_remove(PORT_VARIABLE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

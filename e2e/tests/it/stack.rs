@@ -5,6 +5,7 @@ use std::process::Command;
 use e2e::command;
 use e2e::engine::Engine;
 use e2e::stack::{Mode, Stack, StackOptions};
+use rstest::rstest;
 
 use crate::support::{handler, publish, push_function};
 
@@ -32,9 +33,15 @@ functions:
 }
 
 /// One stack for the whole story, because each step starts where the last one ended.
-#[test]
-fn a_call_is_answered_by_the_function_that_is_published() {
-    let stack = Stack::up(Engine::shared(), StackOptions::default()).unwrap();
+#[rstest]
+#[case::by_the_docker_engine(Mode::Docker)]
+#[case::by_a_containerd_of_its_own(Mode::Containerd)]
+fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
+    let options = StackOptions {
+        mode,
+        ..StackOptions::default()
+    };
+    let stack = Stack::up(Engine::shared(), options).unwrap();
     let before = stack.call("POST", "/hello", "{}").unwrap();
     assert_eq!(before.status, 404, "nothing is published yet: {before:?}");
 

@@ -1,0 +1,71 @@
+//! The containers of a stack's functions, looked at and disturbed from outside.
+//!
+//! Here: what both modes answer alike, asked of the Docker engine or of the runtime-node's containerd. Not here: how the
+//! stack makes them.
+
+use std::process::Command;
+
+use crate::command;
+use crate::parameters::Mode;
+use crate::stack::{Stack, StackError};
+
+/// Containers of functions carry the project of their stack under this label; the agent sets it.
+const LABEL_FUNCTIONS_OF: &str = "com.esb.run";
+/// And the name of their function under this one, in both modes.
+const LABEL_FUNCTION: &str = "com.esb.function";
+
+impl Stack<'_> {
+    /// Ids of the containers that run functions of this stack.
+    pub fn function_containers(&self) -> Result<Vec<String>, StackError> {
+        let only = format!("{LABEL_FUNCTIONS_OF}={}", self.project());
+        self.list(&[&only], &format!("labels.\"{LABEL_FUNCTION}\""))
+    }
+
+    /// Ids of the containers that run one function: none before its first call, then one.
+    pub fn containers_of(&self, function: &str) -> Result<Vec<String>, StackError> {
+        let stack = format!("{LABEL_FUNCTIONS_OF}={}", self.project());
+        let own = format!("{LABEL_FUNCTION}={function}");
+        let filter = format!("labels.\"{LABEL_FUNCTION}\"==\"{function}\"");
+        self.list(&[&stack, &own], &filter)
+    }
+
+    /// Removes a container of a function behind the stack's back.
+    pub fn remove_function_container(&self, id: &str) -> Result<(), StackError> {
+        match self.mode() {
+            Mode::Docker => {
+                let mut remove = self.engine().docker();
+                command::run(remove.args(["rm", "--force", "--volumes", id]))?;
+            }
+            Mode::Containerd => {
+                command::run(self.ctr().args(["tasks", "rm", "--force", id]))?;
+                command::run(self.ctr().args(["containers", "rm", id]))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, labels: &[&str], filter: &str) -> Result<Vec<String>, StackError> {
+        let ids = match self.mode() {
+            Mode::Docker => {
+                let mut list = self.engine().docker();
+                list.args(["ps", "--all", "--quiet"]);
+                for label in labels {
+                    list.args(["--filter", &format!("label={label}")]);
+                }
+                command::run(&mut list)?
+            }
+            Mode::Containerd => {
+                command::run(self.ctr().args(["containers", "ls", "--quiet", filter]))?
+            }
+        };
+        Ok(ids.lines().map(str::to_owned).collect())
+    }
+
+    /// The client of the containerd that runs the functions.
+    fn ctr(&self) -> Command {
+        let mut ctr = self.compose();
+        ctr.args(["exec", "-T", self.mode().runner()]);
+        ctr.args(["/bin/ctr", "--namespace", "functions"]);
+        ctr
+    }
+}

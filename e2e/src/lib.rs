@@ -14,6 +14,7 @@ pub mod images;
 pub mod measure;
 pub mod packages;
 pub mod proxy;
+pub mod registry;
 pub mod services;
 pub mod stack;
 pub mod workspace;

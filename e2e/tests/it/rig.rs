@@ -4,8 +4,6 @@
 //! a proxy in front of the engine. Not here: what an artifact looks like (`payload`), running a command (`process`).
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -203,31 +201,6 @@ impl<'stack> Rig<'stack> {
     /// Every tag of a function's image in the registry, with its digest.
     pub(crate) fn tags(&self, function: &str) -> BTreeMap<String, String> {
         let name = format!("{}/{function}", self.payload.repository());
-        let port = self.stack.registry_port();
-        let path = format!("/v2/{name}/tags/list");
-        let list = e2e::http::call(port, "GET", &path, "").unwrap().json();
-        let tags = list["tags"].as_array().cloned().unwrap_or_default();
-        let tags = tags.iter().map(|tag| tag.as_str().unwrap().to_owned());
-        tags.map(|tag| {
-            let digest = digest(port, &name, &tag);
-            (tag, digest)
-        })
-        .collect()
+        e2e::registry::tags(self.stack.registry_port(), &name).unwrap()
     }
-}
-
-/// The digest of a tag, as the registry names it.
-fn digest(port: u16, name: &str, tag: &str) -> String {
-    let mut registry = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let request = format!(
-        "HEAD /v2/{name}/manifests/{tag} HTTP/1.0\r\nHost: localhost\r\n\
-         Accept: application/vnd.docker.distribution.manifest.v2+json\r\n\
-         Accept: application/vnd.oci.image.manifest.v1+json\r\n\r\n"
-    );
-    registry.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    registry.read_to_string(&mut answer).unwrap();
-    let mut lines = answer.lines();
-    let digest = lines.find_map(|line| line.strip_prefix("Docker-Content-Digest: "));
-    digest.expect("the registry names a digest").to_owned()
 }

@@ -23,6 +23,16 @@ pub fn build() -> Result<PathBuf, CommandError> {
     Ok(target_dir.join("debug/artifactctl"))
 }
 
+/// Builds the same program with boundaries at which it can be told to kill itself, and says where it is.
+pub fn build_with_failpoints() -> Result<PathBuf, CommandError> {
+    let target_dir = workspace::target_dir();
+    let mut build = workspace::cargo();
+    build.args(["build", "--package", "cli", "--features", "failpoints"]);
+    build.args(["--bin", "artifactctl-failpoints"]);
+    command::run(build.arg("--target-dir").arg(&target_dir))?;
+    Ok(target_dir.join("debug/artifactctl-failpoints"))
+}
+
 /// Builds `artifactctl` as it is released, and says where it is.
 pub fn build_release() -> Result<PathBuf, CommandError> {
     let target_dir = workspace::target_dir();

@@ -2,7 +2,7 @@
 //!
 //! Knowledge flows one way, room by room: `yaml <- contract <- compat <- merge <- image <- machine <- views`
 //! are pure (no clock, file system, environment, randomness, async or log; time and ids arrive as values);
-//! `load` and `publish` touch files; `run` is the loop; `docker` is the adapter to a real engine.
+//! `failpoint` is where tests kill it; `load` and `publish` touch files; `run` is the loop; `docker` is the adapter to a real engine.
 
 pub mod compat;
 pub mod contract;
@@ -14,6 +14,8 @@ pub mod publish;
 pub mod run;
 pub mod views;
 pub mod yaml;
+
+mod failpoint;
 
 #[cfg(feature = "docker")]
 pub mod docker;

@@ -16,6 +16,7 @@ use super::redact::Redactor;
 use super::registry::{HUB, Registry};
 use super::work::Audience;
 use crate::contract::{Digest, FunctionName};
+use crate::failpoint;
 use crate::image::{
     ContentKey, KeyInputs, Reference, Registries, RewriteContext, Rewritten, content_key, key_tag,
     rewrite,
@@ -101,8 +102,10 @@ impl Images {
         let pushed_bases = self.make_bases_ready(order, &prepared, audience).await?;
         self.build_on_engine(order, &prepared, &keyed, audience)
             .await?;
+        failpoint::reached(|| format!("built {}", order.function));
         let auth = self.registry.engine_auth(host(&keyed)).await?;
         self.engine.push(&keyed, &auth, audience).await?;
+        failpoint::reached(|| format!("pushed {}", order.function));
         let built = self.tag_as_wanted(&prepared, &keyed).await?;
         if !pushed_bases.is_empty() {
             // The next deploy finds these bases in the registry, and looks for the key that this makes.

@@ -14,6 +14,7 @@ use super::observe;
 use super::redact::Redactor;
 use super::registry::Registry;
 use crate::compat::Observation;
+use crate::failpoint::Around;
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{ComposeCall, ProvisionResult};
@@ -66,15 +67,18 @@ impl DockerWorld {
 
 impl World for DockerWorld {
     async fn observe(&self, project: &str) -> Result<Observation, Fault> {
+        let _around = Around::new("observe", "");
         observe::observe(&self.images.engine, project).await
     }
 
     async fn config(&self) -> Result<ConfigTexts, Fault> {
         let out = self.out.clone();
+        let _around = Around::new("config", "");
         blocking("read the output directory", move || publish::current(&out)).await
     }
 
     async fn inspect_image(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
+        let _around = Around::new("inspect", order.function.as_str());
         self.images.inspect(order).await
     }
 
@@ -84,11 +88,13 @@ impl World for DockerWorld {
         status: &ImageStatus,
         line: &(dyn Fn(&str) + Sync),
     ) -> Result<Built, Fault> {
+        let _around = Around::new("image", order.function.as_str());
         self.images.build(order, status, line).await
     }
 
     async fn publish(&self, publication: &Publication) -> Result<Published, Fault> {
         let (out, files) = (self.out.clone(), publication.files.clone());
+        let _around = Around::new("publish", "");
         blocking("publish", move || publish::publish(&out, &files)).await
     }
 
@@ -101,6 +107,7 @@ impl World for DockerWorld {
         let Images {
             engine, redactor, ..
         } = &self.images;
+        let _around = Around::new("provision", "");
         compose::provision(engine, Some(project), call, redactor, line).await
     }
 }

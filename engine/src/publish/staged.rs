@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use super::{PublishError, target_metadata};
+use crate::failpoint;
 
 /// Temporary files begin with this, so that those of a killed run are known.
 const PREFIX: &str = ".artifactctl-publish-";
@@ -37,10 +38,12 @@ impl Staged {
             target: target.to_owned(),
             committed: false,
         };
+        failpoint::reached(|| format!("made temporary {name}"));
         fill(&mut file, text, &staged.temporary)?;
         staged.take_after_target(&file)?;
         file.sync_all()
             .map_err(|error| PublishError::io("fsync", &staged.temporary, error))?;
+        failpoint::reached(|| format!("filled temporary {name}"));
         Ok(staged)
     }
 
@@ -67,6 +70,8 @@ impl Staged {
         fs::rename(&self.temporary, &self.target)
             .map_err(|error| PublishError::io("replace", &self.target, error))?;
         self.committed = true;
+        let name = self.target.file_name().unwrap_or_default();
+        failpoint::reached(|| format!("replaced {}", name.display()));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use journal::{AppendError, Draft, Fact, Facts, Head, Store};
 use uuid::Uuid;
 
+use crate::failpoint;
 use crate::machine::{
     self, Command, DecodeError, Event, Illegal, Recorded, Refusal, State, decide, evolve,
 };
@@ -129,7 +130,9 @@ impl<'a> Ledger<'a> {
             drafts.push(self.draft(&fact, &state));
             recorded.push(fact);
         }
+        failpoint::reached(|| format!("before append {}", named(&recorded)));
         let facts = self.store.append(&self.head, drafts)?;
+        failpoint::reached(|| format!("after append {}", named(&recorded)));
         if let Some(last) = facts.last() {
             self.head = Head {
                 sequence: last.header.sequence,
@@ -153,6 +156,19 @@ impl<'a> Ledger<'a> {
             payload: machine::encode(&fact.event),
         }
     }
+}
+
+/// Facts by what tells them from the others of an attempt.
+fn named(recorded: &[Recorded]) -> String {
+    let name = |fact: &Recorded| {
+        let kind = fact.event.kind();
+        if let Event::ImageBuilt(image) = &fact.event {
+            return format!("{kind} {}", image.function);
+        }
+        kind.to_owned()
+    };
+    let names: Vec<String> = recorded.iter().map(name).collect();
+    names.join(" ")
 }
 
 /// The state of a target: its latest deploy, folded.

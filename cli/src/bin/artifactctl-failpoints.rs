@@ -1,0 +1,7 @@
+//! `artifactctl` with boundaries at which a test can have it kill itself. Only the feature `failpoints` builds it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::artifactctl()
+}

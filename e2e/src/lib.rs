@@ -7,6 +7,7 @@
 
 pub mod artifactctl;
 pub mod command;
+pub mod crash;
 pub mod demo;
 pub mod engine;
 pub mod http;

@@ -1,4 +1,4 @@
-//! The command line around the end-to-end parts: `demo`, `measure`, `up`, `doctor`.
+//! The command line around the end-to-end parts: `demo`, `measure`, `crash`, `up`, `doctor`.
 //!
 //! Here: words, and waiting for Ctrl-C. Not here: what the words do.
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use e2e::engine::{Engine, Origin, describe};
 use e2e::stack::{Mode, Stack, StackOptions};
-use e2e::{demo, measure};
+use e2e::{crash, demo, measure};
 
 /// Brings up a real engine and a real stack.
 #[derive(Debug, Parser)]
@@ -35,6 +35,15 @@ enum Command {
         /// Functions of the unchanged deploy.
         #[arg(long, default_value_t = 100)]
         unchanged: usize,
+    },
+    /// Kill deploys at random moments and see each of them through.
+    Crash {
+        /// How many kills.
+        #[arg(long, default_value_t = 200)]
+        kills: usize,
+        /// Where the random moments begin; another each time when left out.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Bring a stack up, say how to deploy onto it, and wait for Ctrl-C.
     Up {
@@ -78,6 +87,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 println!("{line}");
             })?)
         }
+        Command::Crash { kills, seed } => crash(kills, seed),
         Command::Up {
             stack_version,
             api_version,
@@ -105,6 +115,16 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Doctor => doctor(),
     }
+}
+
+fn crash(kills: usize, seed: Option<u64>) -> Result<(), Failure> {
+    let seed = seed.unwrap_or_else(crash::seed);
+    eprintln!("seed {seed}");
+    let engine = obtain()?;
+    let bench = crash::Bench::up(&engine)?;
+    bench.kill_at_random(kills, seed, |line| eprintln!("{line}"))?;
+    println!("{kills} KILLS SURVIVED");
+    Ok(())
 }
 
 fn up(engine: &Engine, options: StackOptions) -> Result<(), Failure> {

@@ -110,8 +110,8 @@ impl Engine {
     fn found(socket: PathBuf) -> Result<Self, EngineError> {
         packages::ensure(&Tool::FOR_STACK)?;
         let (run, folder) = new_run()?;
-        let watchdog =
-            Watchdog::start(&socket, &run, &folder, None).map_err(prepare("start `sh`"))?;
+        let watchdog = Watchdog::start(&socket, &run, &folder, &Origin::Found)
+            .map_err(prepare("start `sh`"))?;
         Ok(Self {
             socket,
             run,
@@ -132,7 +132,7 @@ impl Engine {
         // The host's own settings must not mix with the options below.
         std::fs::write(folder.join("daemon.json"), "{}").map_err(prepare("write its settings"))?;
         let socket = folder.join("docker.sock");
-        let watchdog = Watchdog::start(&socket, &run, &folder, Some(&address_pool()))
+        let watchdog = Watchdog::start(&socket, &run, &folder, &Origin::Started)
             .map_err(prepare("start `sh`"))?;
         let engine = Self {
             socket,
@@ -284,13 +284,6 @@ fn new_run() -> Result<(String, PathBuf), EngineError> {
     let folder = std::env::temp_dir().join(&run);
     std::fs::create_dir(&folder).map_err(prepare("make a folder for this run"))?;
     Ok((run, folder))
-}
-
-/// A block of private addresses for the networks of one engine. The engine skips what the host uses already; engines
-/// that start at one moment could still meet, so each begins elsewhere.
-fn address_pool() -> String {
-    let spread = u128::from(std::process::id()) * 31 + since_epoch_ms();
-    format!("10.{}.0.0/16", 100 + spread % 150)
 }
 
 /// An error and its causes, one a line.

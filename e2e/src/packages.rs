@@ -63,6 +63,8 @@ pub(crate) enum Tool {
     Shim,
     /// What makes its containers.
     Runc,
+    /// Makes the bridge of an engine of ours.
+    Ip,
     /// Shows the system calls of a deploy to a test.
     Strace,
 }
@@ -73,8 +75,9 @@ impl Tool {
         [Self::Docker, Self::Compose, Self::Registry, Self::Busybox];
 
     /// What an engine of our own and a stack on it need.
-    pub(crate) const FOR_ENGINE_AND_STACK: [Self; 5] = [
+    pub(crate) const FOR_ENGINE_AND_STACK: [Self; 6] = [
         Self::Dockerd,
+        Self::Ip,
         Self::Docker,
         Self::Compose,
         Self::Registry,
@@ -96,6 +99,7 @@ impl Tool {
             Self::Ctr => "ctr",
             Self::Shim => "containerd-shim-runc-v2",
             Self::Runc => "runc",
+            Self::Ip => "ip",
             Self::Strace => "strace",
         }
     }
@@ -108,6 +112,7 @@ impl Tool {
             Self::Busybox => "busybox-static",
             Self::Containerd | Self::Ctr | Self::Shim => "containerd",
             Self::Runc => "runc",
+            Self::Ip => "iproute2",
             Self::Strace => "strace",
         }
     }
@@ -122,6 +127,7 @@ impl Tool {
             | Self::Ctr
             | Self::Shim
             | Self::Runc
+            | Self::Ip
             | Self::Strace => find_program(self.name()),
             Self::Compose => compose_plugin().or_else(|| find_program(self.name())),
             Self::Busybox => find_program("busybox").filter(|path| is_static(path)),

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::engine::Origin;
+
 const SCRIPT: &str = include_str!("watchdog.sh");
 const CLEAN_UP_LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -19,19 +21,22 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts it for an engine and the folder of our run; with an address pool it starts the engine too.
+    /// Starts it for an engine and the folder of our run; it starts the engine too, unless that was found.
     pub(crate) fn start(
         socket: &Path,
         run: &str,
         folder: &Path,
-        pool: Option<&str>,
+        origin: &Origin,
     ) -> std::io::Result<Self> {
         let mut child = Command::new("sh")
             .args(["-c", SCRIPT, "e2e-watchdog"])
             .arg(socket)
             .arg(run)
             .arg(folder)
-            .arg(pool.unwrap_or_default())
+            .arg(match origin {
+                Origin::Found => "found",
+                Origin::Started => "start",
+            })
             .env("PATH", path_with_administration())
             .env_remove("DOCKER_HOST")
             .env_remove("DOCKER_CONTEXT")
@@ -60,7 +65,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// The path with the folders of `dockerd` and `iptables`, which a plain user's path leaves out.
+/// The path with the folders of `dockerd`, `ip` and `iptables`, which a plain user's path leaves out.
 fn path_with_administration() -> std::ffi::OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin:/usr/bin:/bin");

@@ -1,20 +1,34 @@
 # Keeps an engine for as long as stdin stays open, then puts everything back.
 #
-# Arguments: socket, run id, folder of the run, address pool of an engine to start (empty: one was found).
+# Arguments: socket, run id, folder of the run, and whether the engine is to be started (`start`) or was `found`.
 # The process that started this script holds the other end of stdin. However that process ends, by return, panic,
 # Ctrl-C or SIGKILL, stdin closes and the clean-up below runs.
 set -u
-socket=$1 run=$2 folder=$3 pool=$4
+socket=$1 run=$2 folder=$3 origin=$4
 
 ask() { timeout 30 docker -H "unix://$socket" "$@" </dev/null; }
 
-if [ -n "$pool" ]; then
-    # No bridge and no iptables of its own: an engine that flushes the host's rules would break one that runs already.
+# Makes a bridge whose name no other engine on this host has; the name stands for a block of addresses of its own.
+# Where none can be made, `bridge` names one that does not exist, and the engine says so.
+make_bridge() {
+    block=$((100 + $$ % 150)) bridge=e2e-none
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        ip link add "e2e-$block" type bridge && bridge=e2e-$block && break
+        block=$((100 + (block - 99) % 150))
+    done
+    pool=10.$block.0.0/16
+    ip address add "10.$block.0.1/24" dev "$bridge" && ip link set "$bridge" up
+}
+
+if [ "$origin" = start ]; then
+    # A bridge of its own and no rules of iptables: `docker0` and the rules of the host belong to an engine that may run
+    # already. Without any bridge an engine would remove `docker0`, and `RUN` would find no network to join.
+    make_bridge >"$folder/log" 2>&1
     dockerd --config-file "$folder/daemon.json" --host "unix://$socket" --pidfile "$folder/dockerd.pid" \
         --data-root "$folder/data" --exec-root "$folder/exec" --group "$(id -gn)" \
-        --bridge none --iptables=false --ip-masq=false --ip-forward=false \
+        --bridge "$bridge" --iptables=false --ip-masq=false --ip-forward=false \
         --default-address-pool "base=$pool,size=24" --shutdown-timeout 5 \
-        </dev/null >"$folder/log" 2>&1 &
+        </dev/null >>"$folder/log" 2>&1 &
     engine=$!
     echo "$engine" >"$folder/pid"
     # Where another engine has set the policy of forwarding to DROP, containers of one bridge need this to meet.
@@ -24,14 +38,14 @@ fi
 trap : HUP INT TERM
 read -r _
 
-if [ -n "$pool" ]; then only=''; else only="--filter label=com.esb.e2e.run=$run"; fi
+if [ "$origin" = start ]; then only=''; else only="--filter label=com.esb.e2e.run=$run"; fi
 # shellcheck disable=SC2046,SC2086 # lists of ids are meant to be split
 {
     set -- $(ask ps -aq $only); [ $# -eq 0 ] || ask rm -fv "$@"
     set -- $(ask network ls -q --filter type=custom $only); [ $# -eq 0 ] || ask network rm "$@"
     set -- $(ask volume ls -q $only); [ $# -eq 0 ] || ask volume rm -f "$@"
 }
-if [ -z "$pool" ]; then
+if [ "$origin" = found ]; then
     # An image goes only after those made from it, and lists have another order.
     for _ in 1 2 3 4; do
         # shellcheck disable=SC2046,SC2086
@@ -48,11 +62,12 @@ kill -TERM "$engine"
 guard=$!
 wait "$engine"
 kill "$guard"
-# An engine that had to be killed leaves its containerd and shims; only those name our folder.
+# An engine that had to be killed leaves its containerd and shims, and steps of builds; only those name our folder.
 for cmdline in /proc/[0-9]*/cmdline; do
     pid=${cmdline#/proc/} pid=${pid%/cmdline}
-    if [ "$pid" != $$ ] && tr '\0' ' ' <"$cmdline" | grep -qF -- "$folder/exec"; then kill -KILL "$pid"; fi
+    if [ "$pid" != $$ ] && tr '\0' ' ' <"$cmdline" | grep -qF -e "$folder/exec" -e "$folder/data"; then kill -KILL "$pid"; fi
 done
 [ "$opened" = no ] || iptables -D FORWARD -s "$pool" -d "$pool" -j ACCEPT
+ip link delete "$bridge"
 grep -F " $folder/" /proc/mounts | cut -d ' ' -f 2 | sort -r | while read -r mount; do umount -l "$mount"; done
 rm -rf -- "$folder"

@@ -1,10 +1,13 @@
 //! Finding and starting an engine, and what is said when there is none.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 
 use e2e::command;
-use e2e::engine::{Engine, LABEL_RUN};
+use e2e::engine::{Engine, LABEL_RUN, Origin};
+use e2e::images::Context;
 
 fn e2e(arguments: &[&str], configure: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_e2e"));
@@ -87,7 +90,7 @@ fn an_engine_that_does_not_come_up_is_reported_with_the_end_of_its_log() {
 fn everything_that_is_built_carries_the_run() {
     let engine = Engine::shared();
     let reference = format!("e2e-empty:{}", engine.run_id());
-    let mut context = e2e::images::Context::new("FROM scratch\nCOPY empty /\n").unwrap();
+    let mut context = Context::new("FROM scratch\nCOPY empty /\n").unwrap();
     context.add("empty", b"", 0o644).unwrap();
     context.build(engine, &reference, &[].into()).unwrap();
     let only = format!("label={LABEL_RUN}={}", engine.run_id());
@@ -95,4 +98,42 @@ fn everything_that_is_built_carries_the_run() {
     list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
     let listed = command::run(list.args(["--filter", &only])).unwrap();
     assert!(listed.lines().any(|line| line == reference), "{listed}");
+}
+
+/// What an engine says to a build with this builder, of an image with a step that runs.
+fn build_with_a_step(engine: &Engine, builder: &str) -> String {
+    let busybox = command::find_program("busybox").unwrap();
+    let mut context =
+        Context::new("FROM scratch\nCOPY busybox /bin/sh\nRUN test 42 = 42\n").unwrap();
+    context.add_program("busybox", &busybox).unwrap();
+    let tar = context.into_tar().unwrap();
+    let reference = format!("e2e-step-{builder}:{}", engine.run_id());
+    let label = format!("%7B%22{LABEL_RUN}%22:%22{}%22%7D", engine.run_id());
+    let mut stream = UnixStream::connect(engine.socket()).unwrap();
+    let head = format!(
+        "POST /build?version={builder}&t={reference}&labels={label}&rm=1&forcerm=1 HTTP/1.0\r\n\
+         Content-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+        tar.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&tar).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    said
+}
+
+/// A step joins the default network; an engine without one lets the steps of one builder run only.
+#[test]
+fn steps_of_builds_run_on_an_engine_of_our_own() {
+    if !rustix::process::geteuid().is_root() {
+        let refusal = Engine::start().unwrap_err().to_string();
+        assert!(refusal.contains("needs root"), "{refusal}");
+        return;
+    }
+    let started = (*Engine::shared().origin() == Origin::Found).then(|| Engine::start().unwrap());
+    let engine = started.as_ref().unwrap_or(Engine::shared());
+    for builder in ["1", "2"] {
+        let said = build_with_a_step(engine, builder);
+        assert!(said.contains("Successfully tagged"), "{builder}: {said}");
+    }
 }

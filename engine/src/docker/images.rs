@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::{try_join, try_join_all};
 
 use super::bases::{Base, Bases, Place};
-use super::connect::Engine;
+use super::connect::{Builder, Engine};
 use super::context::{Context, DOCKERFILE};
 use super::fault;
 use super::redact::Redactor;
@@ -319,7 +319,11 @@ impl Images {
         keyed: &Reference,
         audience: Audience<'_>,
     ) -> Result<(), Fault> {
-        let buildkit = self.engine.prefers_buildkit || prepared.needs_buildkit;
+        let builder = if prepared.needs_buildkit {
+            Builder::BuildKit
+        } else {
+            self.engine.builder
+        };
         let build_args =
             serde_json::to_string(&self.build_args).expect("a map of texts is valid JSON");
         let (wanted, keyed) = (prepared.wanted.to_string(), keyed.to_string());
@@ -327,7 +331,7 @@ impl Images {
             ("dockerfile", DOCKERFILE),
             ("t", &wanted),
             ("t", &keyed),
-            ("version", if buildkit { "2" } else { "1" }),
+            ("version", builder.version()),
             ("nocache", if order.no_cache { "1" } else { "0" }),
             // Containers of the classic builder go away, those of failed steps too.
             ("rm", "1"),

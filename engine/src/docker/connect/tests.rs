@@ -6,7 +6,7 @@ use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 
-use super::{connect, host_of};
+use super::{Builder, connect, host_of};
 use crate::docker::limits::Limits;
 use crate::machine::FailureKind;
 
@@ -92,12 +92,24 @@ async fn connect_to(answer: &'static str) -> Result<super::Engine, crate::run::F
 #[case::newer_than_the_client("1.999", "1.53")]
 #[tokio::test]
 async fn the_newest_version_both_speak_is_used(#[case] theirs: &str, #[case] used: &str) {
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nApi-Version: {theirs}\r\nBuilder-Version: 2\r\nContent-Length: 2\r\n\r\nOK"
-    );
+    let answer = format!("HTTP/1.1 200 OK\r\nApi-Version: {theirs}\r\nContent-Length: 2\r\n\r\nOK");
     let engine = connect_to(answer.leak()).await.unwrap();
     assert_eq!(engine.api.to_string(), used);
-    assert!(engine.prefers_buildkit);
+}
+
+#[rstest]
+#[case::silent("", Builder::BuildKit)]
+#[case::by_default("Builder-Version: 2\r\n", Builder::BuildKit)]
+#[case::told_or_without("Builder-Version: 1\r\n", Builder::Classic)]
+#[tokio::test]
+async fn buildkit_builds_unless_the_engine_prefers_the_other(
+    #[case] header: &str,
+    #[case] builder: Builder,
+) {
+    let answer =
+        format!("HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n{header}Content-Length: 2\r\n\r\nOK");
+    let engine = connect_to(answer.leak()).await.unwrap();
+    assert_eq!(engine.builder, builder);
 }
 
 #[rstest]

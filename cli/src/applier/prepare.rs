@@ -23,13 +23,14 @@ pub(crate) struct Prepared {
     pub(crate) request: Requested,
     pub(crate) registries: Registries,
     pub(crate) target: StreamId,
+    limits: Limits,
 }
 
 impl Prepared {
     /// Reaches the engine. The fault says what is not there.
     pub(crate) async fn world(&self) -> Result<DockerWorld, Fault> {
         let docker_host = variable("DOCKER_HOST");
-        let engine = connect(docker_host.as_deref(), Limits::default()).await?;
+        let engine = connect(docker_host.as_deref(), self.limits).await?;
         let options = WorldOptions {
             out: PathBuf::from(&self.request.out),
             artifact: Arc::clone(&self.artifact),
@@ -150,7 +151,19 @@ fn prepare(
         request,
         registries,
         target,
+        limits: limits()?,
     })
+}
+
+/// How long calls may take: the defaults, and what the environment changes in them.
+pub(crate) fn limits() -> Result<Limits, Failure> {
+    let text = variable("ARTIFACTCTL_LIMITS");
+    text.map_or(Ok(Limits::default()), |text| text.parse())
+        .map_err(|error| {
+            Failure::of(Kind::Usage, &error).hint(
+                "set `ARTIFACTCTL_LIMITS` to something like `query=30s,build=1h`, or unset it",
+            )
+        })
 }
 
 /// The proxy variables, in both spellings; nothing else of the environment reaches a build.

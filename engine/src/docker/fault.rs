@@ -39,7 +39,7 @@ pub(super) fn engine(host: &Host, what: &str, error: &bollard::errors::Error) ->
         FailureKind::Unreachable,
         format!("cannot {what} at `{host}`\n{}", chain(error)),
         Some(match answered {
-            Some(_) => format!("look at the log of the Docker engine at `{host}`"),
+            Some(_) => log_hint(host),
             None => reach_hint(host),
         }),
     );
@@ -63,17 +63,41 @@ pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError
             )),
         ),
         WireError::Connect(_) => away(reach_hint(host)),
-        WireError::Broken(_) => away(format!("look at the log of the Docker engine at `{host}`")),
-        WireError::Refused { status, .. } => Fault {
-            retryable: status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED,
-            ..plain(kind, message, None)
-        },
-        WireError::Malformed(_) | WireError::TooLong => plain(kind, message, None),
+        WireError::Broken(_) => away(log_hint(host)),
+        WireError::Refused { status, .. }
+            if status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED =>
+        {
+            Fault {
+                retryable: true,
+                ..plain(kind, message, Some(log_hint(host)))
+            }
+        }
+        WireError::Refused { .. } | WireError::Malformed(_) | WireError::TooLong => {
+            plain(kind, message, None)
+        }
     })
 }
 
-/// The engine said, in the middle of its work, why it failed.
-pub(super) fn spoken(what: &str, registry: &str, spoken: Spoken) -> Fault {
+/// Words of an engine about a registry that is away.
+const AWAY: [&str; 4] = [
+    "connection refused",
+    "no such host",
+    "i/o timeout",
+    "network is unreachable",
+];
+
+/// Words of an engine about a registry that broke off or failed on its own.
+const BROKEN: [&str; 6] = [
+    "eof",
+    "connection reset",
+    "broken pipe",
+    "unexpected http status: 5",
+    "internal server error",
+    "unknown: unknown error",
+];
+
+/// The engine said, in the middle of its work, why it failed. A push and a pull have a registry.
+pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Fault {
     let words = spoken.message.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|one| words.contains(one));
     let mut fault = plain(
@@ -88,18 +112,18 @@ pub(super) fn spoken(what: &str, registry: &str, spoken: Spoken) -> Fault {
         "denied",
         "no basic auth credentials",
     ]) {
-        fault.hint = Some(login_hint(registry));
-    } else if says(&[
-        "connection refused",
-        "no such host",
-        "i/o timeout",
-        "network is unreachable",
-    ]) {
-        fault.kind = FailureKind::Unreachable;
-        fault.hint = Some(registry_hint(registry));
+        fault.hint = registry.map(login_hint);
+    } else if says(&["no space left on device", "insufficient storage"]) {
+        fault.hint = Some(match registry {
+            Some(host) => format!(
+                "free space where the registry `{host}` keeps its images, and on the engine's disk: `docker system df`"
+            ),
+            None => "free space on the engine's disk: `docker system df`".to_owned(),
+        });
         fault.retryable = true;
-    } else if says(&["no space left on device"]) {
-        fault.hint = Some("free space on the engine's disk: `docker system df`".to_owned());
+    } else if says(&AWAY) || (registry.is_some() && says(&BROKEN)) {
+        fault.kind = FailureKind::Unreachable;
+        fault.hint = registry.map(registry_hint);
         fault.retryable = true;
     }
     clean(fault)
@@ -184,6 +208,10 @@ pub(super) fn registry_hint(host: &str) -> String {
 /// The hint for an engine that does not answer.
 pub(super) fn reach_hint(host: &Host) -> String {
     format!("start the Docker engine, or point `DOCKER_HOST` at one; tried `{host}`")
+}
+
+fn log_hint(host: &Host) -> String {
+    format!("look at the log of the Docker engine at `{host}`")
 }
 
 fn login_hint(host: &str) -> String {

@@ -23,5 +23,5 @@ mod work;
 mod world;
 
 pub use connect::{Engine, connect};
-pub use limits::Limits;
+pub use limits::{Limits, LimitsError};
 pub use world::{DockerWorld, WorldOptions, provision};

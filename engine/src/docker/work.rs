@@ -20,6 +20,10 @@ use crate::image::Reference;
 use crate::machine::FailureKind;
 use crate::run::Fault;
 
+/// The next step after a build that took too long.
+const BUILD_HINT: &str =
+    "see which step takes so long, or allow more with `ARTIFACTCTL_LIMITS=build=1h`";
+
 /// Who listens to the engine.
 #[derive(Clone, Copy)]
 pub(super) struct Audience<'a> {
@@ -31,18 +35,18 @@ pub(super) struct Audience<'a> {
 
 /// How long work may take.
 #[derive(Clone, Copy)]
-enum Patience {
+struct Patience {
     /// As a whole.
-    Whole(Duration),
+    whole: Duration,
     /// Between two lines.
-    Silence(Duration),
+    silence: Duration,
 }
 
 /// What the engine is asked to do.
 struct Work<'a> {
     what: String,
     /// The registry that is talked to, for hints.
-    registry: &'a str,
+    registry: Option<&'a str>,
     target: String,
     headers: HeaderMap,
     body: Body,
@@ -64,11 +68,14 @@ impl Engine {
             .work(
                 Work {
                     what: what.to_owned(),
-                    registry: "",
+                    registry: None,
                     target: target("/build", query),
                     headers: HeaderMap::from_iter([(CONTENT_TYPE, tar)]),
                     body,
-                    patience: Patience::Whole(self.limits.build),
+                    patience: Patience {
+                        whole: self.limits.build,
+                        silence: self.limits.build,
+                    },
                 },
                 audience,
             )
@@ -94,11 +101,11 @@ impl Engine {
         let path = format!("/images/{}/push", reference.name());
         let work = Work {
             what: format!("push image `{reference}`"),
-            registry: reference.registry.as_deref().unwrap_or(HUB),
+            registry: Some(reference.registry.as_deref().unwrap_or(HUB)),
             target: target(&path, &[("tag", tag)]),
             headers: registry_auth(auth),
             body: wire::empty(),
-            patience: Patience::Silence(self.limits.silence),
+            patience: self.transfer(),
         };
         self.work(work, audience).await
     }
@@ -118,13 +125,20 @@ impl Engine {
         query.extend(platform.map(|platform| ("platform", platform)));
         let work = Work {
             what: format!("pull image `{reference}`"),
-            registry: reference.registry.as_deref().unwrap_or(HUB),
+            registry: Some(reference.registry.as_deref().unwrap_or(HUB)),
             target: target("/images/create", &query),
             headers: registry_auth(auth),
             body: wire::empty(),
-            patience: Patience::Silence(self.limits.silence),
+            patience: self.transfer(),
         };
         self.work(work, audience).await.map(|_| ())
+    }
+
+    fn transfer(&self) -> Patience {
+        Patience {
+            whole: self.limits.transfer,
+            silence: self.limits.silence,
+        }
     }
 
     async fn work(&self, work: Work<'_>, audience: Audience<'_>) -> Result<Option<Digest>, Fault> {
@@ -139,10 +153,8 @@ impl Engine {
         let mut transcript = Transcript::new(audience.redactor, audience.say);
         let target = format!("/v{}{target}", self.api);
         let begun = Instant::now();
-        let until = || match patience {
-            Patience::Whole(limit) => begun + limit,
-            Patience::Silence(limit) => Instant::now() + limit,
-        };
+        let end = begun + patience.whole;
+        let until = || end.min(Instant::now() + patience.silence);
         let listened = async {
             let answer = wire::exchange(&self.host, Method::POST, &target, headers, body);
             let answer = timeout_at(until(), answer).await??;
@@ -160,18 +172,30 @@ impl Engine {
             Err(Interruption::Wire(error)) => {
                 fault::wire(&self.host, &what, FailureKind::Image, &error)
             }
-            Err(Interruption::Late) => match patience {
-                Patience::Whole(limit) => fault::late(&what, limit, FailureKind::Image, None),
-                Patience::Silence(limit) => {
-                    let hint = Some(fault::registry_hint(registry));
-                    fault::late(&what, limit, FailureKind::Unreachable, hint)
-                }
-            },
+            Err(Interruption::Late) => {
+                let limit = if Instant::now() < end {
+                    patience.silence
+                } else {
+                    patience.whole
+                };
+                late(&what, limit, registry)
+            }
         };
         Err(Fault {
             output: transcript.last_lines(),
             ..fault
         })
+    }
+}
+
+/// Work that took too long. Work that talks to a registry waits for that; a build is slow by itself.
+fn late(what: &str, limit: Duration, registry: Option<&str>) -> Fault {
+    match registry {
+        Some(registry) => {
+            let hint = Some(fault::registry_hint(registry));
+            fault::late(what, limit, FailureKind::Unreachable, hint)
+        }
+        None => fault::late(what, limit, FailureKind::Image, Some(BUILD_HINT.to_owned())),
     }
 }
 

@@ -50,6 +50,24 @@ fn causes_are_kept_one_line_each_and_not_twice() {
     Some("HOST_REGISTRY_ADDR"),
     true
 )]
+#[case::broken_off(
+    "Patch http://r:1/v2/x/blobs/uploads/1: EOF",
+    FailureKind::Unreachable,
+    Some("HOST_REGISTRY_ADDR"),
+    true
+)]
+#[case::failing(
+    "received unexpected HTTP status: 503 Service Unavailable",
+    FailureKind::Unreachable,
+    Some("HOST_REGISTRY_ADDR"),
+    true
+)]
+#[case::registry_full(
+    "received unexpected HTTP status: 507 Insufficient Storage",
+    FailureKind::Image,
+    Some("where the registry `r:1` keeps its images"),
+    true
+)]
 #[case::full(
     "write /x: no space left on device",
     FailureKind::Image,
@@ -67,14 +85,32 @@ fn the_engines_words_become_a_kind_and_a_hint(
         message: message.to_owned(),
         output: vec!["line".to_owned()],
     };
-    let fault = spoken("build image `x`", "r:1", said);
+    let fault = spoken("push image `x`", Some("r:1"), said);
     assert_eq!((fault.kind, fault.retryable), (kind, retryable));
-    assert_eq!(fault.message, format!("cannot build image `x`\n{message}"));
+    assert_eq!(fault.message, format!("cannot push image `x`\n{message}"));
     assert_eq!(fault.output, ["line"]);
     match hint {
         Some(hint) => assert!(fault.hint.unwrap().contains(hint)),
         None => assert_eq!(fault.hint, None),
     }
+}
+
+/// A step of a build may print anything, `EOF` too.
+#[rstest]
+#[case::any_words("heredoc ended with EOF", FailureKind::Image, false)]
+#[case::away("dial tcp: connection refused", FailureKind::Unreachable, true)]
+fn a_build_has_no_registry_to_blame(
+    #[case] message: &str,
+    #[case] kind: FailureKind,
+    #[case] retryable: bool,
+) {
+    let said = Spoken {
+        message: message.to_owned(),
+        output: Vec::new(),
+    };
+    let fault = spoken("build image `x`", None, said);
+    assert_eq!((fault.kind, fault.retryable), (kind, retryable));
+    assert_eq!(fault.hint, None);
 }
 
 #[rstest]
@@ -108,6 +144,7 @@ fn an_engine_that_says_no_fails_the_step(#[case] status: StatusCode, #[case] ret
         (FailureKind::Image, retryable)
     );
     assert!(!fault.message.contains("hunter22"), "{fault:?}");
+    assert_eq!(fault.hint.is_some(), retryable, "{fault:?}");
 }
 
 #[test]

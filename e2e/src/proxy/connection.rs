@@ -5,13 +5,15 @@
 
 use std::io::Result;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
 use super::framing::{Answer, Head, Piece, Requests};
-use super::{Effect, Shared};
+use super::{Effect, Shared, Stream};
+
+type Reader = ReadHalf<Box<dyn Stream>>;
+type Writer = WriteHalf<Box<dyn Stream>>;
 
 const BUFFER_BYTES: usize = 64 << 10;
 const SWITCHING: &[u8] = b"HTTP/1.1 101";
@@ -34,6 +36,10 @@ enum State {
     Switched,
     /// This answer must not arrive.
     Swallow(Answer),
+    /// So many bytes of this answer may arrive.
+    Cut(usize),
+    /// This answer arrives slowly.
+    Drip(Duration),
 }
 
 impl Link {
@@ -65,11 +71,19 @@ impl Link {
             }
             State::Swallow(answer) => {
                 if answer.ends_with(bytes) {
-                    Fate::Close
+                    Fate::Cut(0)
                 } else {
                     Fate::Swallow
                 }
             }
+            State::Cut(left) => match left.checked_sub(bytes.len()) {
+                Some(less) if less > 0 => {
+                    *left = less;
+                    Fate::Pass
+                }
+                Some(_) | None => Fate::Cut(*left),
+            },
+            State::Drip(pause) => Fate::Drip(*pause),
         }
     }
 }
@@ -79,7 +93,10 @@ impl Link {
 enum Fate {
     Pass,
     Swallow,
-    Close,
+    /// So many of them pass, and then the connection closes.
+    Cut(usize),
+    /// They pass one by one, with a pause before each.
+    Drip(Duration),
 }
 
 /// How the client's direction ended.
@@ -92,10 +109,10 @@ enum Ended {
 }
 
 /// Serves a client until either side closes or a fault does.
-pub(super) async fn serve(client: UnixStream, shared: &Shared) -> Result<()> {
-    let engine = UnixStream::connect(&shared.upstream).await?;
-    let (from_client, mut to_client) = client.into_split();
-    let (from_engine, to_engine) = engine.into_split();
+pub(super) async fn serve(client: Box<dyn Stream>, shared: &Shared) -> Result<()> {
+    let engine = shared.upstream.connect().await?;
+    let (from_client, mut to_client) = split(client);
+    let (from_engine, to_engine) = split(engine);
     let link = Link::default();
     let parting = {
         let back = answers(from_engine, &mut to_client, &link);
@@ -113,11 +130,7 @@ pub(super) async fn serve(client: UnixStream, shared: &Shared) -> Result<()> {
 }
 
 /// The engine's direction. It ends when the engine closes, or when a swallowed answer is complete.
-async fn answers(
-    mut engine: OwnedReadHalf,
-    client: &mut OwnedWriteHalf,
-    link: &Link,
-) -> Result<()> {
+async fn answers(mut engine: Reader, client: &mut Writer, link: &Link) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = engine.read(&mut buffer).await?;
@@ -127,15 +140,24 @@ async fn answers(
         match link.answered(&buffer[..count]) {
             Fate::Pass => client.write_all(&buffer[..count]).await?,
             Fate::Swallow => {}
-            Fate::Close => return client.shutdown().await,
+            Fate::Cut(passing) => {
+                client.write_all(&buffer[..passing]).await?;
+                return client.shutdown().await;
+            }
+            Fate::Drip(pause) => {
+                for byte in &buffer[..count] {
+                    tokio::time::sleep(pause).await;
+                    client.write_all(&[*byte]).await?;
+                }
+            }
         }
     }
 }
 
 /// The client's direction.
 async fn requests(
-    mut client: OwnedReadHalf,
-    mut engine: OwnedWriteHalf,
+    mut client: Reader,
+    mut engine: Writer,
     shared: &Shared,
     link: &Link,
 ) -> Result<Ended> {
@@ -143,6 +165,8 @@ async fn requests(
     let mut buffer = vec![0; BUFFER_BYTES];
     // What the client gets once the request that is held back from the engine has ended.
     let mut refusal: Option<Vec<u8>> = None;
+    // How many bytes of the request's body the engine gets before the connection breaks.
+    let mut passing: Option<usize> = None;
     loop {
         if requests.between()
             && let Some(parting) = refusal.take()
@@ -163,9 +187,24 @@ async fn requests(
             match requests.next(&mut rest) {
                 Piece::Incomplete => {}
                 Piece::Body(_) if refusal.is_some() => {}
-                Piece::Body(bytes) => engine.write_all(bytes).await?,
+                Piece::Body(bytes) => match &mut passing {
+                    Some(left) if *left <= bytes.len() => {
+                        engine.write_all(&bytes[..*left]).await?;
+                        return Ok(Ended::Close(Vec::new()));
+                    }
+                    left => {
+                        if let Some(left) = left {
+                            *left -= bytes.len();
+                        }
+                        engine.write_all(bytes).await?;
+                    }
+                },
                 Piece::Head(head, bytes) => match meet(&head, shared, link).await {
                     Verdict::Pass => engine.write_all(&bytes).await?,
+                    Verdict::PassSome(bytes_of_body) => {
+                        engine.write_all(&bytes).await?;
+                        passing = Some(bytes_of_body);
+                    }
                     Verdict::Refuse(parting) => refusal = Some(parting),
                     Verdict::Close => return Ok(Ended::Close(Vec::new())),
                 },
@@ -176,6 +215,8 @@ async fn requests(
 
 enum Verdict {
     Pass,
+    /// The head, and so many bytes of the body.
+    PassSome(usize),
     Refuse(Vec<u8>),
     Close,
 }
@@ -197,6 +238,16 @@ async fn meet(head: &Head, shared: &Shared, link: &Link) -> Verdict {
             Verdict::Pass
         }
         Some(Effect::Answer(status, message)) => Verdict::Refuse(refusal(status, &message)),
+        Some(Effect::Reply(answer)) => Verdict::Refuse(answer.into_bytes()),
+        Some(Effect::CutRequest(bytes)) => Verdict::PassSome(bytes),
+        Some(Effect::CutAnswer(bytes)) => {
+            link.set(State::Cut(bytes));
+            Verdict::Pass
+        }
+        Some(Effect::DripAnswer(pause)) => {
+            link.set(State::Drip(pause));
+            Verdict::Pass
+        }
         Some(Effect::Hold) => match releases.changed().await {
             Ok(()) => Verdict::Pass,
             Err(_) => Verdict::Close,

@@ -1,4 +1,4 @@
-//! A socket in front of the engine's socket.
+//! A socket in front of the engine's socket, or a port in front of a registry's.
 //!
 //! Here: every request is written down, and faults can be put in its way; all else passes byte for byte, streams and
 //! upgraded connections too. Not here: what a message looks like (`framing`), how one connection is served (`connection`).
@@ -6,11 +6,12 @@
 mod connection;
 mod framing;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -33,7 +34,7 @@ impl Request {
         !matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
-    /// Method and path, without API version and query: `POST /containers/create`.
+    /// Method and path, without API version and query: `POST /containers/create`. A registry's `/v2` is such a version.
     pub fn endpoint(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         let plain = path
@@ -54,6 +55,14 @@ pub enum Effect {
     DropAnswer,
     /// This status and message; the engine never sees the request.
     Answer(u16, String),
+    /// This answer, as it is written here; the engine never sees the request.
+    Reply(String),
+    /// The connection breaks on both sides after so many bytes of the request's body.
+    CutRequest(usize),
+    /// The connection breaks on both sides after so many bytes of the answer.
+    CutAnswer(usize),
+    /// The answer arrives one byte at a time, with this pause before each.
+    DripAnswer(Duration),
     /// It waits for [`Proxy::release`], and passes then.
     Hold,
 }
@@ -70,17 +79,25 @@ pub struct Fault {
     pub effect: Effect,
 }
 
+/// Where somebody listens.
+#[derive(Debug, Clone)]
+enum Address {
+    Unix(PathBuf),
+    /// A port of the loopback address.
+    Tcp(u16),
+}
+
 /// The proxy. Dropping it closes all of its connections.
 #[derive(Debug)]
 pub struct Proxy {
-    socket: PathBuf,
+    address: Address,
     shared: Arc<Shared>,
     runtime: Option<Runtime>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    upstream: PathBuf,
+    upstream: Address,
     seen: Mutex<Seen>,
     changed: Condvar,
     /// Counts releases, so that what is held can wait for the next one.
@@ -91,6 +108,8 @@ struct Shared {
 struct Seen {
     requests: Vec<Request>,
     faults: Vec<Fault>,
+    /// Those that strike every request that matches.
+    lasting: Vec<Fault>,
 }
 
 impl Shared {
@@ -130,45 +149,69 @@ impl Shared {
                 }
             }
         }
-        due.map(|index| seen.faults.remove(index).effect)
+        if let Some(index) = due {
+            return Some(seen.faults.remove(index).effect);
+        }
+        let mut lasting = seen.lasting.iter();
+        lasting
+            .find(|fault| matching(fault))
+            .map(|fault| fault.effect.clone())
     }
 }
 
 impl Proxy {
     /// Listens on a socket in `folder` for an engine at `upstream`.
     pub fn start(upstream: &Path, folder: &Path) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("e2e-proxy")
-            .enable_all()
-            .build()?;
         let socket = folder.join("proxy.sock");
+        let runtime = runtime()?;
+        let listener = {
+            let _context = runtime.enter();
+            Listener::Unix(UnixListener::bind(&socket)?)
+        };
+        let upstream = Address::Unix(upstream.to_owned());
+        Ok(Self::serve(
+            runtime,
+            listener,
+            Address::Unix(socket),
+            upstream,
+        ))
+    }
+
+    /// Listens on a free port of this host for a registry at the port `upstream`.
+    pub fn before_port(upstream: u16) -> std::io::Result<Self> {
+        let runtime = runtime()?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = Address::Tcp(listener.local_addr()?.port());
+        let listener = Listener::Tcp(listener);
+        Ok(Self::serve(
+            runtime,
+            listener,
+            address,
+            Address::Tcp(upstream),
+        ))
+    }
+
+    fn serve(runtime: Runtime, listener: Listener, address: Address, upstream: Address) -> Self {
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream,
             seen: Mutex::default(),
             changed: Condvar::new(),
             releases: watch::Sender::new(0),
         });
-        let listener = {
-            let _context = runtime.enter();
-            UnixListener::bind(&socket)?
-        };
         runtime.spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self {
-            socket,
+        Self {
+            address,
             shared,
             runtime: Some(runtime),
-        })
+        }
     }
 
-    /// The address, for `DOCKER_HOST`.
+    /// The address, for `DOCKER_HOST`; of a registry, for `HOST_REGISTRY_ADDR`.
     pub fn docker_host(&self) -> String {
-        format!("unix://{}", self.socket.display())
-    }
-
-    /// The socket.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+        match &self.address {
+            Address::Unix(socket) => format!("unix://{}", socket.display()),
+            Address::Tcp(port) => format!("127.0.0.1:{port}"),
+        }
     }
 
     /// Every request so far, in the order in which their heads were complete.
@@ -190,6 +233,18 @@ impl Proxy {
     /// Puts a fault in the way of a request to come.
     pub fn inject(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
+    }
+
+    /// Puts a fault in the way of every request to come, until [`Proxy::mend`].
+    pub fn inject_lasting(&self, fault: Fault) {
+        self.shared.lock().lasting.push(fault);
+    }
+
+    /// Takes away every fault that has not struck, and those that last.
+    pub fn mend(&self) {
+        let mut seen = self.shared.lock();
+        seen.faults.clear();
+        seen.lasting.clear();
     }
 
     /// Waits until a request whose endpoint starts like this has come by, at most so long; says whether one has.
@@ -221,14 +276,51 @@ impl Drop for Proxy {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        // The folder is the caller's; a socket that is gone already is what we want.
-        std::fs::remove_file(&self.socket).ok();
+        if let Address::Unix(socket) = &self.address {
+            // The folder is the caller's; a socket that is gone already is what we want.
+            std::fs::remove_file(socket).ok();
+        }
     }
 }
 
-async fn accept(listener: UnixListener, shared: Arc<Shared>) {
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("e2e-proxy")
+        .enable_all()
+        .build()
+}
+
+enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// A connection of either kind.
+trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Listener {
+    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+impl Address {
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(socket) => Box::new(UnixStream::connect(socket).await?),
+            Self::Tcp(port) => Box::new(TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?),
+        })
+    }
+}
+
+async fn accept(listener: Listener, shared: Arc<Shared>) {
     // An error ends the proxy: its clients then see a closed socket, which fails their test.
-    while let Ok((client, _)) = listener.accept().await {
+    while let Ok(client) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             // A connection that breaks off is seen by both of its ends.

@@ -27,11 +27,14 @@ struct Cli {
 enum Command {
     /// Show the main job: a deploy onto a real stack, a call, a deploy that finds nothing to do, the journal.
     Demo,
-    /// Print what deploys cost on a real stack, next to building and pushing one after the other.
+    /// Measure what deploys cost on a real stack, next to building and pushing one after the other; exit 1 beyond a limit.
     Measure {
         /// Functions that are built cold.
         #[arg(long, default_value_t = 20)]
         cold: usize,
+        /// Cold deploys, each next to the plain way.
+        #[arg(long, default_value_t = 5)]
+        pairs: usize,
         /// Functions of the unchanged deploy.
         #[arg(long, default_value_t = 100)]
         unchanged: usize,
@@ -82,11 +85,15 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo => Ok(demo::run(&obtain()?, |line| eprintln!("{line}"))?),
-        Command::Measure { cold, unchanged } => {
-            Ok(measure::run(&obtain()?, cold, unchanged, |line| {
-                println!("{line}");
-            })?)
-        }
+        Command::Measure {
+            cold,
+            pairs,
+            unchanged,
+        } => measured(measure::Sizes {
+            cold,
+            pairs,
+            unchanged,
+        }),
         Command::Crash { kills, seed } => crash(kills, seed),
         Command::Up {
             stack_version,
@@ -125,6 +132,27 @@ fn crash(kills: usize, seed: Option<u64>) -> Result<(), Failure> {
     bench.kill_at_random(kills, seed, |line| eprintln!("{line}"))?;
     println!("{kills} KILLS SURVIVED");
     Ok(())
+}
+
+fn measured(sizes: measure::Sizes) -> Result<(), Failure> {
+    let figures = measure::run(&obtain()?, sizes, |line| eprintln!("{line}"))?;
+    println!("| measured | median | limit | | each |\n|---|---|---|---|---|");
+    for figure in &figures {
+        let all: Vec<_> = figure.all.iter().map(|one| format!("{one:.2}")).collect();
+        println!(
+            "| {} | {:.2} | {:.2} | {} | {} |",
+            figure.what,
+            figure.measured,
+            figure.limit,
+            if figure.is_met() { "met" } else { "NOT MET" },
+            all.join(" ")
+        );
+    }
+    if figures.iter().all(measure::Figure::is_met) {
+        Ok(())
+    } else {
+        Err("not every limit is met".into())
+    }
 }
 
 fn up(engine: &Engine, options: StackOptions) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What a deploy costs, on a real engine, side by side with the plain way in the same run.
 //!
-//! Here: making an artifact of many functions, timing whole processes, the figures. Not here: a verdict; it prints what it saw.
+//! Here: making an artifact of many functions, timing whole processes, the figures and their limits. Not here: showing them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -37,16 +37,57 @@ pub enum MeasureError {
     NotIdle(String),
 }
 
-/// How many times a short thing is repeated; the median is printed.
+/// How many times a short thing is repeated; the median counts.
 const REPEATS: usize = 7;
 
-/// Measures with a release build of `artifactctl`; `say` gets each figure as a line.
+/// How many functions are deployed, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Functions that are built cold.
+    pub cold: usize,
+    /// Cold deploys, each next to the plain way; the median of their ratios counts.
+    pub pairs: usize,
+    /// Functions of the unchanged deploy.
+    pub unchanged: usize,
+}
+
+/// One thing that was measured, and the most it may be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// What it is, with its unit.
+    pub what: String,
+    /// The median.
+    pub measured: f64,
+    /// The most it may be.
+    pub limit: f64,
+    /// Each measurement, in order.
+    pub all: Vec<f64>,
+}
+
+impl Figure {
+    fn of(what: String, limit: f64, all: Vec<f64>) -> Self {
+        let mut sorted = all.clone();
+        sorted.sort_by(f64::total_cmp);
+        Self {
+            what,
+            measured: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
+            limit,
+            all,
+        }
+    }
+
+    /// Says whether it is within its limit.
+    pub fn is_met(&self) -> bool {
+        self.measured <= self.limit
+    }
+}
+
+/// Measures with a release build of `artifactctl`; `say` gets each measurement as a line.
 pub fn run(
     engine: &Engine,
-    cold: usize,
-    unchanged: usize,
+    sizes: Sizes,
     mut say: impl FnMut(&str),
-) -> Result<(), MeasureError> {
+) -> Result<Vec<Figure>, MeasureError> {
     let program = artifactctl::build_release()?;
     let stack = Stack::up(engine, StackOptions::default())?;
     let folder = tempfile::tempdir_in(engine.folder())?;
@@ -57,57 +98,13 @@ pub fn run(
         proxy: &proxy,
         folder: folder.path(),
     };
-
-    let plain = bench.plain(&bench.artifact("plain", cold)?)?;
-    // Timed against the engine itself, as the plain way is: the proxy that counts calls costs time of its own.
-    let deploy = bench.deploy_directly(&bench.artifact("cold", cold)?)?;
-    say(&format!(
-        "{cold} functions, cold: {:.2} s; built and pushed one after the other: {:.2} s; ratio {:.2}",
-        deploy.as_secs_f64(),
-        plain.as_secs_f64(),
-        deploy.as_secs_f64() / plain.as_secs_f64()
-    ));
-
-    let artifact = bench.artifact("many", unchanged)?;
-    let first = bench.deploy(&artifact, 0)?;
-    proxy.clear();
-    let times = (0..REPEATS)
-        .map(|_| bench.deploy(&artifact, 0))
-        .collect::<Result<Vec<_>, _>>()?;
-    let changing: Vec<_> = proxy
-        .mutating()
-        .iter()
-        .map(super::proxy::Request::endpoint)
-        .collect();
-    if !changing.is_empty() {
-        return Err(MeasureError::NotIdle(changing.join(", ")));
-    }
-    say(&format!(
-        "{unchanged} functions, unchanged: median {:.3} s of {REPEATS} (first deploy {:.1} s), no mutating call",
-        median(times).as_secs_f64(),
-        first.as_secs_f64()
-    ));
-
-    let refused = bench.requiring("refused", 1, "^9")?;
-    let mut after = Vec::new();
-    for _ in 0..REPEATS {
-        proxy.clear();
-        bench.deploy(&refused, 4)?;
-        let ended = SystemTime::now();
-        let asked = proxy
-            .requests()
-            .iter()
-            .map(|request| request.at)
-            .max()
-            .unwrap_or(ended);
-        after.push(ended.duration_since(asked).unwrap_or_default());
-    }
-    say(&format!(
-        "incompatible: exit 4, median {:.0} ms of {REPEATS} from the last request to the engine to the end of the process",
-        median(after).as_secs_f64() * 1000.0
-    ));
+    let figures = vec![
+        bench.cold(sizes, &mut say)?,
+        bench.unchanged(sizes.unchanged, &mut say)?,
+        bench.incompatible()?,
+    ];
     stack.down()?;
-    Ok(())
+    Ok(figures)
 }
 
 struct Bench<'a> {
@@ -118,6 +115,71 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Cold deploys, each right after the plain way, for a machine is not equally fast all the time.
+    fn cold(&self, sizes: Sizes, say: &mut impl FnMut(&str)) -> Result<Figure, MeasureError> {
+        let functions = sizes.cold;
+        let mut ratios = Vec::new();
+        for pair in 0..sizes.pairs {
+            let plain = self.plain(&self.artifact(&format!("plain{pair}"), functions)?)?;
+            // Against the engine itself, as the plain way: the proxy that counts calls costs time of its own.
+            let deploy =
+                self.deploy_directly(&self.artifact(&format!("cold{pair}"), functions)?)?;
+            let ratio = deploy.as_secs_f64() / plain.as_secs_f64();
+            say(&format!(
+                "{functions} functions, cold: {:.2} s; built and pushed one after the other: {:.2} s; ratio {ratio:.2}",
+                deploy.as_secs_f64(),
+                plain.as_secs_f64(),
+            ));
+            ratios.push(ratio);
+        }
+        let what = format!("{functions} functions cold, share of one after the other");
+        Ok(Figure::of(what, 0.5, ratios))
+    }
+
+    /// Deploys that find nothing to do, and may change nothing.
+    fn unchanged(
+        &self,
+        functions: usize,
+        say: &mut impl FnMut(&str),
+    ) -> Result<Figure, MeasureError> {
+        let artifact = self.artifact("many", functions)?;
+        let first = self.deploy(&artifact, 0)?.as_secs_f64();
+        say(&format!(
+            "{functions} functions, the first deploy: {first:.1} s"
+        ));
+        self.proxy.clear();
+        let times = (0..REPEATS)
+            .map(|_| Ok(self.deploy(&artifact, 0)?.as_secs_f64()))
+            .collect::<Result<_, MeasureError>>()?;
+        let changing = self.proxy.mutating();
+        let changing: Vec<_> = changing
+            .iter()
+            .map(super::proxy::Request::endpoint)
+            .collect();
+        if !changing.is_empty() {
+            return Err(MeasureError::NotIdle(changing.join(", ")));
+        }
+        let what = format!("{functions} functions unchanged, seconds");
+        Ok(Figure::of(what, 1.0, times))
+    }
+
+    /// From the last request to the engine to the end of a deploy that is refused.
+    fn incompatible(&self) -> Result<Figure, MeasureError> {
+        let refused = self.requiring("refused", 1, "^9")?;
+        let mut after = Vec::new();
+        for _ in 0..REPEATS {
+            self.proxy.clear();
+            self.deploy(&refused, 4)?;
+            let ended = SystemTime::now();
+            let requests = self.proxy.requests();
+            let asked = requests.iter().map(|request| request.at).max();
+            let took = ended.duration_since(asked.unwrap_or(ended));
+            after.push(took.unwrap_or_default().as_secs_f64() * 1000.0);
+        }
+        let what = "incompatible, milliseconds after the last request to the engine".to_owned();
+        Ok(Figure::of(what, 200.0, after))
+    }
+
     fn artifact(&self, name: &str, functions: usize) -> Result<PathBuf, MeasureError> {
         self.requiring(name, functions, "^1")
     }
@@ -240,9 +302,4 @@ impl Bench<'_> {
         }
         Ok(began.elapsed())
     }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

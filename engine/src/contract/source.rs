@@ -105,23 +105,34 @@ fn is_shown(c: char) -> bool {
 
 /// A value for a message: in backticks, escaped, cut.
 pub fn quoted(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(QUOTED_CHARS)
-        .flat_map(|c| {
-            let escaped = if is_shown(c) && c != '\t' {
-                None
-            } else {
-                Some(c.escape_default())
-            };
-            let plain = escaped.is_none().then_some(c);
-            plain.into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect();
-    if text.chars().nth(QUOTED_CHARS).is_some() {
-        shown.push('…');
+    let cut = text.char_indices().nth(QUOTED_CHARS);
+    let (shown, more) = match cut {
+        Some((at, _)) => (&text[..at], "…"),
+        None => (text, ""),
+    };
+    format!("`{}{more}`", printable(shown))
+}
+
+/// A name within a line, such as one that a file system gave: whatever is more than a character to be seen is escaped.
+pub fn printable(name: &str) -> String {
+    escaped(name, |_| false)
+}
+
+/// A text of several lines, of whatever origin: the same, but lines stay lines.
+pub fn printable_lines(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if stays(c) || (is_shown(c) && c != '\t') {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_default());
+        }
     }
-    format!("`{shown}`")
+    shown
 }
 
 #[cfg(test)]
@@ -167,5 +178,15 @@ mod tests {
     fn a_quoted_value_is_escaped_and_cut() {
         assert_eq!(quoted("a\u{1b}b\tc\u{202e}é"), r"`a\u{1b}b\tc\u{202e}é`");
         assert_eq!(quoted(&"x".repeat(81)), format!("`{}…`", "x".repeat(80)));
+    }
+
+    #[test]
+    fn a_name_stays_in_its_line_and_a_text_keeps_its_lines() {
+        let text = "a\nb\tc\u{1b}[2J\u{9b}K\u{2066}é\r";
+        assert_eq!(printable(text), r"a\nb\tc\u{1b}[2J\u{9b}K\u{2066}é\r");
+        assert_eq!(
+            printable_lines(text),
+            "a\nb\tc\\u{1b}[2J\\u{9b}K\\u{2066}é\\r"
+        );
     }
 }

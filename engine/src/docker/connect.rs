@@ -150,12 +150,7 @@ impl Engine {
             let version = self
                 .ask("ask for the engine's version", self.docker.version())
                 .await?;
-            let text = Option::<String>::unwrap_or_default;
-            Ok(compat::Engine {
-                platform: format!("{}/{}", text(version.os), text(version.arch)),
-                version: text(version.version),
-                api_version: text(version.api_version),
-            })
+            Ok(compat::Engine::from(version))
         };
         self.identity.get_or_try_init(ask).await
     }

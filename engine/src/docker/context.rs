@@ -18,7 +18,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::wire::Body;
+use crate::contract::printable;
 use crate::image::{InputContent, InputFile};
+use crate::load::{Problem, Root};
 
 /// Name of the rewritten Dockerfile in the context. The artifact's own stays where it is, for instructions that copy it.
 pub(super) const DOCKERFILE: &str = ".artifactctl.Dockerfile";
@@ -44,18 +46,18 @@ pub(super) struct Context {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContextError {
     /// It is not what the content key says.
-    #[error("`{path}` changed while it was deployed")]
+    #[error("`{}` changed while it was deployed", printable(path))]
     Changed {
         /// The file.
         path: String,
     },
     /// It cannot be read.
-    #[error("cannot read `{path}`")]
+    #[error("`{}` {problem}", printable(path))]
     Unreadable {
         /// The file.
         path: String,
         /// Why.
-        source: io::Error,
+        problem: Problem,
     },
     /// Nobody reads the stream any more; who stopped reading says why.
     #[error("the engine stopped reading the build context")]
@@ -138,53 +140,61 @@ fn entries<W: Write>(archive: &mut Builder<W>, context: &Context) -> Result<(), 
     archive
         .append_data(&mut header, DOCKERFILE, text)
         .map_err(ContextError::Unheard)?;
+    let root = Root::open(context.root.clone()).map_err(|problem| ContextError::Unreadable {
+        path: context.root.display().to_string(),
+        problem,
+    })?;
     for file in &context.files {
-        entry(archive, &context.root, file)?;
+        entry(archive, &root, file)?;
     }
     Ok(())
 }
 
+/// Adds one input, opened part by part below the root, so that no link that was put in its place is followed.
 fn entry<W: Write>(
     archive: &mut Builder<W>,
-    root: &Path,
+    root: &Root,
     file: &InputFile,
 ) -> Result<(), ContextError> {
-    let path = root.join(&file.path);
-    let changed = || ContextError::Changed {
-        path: path.display().to_string(),
+    let path = Path::new(&file.path);
+    let shown = || root.path().join(path).display().to_string();
+    let changed = || ContextError::Changed { path: shown() };
+    let not_opened = |problem: Problem| match problem {
+        Problem::Unreadable(_) => ContextError::Unreadable {
+            path: shown(),
+            problem,
+        },
+        Problem::Missing
+        | Problem::NotAFile(_)
+        | Problem::NotADirectory
+        | Problem::Outside
+        | Problem::RuntimeBase
+        | Problem::SymlinkLoop
+        | Problem::TooLarge(_) => changed(),
     };
-    let unreadable = |source| ContextError::Unreadable {
-        path: path.display().to_string(),
-        source,
-    };
-    let kind = path.symlink_metadata().map_err(unreadable)?.file_type();
     match &file.content {
         InputContent::Directory => {
-            if !kind.is_dir() {
-                return Err(changed());
-            }
+            root.open_dir(path).map_err(not_opened)?;
             let mut header = header(EntryType::Directory, file.mode, 0);
             archive
-                .append_data(&mut header, &file.path, io::empty())
+                .append_data(&mut header, path, io::empty())
                 .map_err(ContextError::Unheard)
         }
         InputContent::Symlink { target } => {
-            let found = path.read_link().map_err(|_| changed())?;
-            if found != Path::new(target) {
+            let found = root.read_link(path).map_err(|_| changed())?;
+            if found.as_bytes() != target.as_bytes() {
                 return Err(changed());
             }
             let mut header = header(EntryType::Symlink, 0o777, 0);
             archive
-                .append_link(&mut header, &file.path, target)
+                .append_link(&mut header, path, target)
                 .map_err(ContextError::Unheard)
         }
         InputContent::File { digest, size } => {
-            if !kind.is_file() {
-                return Err(changed());
-            }
-            let mut reader = Hashing::new(File::open(&path).map_err(unreadable)?, *size);
+            let unreadable = |source| not_opened(Problem::Unreadable(source));
+            let mut reader = Hashing::new(root.open_file(path).map_err(not_opened)?, *size);
             let mut header = header(EntryType::Regular, file.mode, *size);
-            let appended = archive.append_data(&mut header, &file.path, &mut reader);
+            let appended = archive.append_data(&mut header, path, &mut reader);
             if let Some(source) = reader.failed.take() {
                 return Err(unreadable(source));
             }

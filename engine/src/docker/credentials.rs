@@ -16,6 +16,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::load::{Problem, open_anywhere, read_bounded};
+
 /// The key of Docker Hub in the configuration file.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
@@ -107,16 +109,13 @@ impl Credentials {
         let Some(path) = path else {
             return Self::default();
         };
-        let text = match std::fs::metadata(path) {
-            Ok(found) if found.len() > FILE_LIMIT => Err(std::io::Error::other("too large")),
-            Ok(_) => std::fs::read_to_string(path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::default(),
-            Err(error) => Err(error),
-        };
-        let parsed = text.map_err(|error| error.to_string()).and_then(|text| {
+        let read = open_anywhere(path).and_then(|mut file| read_bounded(&mut file, FILE_LIMIT));
+        let parsed = match read {
+            Err(Problem::Missing | Problem::NotADirectory) => return Self::default(),
+            Err(problem) => Err(problem.to_string()),
             // The error of the parser would quote the file.
-            Self::parse(&text).ok_or_else(|| "it is not a Docker configuration".to_owned())
-        });
+            Ok(bytes) => Self::parse(&bytes).ok_or_else(|| "is no Docker configuration".to_owned()),
+        };
         parsed.unwrap_or_else(|error| {
             tracing::warn!(path = %path.display(), error, "registry credentials are not read");
             Self::default()
@@ -124,8 +123,8 @@ impl Credentials {
     }
 
     /// Reads the file's text.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+    pub(super) fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        serde_json::from_slice(text.as_ref()).ok()
     }
 
     /// Who we are at a registry. A credential program is asked at most once per call and may take `limit`.

@@ -10,8 +10,9 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 use super::context::ContextError;
 use super::redact::Redactor;
-use super::transcript::Spoken;
+use super::transcript::{Spoken, tidy_lines};
 use super::wire::{Host, WireError};
+use crate::contract::printable;
 use crate::machine::FailureKind;
 use crate::publish::PublishError;
 use crate::run::Fault;
@@ -144,7 +145,7 @@ pub(super) fn context(what: &str, error: &ContextError) -> Fault {
         ContextError::Unreadable { path, .. } => plain(
             FailureKind::Image,
             message,
-            Some(format!("make `{path}` readable for this user")),
+            Some(format!("make `{}` readable for this user", printable(path))),
         ),
         ContextError::Unheard(_) => Fault {
             retryable: true,
@@ -265,8 +266,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
     lines.join("\n")
 }
 
+/// What others said in a fault is printable, bounded and without credentials.
 fn clean(mut fault: Fault) -> Fault {
-    fault.message = Redactor::NONE.clean(&fault.message);
+    fault.message = tidy_lines(&fault.message, &Redactor::NONE);
     fault
 }
 

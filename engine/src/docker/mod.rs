@@ -3,6 +3,7 @@
 //! Here: `DockerWorld`, the `World` of a real deploy (`world`). `connect` finds the engine and `observe` looks at the stack;
 //! `images` and `bases` see to images through `registry` (questions) and `work` (builds, pushes and pulls); `compose`
 //! provisions. Types of the Docker client stop in this room, and every failure becomes a `Fault` in `fault`.
+//! `replies` reads what an engine said from its bytes alone.
 //! Only `build_image`, `publish` and `provision` change anything. Not here: rules of a deploy (`machine`, `image`, `compat`).
 
 mod bases;
@@ -16,6 +17,7 @@ mod limits;
 mod observe;
 mod redact;
 mod registry;
+pub mod replies;
 mod trace;
 mod transcript;
 mod wire;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, SystemVersion};
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::{try_join, try_join_all};
 
@@ -21,9 +21,7 @@ const OTHER_PROJECTS: usize = 32;
 /// Looks at the running containers of a compose project.
 pub(super) async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
     let (running, version) = try_join(running(engine), engine.identity()).await?;
-    let (mine, others): (Vec<_>, Vec<_>) = running
-        .into_iter()
-        .partition(|container| label(container, PROJECT) == Some(project));
+    let (mine, others) = parted(running, project);
     let images: BTreeSet<&str> = mine
         .iter()
         .filter_map(|container| container.image_id.as_deref())
@@ -32,19 +30,38 @@ pub(super) async fn observe(engine: &Engine, project: &str) -> Result<Observatio
     let digests: BTreeMap<String, Vec<String>> = digests.into_iter().collect();
     let references = try_join_all(mine.iter().map(|one| reference(engine, one))).await?;
 
+    Ok(seen(
+        project,
+        version.clone(),
+        &mine,
+        references,
+        &digests,
+        &others,
+    ))
+}
+
+/// What the engine's replies say of a project, its containers apart from those of other projects.
+fn seen(
+    project: &str,
+    engine: compat::Engine,
+    mine: &[ContainerSummary],
+    references: Vec<String>,
+    digests: &BTreeMap<String, Vec<String>>,
+    others: &[ContainerSummary],
+) -> Observation {
     let mut containers: Vec<Container> = mine
         .iter()
         .zip(references)
-        .map(|(summary, image)| container(summary, image, &digests))
+        .map(|(summary, image)| container(summary, image, digests))
         .collect();
     containers.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
     let other_projects: BTreeSet<&str> = others
         .iter()
         .filter_map(|container| label(container, PROJECT))
         .collect();
-    Ok(Observation {
+    Observation {
         project: project.to_owned(),
-        engine: version.clone(),
+        engine,
         api_version: compat::facts::api_version_of(&containers),
         mode: compat::facts::mode_of(&containers),
         containers,
@@ -53,7 +70,50 @@ pub(super) async fn observe(engine: &Engine, project: &str) -> Result<Observatio
             .take(OTHER_PROJECTS)
             .map(str::to_owned)
             .collect(),
-    })
+    }
+}
+
+/// Those of a project, and the others.
+fn parted(
+    running: Vec<ContainerSummary>,
+    project: &str,
+) -> (Vec<ContainerSummary>, Vec<ContainerSummary>) {
+    running
+        .into_iter()
+        .partition(|container| label(container, PROJECT) == Some(project))
+}
+
+/// Reads recorded replies: to the list of containers, and to the question for the version.
+///
+/// The digests and the references that further questions would give are those of the list.
+pub(super) fn recorded(
+    project: &str,
+    containers: &[u8],
+    version: &[u8],
+) -> serde_json::Result<Observation> {
+    let (mine, others) = parted(serde_json::from_slice(containers)?, project);
+    let references = mine.iter().map(|one| one.image.clone().unwrap_or_default());
+    let references = references.collect();
+    let engine = compat::Engine::from(serde_json::from_slice::<SystemVersion>(version)?);
+    Ok(seen(
+        project,
+        engine,
+        &mine,
+        references,
+        &BTreeMap::new(),
+        &others,
+    ))
+}
+
+impl From<SystemVersion> for compat::Engine {
+    fn from(version: SystemVersion) -> Self {
+        let text = Option::<String>::unwrap_or_default;
+        Self {
+            platform: format!("{}/{}", text(version.os), text(version.arch)),
+            version: text(version.version),
+            api_version: text(version.api_version),
+        }
+    }
 }
 
 /// Every running container of any compose project.

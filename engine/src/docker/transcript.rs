@@ -89,7 +89,7 @@ impl<'a> Transcript<'a> {
         let detail = message.error_detail.and_then(|detail| detail.message);
         if let Some(error) = detail.or(message.error) {
             self.flush();
-            self.error = Some(self.redactor.clean(error.trim()));
+            self.error = Some(tidy_lines(&error, self.redactor));
         }
     }
 
@@ -200,6 +200,15 @@ pub(super) fn tidy(line: &str, redactor: &Redactor) -> String {
         None => line,
         Some((at, _)) => line[..at].to_owned(),
     }
+}
+
+/// The first lines of a message, each as [`tidy`] makes it: whoever writes it bounds neither what we say nor what we keep.
+pub(super) fn tidy_lines(message: &str, redactor: &Redactor) -> String {
+    let lines = message.trim().lines().take(KEPT_LINES);
+    lines
+        .map(|line| tidy(line, redactor))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Takes out colours and everything else that moves a terminal. Of a line that was overwritten (`\r`) the last state stays.

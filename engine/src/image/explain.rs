@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::contract::Digest;
+use crate::contract::{Digest, printable};
 
 /// What differs between the parts of two keys, one sentence each without a period; empty when nothing does.
 pub fn explain(old: &BTreeMap<String, Digest>, new: &BTreeMap<String, Digest>) -> Vec<String> {
@@ -40,6 +40,7 @@ fn sentence(
     new: &BTreeMap<String, Digest>,
 ) -> String {
     let (kind, subject) = name.split_once(' ').unwrap_or((name, ""));
+    let shown = printable(subject);
     let other = match change {
         Change::New => Some(old),
         Change::Gone => Some(new),
@@ -61,13 +62,13 @@ fn sentence(
     match kind {
         "dockerfile" => format!("the Dockerfile {verb}"),
         "platform" => format!("the platform {verb}"),
-        "file" => format!("{subject} {verb}"),
-        "files" => format!("the content of {subject} {verb}"),
-        "base" => format!("base {subject} {verb}"),
+        "file" => format!("{shown} {verb}"),
+        "files" => format!("the content of {shown} {verb}"),
+        "base" => format!("base {shown} {verb}"),
         "bases" => format!("one of the bases {verb}"),
-        "arg" => format!("build argument {subject} {verb}"),
+        "arg" => format!("build argument {shown} {verb}"),
         "args" => format!("one of the build arguments {verb}"),
-        _ => format!("{name} {verb}"),
+        _ => format!("{} {verb}", printable(name)),
     }
 }
 
@@ -107,6 +108,7 @@ mod tests {
     #[case(&[("file a/x.py", "1")], &[("file a/x.py", "2")], "a/x.py changed")]
     #[case(&[], &[("file a/x.py", "2")], "a/x.py is new")]
     #[case(&[("file a b", "1")], &[], "a b is gone")]
+    #[case(&[], &[("file a\nb\u{1b}", "1")], r"a\nb\u{1b} is new")]
     #[case(&[("dockerfile", "1")], &[("dockerfile", "2")], "the Dockerfile changed")]
     #[case(&[("platform", "1")], &[("platform", "2")], "the platform changed")]
     #[case(&[("base r:1/b", "1")], &[("base r:1/b", "2")], "base r:1/b moved")]

@@ -5,7 +5,7 @@
 //! all. A link that is swapped in between therefore makes the opening fail instead of leading out; no kernel feature is
 //! needed for it.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -79,14 +79,14 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, Problem> {
 
 /// An open directory that is never left.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     path: PathBuf,
     dir: OwnedFd,
 }
 
 impl Root {
     /// Opens a directory by its real path.
-    pub(super) fn open(real: PathBuf) -> Result<Self, Problem> {
+    pub(crate) fn open(real: PathBuf) -> Result<Self, Problem> {
         let kind = fs::symlink_metadata(&real).map_err(Problem::of)?;
         if !kind.is_dir() {
             return Err(Problem::NotADirectory);
@@ -96,7 +96,7 @@ impl Root {
     }
 
     /// The real path of the root.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -119,7 +119,7 @@ impl Root {
     }
 
     /// Opens a regular file by its real path below the root.
-    pub(super) fn open_file(&self, real: &Path) -> Result<File, Problem> {
+    pub(crate) fn open_file(&self, real: &Path) -> Result<File, Problem> {
         guard(real)?;
         let Some(name) = real.file_name() else {
             return Err(Problem::NotAFile("a directory"));
@@ -128,8 +128,16 @@ impl Root {
         open_regular(parent.as_fd(), name)
     }
 
+    /// What a symlink names, by its real path below the root.
+    pub(crate) fn read_link(&self, real: &Path) -> Result<CString, Problem> {
+        guard(real)?;
+        let parent = self.open_dir(real.parent().unwrap_or(Path::new("")))?;
+        let name = real.file_name().unwrap_or_default();
+        rustix::fs::readlinkat(parent, name, Vec::new()).map_err(Problem::of)
+    }
+
     /// Opens a directory by its real path below the root, following no symlink.
-    pub(super) fn open_dir(&self, real: &Path) -> Result<OwnedFd, Problem> {
+    pub(crate) fn open_dir(&self, real: &Path) -> Result<OwnedFd, Problem> {
         guard(real)?;
         let mut dir = self.dir.try_clone().map_err(Problem::Unreadable)?;
         for part in real.components() {
@@ -157,8 +165,9 @@ pub(super) fn open_regular(dir: rustix::fd::BorrowedFd<'_>, name: &OsStr) -> Res
     Ok(File::from(file))
 }
 
-/// Opens a regular file anywhere, symlinks followed: the manifest and the secret file are named by the user.
-pub(super) fn open_anywhere(path: &Path) -> Result<File, Problem> {
+/// Opens a regular file anywhere, symlinks followed, without waiting for a FIFO and without touching a device: for the files
+/// that a user names, the manifest, the secret file and others.
+pub fn open_anywhere(path: &Path) -> Result<File, Problem> {
     let real = real_path(path)?;
     let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
         return Err(Problem::NotAFile("a directory"));
@@ -168,7 +177,7 @@ pub(super) fn open_anywhere(path: &Path) -> Result<File, Problem> {
 }
 
 /// Reads a whole file; one byte over the limit is a problem.
-pub(super) fn read_bounded(file: &mut File, limit: u64) -> Result<Vec<u8>, Problem> {
+pub fn read_bounded(file: &mut File, limit: u64) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     file.take(limit + 1)
         .read_to_end(&mut bytes)

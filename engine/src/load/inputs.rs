@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Stat};
 
 use super::confined::{Problem, Root, open_regular, real_path};
 use super::pattern;
-use crate::contract::{Digest, Hasher, RUNTIME_BASE};
+use crate::contract::{Digest, Hasher, RUNTIME_BASE, printable};
 use crate::image::{InputContent, InputFile};
 
 /// A source may lead through this many symlinks.
@@ -51,7 +51,10 @@ impl Default for InputLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// A file or directory cannot be taken.
-    #[error("the build input `{path}` of the function `{function}` {problem}")]
+    #[error(
+        "the build input `{}` of the function `{function}` {problem}",
+        printable(path)
+    )]
     Unusable {
         /// The function.
         function: String,
@@ -62,7 +65,8 @@ pub enum InputError {
     },
     /// A name is not UTF-8.
     #[error(
-        "a build input of the function `{function}` in `{directory}` has a name that is not UTF-8"
+        "a build input of the function `{function}` in `{}` has a name that is not UTF-8",
+        printable(directory)
     )]
     NotUtf8 {
         /// The function.

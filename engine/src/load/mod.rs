@@ -16,7 +16,9 @@ use std::path::PathBuf;
 
 pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact};
 pub use builds::{BuildInputs, build_inputs};
-pub use confined::Problem;
+#[cfg(feature = "docker")]
+pub(crate) use confined::Root;
+pub use confined::{Problem, open_anywhere, read_bounded};
 pub use inputs::{InputError, InputLimits, inputs, inputs_within};
 pub use secrets::secrets;
 pub use sync::{IdChange, SyncOutcome, sync_ids};

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::LoadError;
@@ -277,9 +278,16 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 fn replace_file(dir: &File, temp: &str, name: &std::ffi::OsStr, bytes: &[u8]) -> io::Result<()> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Whatever bears the temporary name is not written through: it may be a FIFO, or a second name of another file.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o644);
+    rustix::fs::unlinkat(dir, temp, AtFlags::empty()).or_else(|error| {
+        if error == Errno::NOENT {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })?;
     let mut file = File::from(rustix::fs::openat(dir.as_fd(), temp, flags, mode)?);
     file.write_all(bytes)?;
     // The mode of a fresh file is narrowed by the umask; the contract says 0644.

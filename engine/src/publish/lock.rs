@@ -1,12 +1,15 @@
 //! The kernel's lock on an output directory: it ends with the process that holds it, however that ends.
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+
 use super::PublishError;
+use crate::contract::quoted;
 
 /// How often a held lock is asked for again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -21,7 +24,12 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock, and waits at most this long for it.
     pub(super) fn take(path: &Path, wait: Duration) -> Result<Self, PublishError> {
-        let directory = File::open(path).map_err(|error| PublishError::io("open", path, error))?;
+        // It was a directory a moment ago; a FIFO that stands there now is not waited for.
+        let directory = File::options()
+            .read(true)
+            .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
+            .open(path)
+            .map_err(|error| PublishError::io("open", path, error))?;
         let start = Instant::now();
         loop {
             match directory.try_lock() {
@@ -69,7 +77,7 @@ fn holder(directory: &File) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(match name.trim() {
         "" => format!("process {pid}"),
-        name => format!("process {pid}, `{name}`"),
+        name => format!("process {pid}, {}", quoted(name)),
     })
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use rstest::rstest;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tar::EntryType::{Directory, Regular, Symlink};
 use tempfile::TempDir;
 
@@ -168,14 +169,42 @@ fn a_file_that_became_a_link_is_a_change() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
+fn a_file_that_is_gone_is_a_change_of_its_name() {
     let folder = folder(&[]);
-    let (_, ended) = archive(&context(folder.path(), vec![file("gone", "x")]));
+    let (_, ended) = archive(&context(folder.path(), vec![file("go\nne", "x")]));
     let message = ended.unwrap_err().to_string();
     assert!(
-        message.contains("cannot read") && message.contains("/gone"),
+        message.ends_with(r"/go\nne` changed while it was deployed"),
         "{message}"
     );
+}
+
+/// What was hashed is not there any more: in its place, or in the place of a folder above it, something stands that must
+/// not be opened, since opening it waits for ever, reads for ever, or leads out of the root.
+#[rstest]
+#[case::fifo(|root: &Path| fifo(&root.join("d/f")), &[])]
+#[case::link_out(|root: &Path| symlink("/dev/zero", root.join("d/f")).unwrap(), &[])]
+#[case::folder_that_is_a_link(|root: &Path| { std::fs::rename(root.join("d"), root.join("e")).unwrap(); symlink("e", root.join("d")).unwrap(); }, &["f"])]
+#[case::folder_in_place_of_a_file(|root: &Path| std::fs::create_dir(root.join("d/f")).unwrap(), &[])]
+fn what_was_put_in_the_place_of_an_input_is_not_opened(
+    #[case] swap: fn(&Path),
+    #[case] stays: &[&str],
+) {
+    let folder = folder(&[("d/f", "x")]);
+    if stays.is_empty() {
+        std::fs::remove_file(folder.path().join("d/f")).unwrap();
+    }
+    swap(folder.path());
+    let (_, ended) = archive(&context(folder.path(), vec![file("d/f", "x")]));
+    assert!(
+        matches!(ended, Err(ContextError::Changed { .. })),
+        "{ended:?}"
+    );
+}
+
+fn fifo(path: &Path) {
+    let (kind, mode) = (FileType::Fifo, Mode::from_raw_mode(0o600));
+    mknodat(CWD, path, kind, mode, 0).unwrap();
 }
 
 #[tokio::test]

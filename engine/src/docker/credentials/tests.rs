@@ -1,13 +1,15 @@
 //! Who the Docker configuration says that we are.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use rstest::rstest;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::{Credentials, Login};
+use super::{Credentials, FILE_LIMIT, Login};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -57,6 +59,24 @@ async fn without_a_readable_file_we_are_nobody(#[case] text: Option<&str>) {
     if let Some(text) = text {
         std::fs::write(&path, text).unwrap();
     }
+    let credentials = Credentials::read(Some(&path));
+    assert_eq!(
+        credentials.login("docker.io", LIMIT).await,
+        Login::Anonymous
+    );
+}
+
+/// Opening a FIFO waits for whoever writes to it, and a device has no end.
+#[rstest]
+#[case::fifo(|path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap())]
+#[case::device(|path: &Path| symlink("/dev/zero", path).unwrap())]
+#[case::folder(|path: &Path| std::fs::create_dir(path).unwrap())]
+#[case::larger_than_any(|path: &Path| std::fs::File::create(path).unwrap().set_len(FILE_LIMIT + 1).unwrap())]
+#[tokio::test]
+async fn what_is_no_configuration_file_is_not_read(#[case] make: fn(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    make(&path);
     let credentials = Credentials::read(Some(&path));
     assert_eq!(
         credentials.login("docker.io", LIMIT).await,

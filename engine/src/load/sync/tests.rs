@@ -212,3 +212,27 @@ fn a_manifest_that_is_not_there_is_named() {
 
     assert!(matches!(error, LoadError::Unreadable { .. }));
 }
+
+/// Another user of the manifest's folder may have guessed the name under which the new text is written first.
+#[rstest]
+#[case::fifo(|temp: &Path, _: &Path| {
+    let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, temp, kind, mode, 0).unwrap();
+})]
+#[case::second_name_of_a_file(|temp: &Path, other: &Path| fs::hard_link(other, temp).unwrap())]
+#[case::symlink(|temp: &Path, other: &Path| symlink(other, temp).unwrap())]
+fn what_bears_the_temporary_name_is_not_written_through(#[case] plant: fn(&Path, &Path)) {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join("artifact.yml"), dir.path().join("other"));
+    let artifacts = "artifacts:\n- artifact_root: a\n  runtime_config_dir: c\n  source_template: {path: t.yaml}\n";
+    fs::write(&path, format!("{HEAD}{artifacts}")).unwrap();
+    fs::write(&other, "not ours").unwrap();
+    let temp = format!(".artifact.yml.{}.tmp", std::process::id());
+    plant(&dir.path().join(temp), &other);
+
+    assert!(sync_ids(&path, false).unwrap().written);
+
+    assert!(fs::read_to_string(&path).unwrap().contains(T));
+    assert_eq!(fs::read_to_string(&other).unwrap(), "not ours");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}

@@ -44,7 +44,7 @@ async fn a_stored_login_is_found(#[case] host: &str, #[case] login: Login) {
         },
         "HttpHeaders": { "User-Agent": "x" },
     });
-    let credentials = Credentials::parse(&text.to_string()).unwrap();
+    let credentials = Credentials::parse(text.to_string()).unwrap();
     assert_eq!(credentials.login(host, LIMIT).await, login);
 }
 
@@ -94,7 +94,7 @@ async fn a_credential_program_that_cannot_be_asked_leaves_the_stored_login(#[cas
         "credsStore": name,
         "auths": { "r.example": { "username": "a", "password": "b" } },
     });
-    let credentials = Credentials::parse(&text.to_string()).unwrap();
+    let credentials = Credentials::parse(text.to_string()).unwrap();
     assert_eq!(
         credentials.login("r.example", LIMIT).await,
         password("a", "b")

@@ -1,6 +1,6 @@
 //! The one place that asks the disk to keep something, and that makes folders.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -23,6 +23,34 @@ impl Disk {
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
         File::open(folder)?.sync_all()
+    }
+
+    /// Makes a folder with nothing in it, whatever an earlier try has left there.
+    pub(crate) fn make_empty(&self, folder: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => self.make_folder(folder),
+        }
+    }
+
+    /// Moves a folder to a place beside it where there is none. A power cut leaves it there with all of its files, or not at all.
+    pub(crate) fn move_whole(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.sync_files(from)?;
+        fs::rename(from, to)?;
+        self.sync_folder(to.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Makes a folder's files survive a power cut, and their names.
+    fn sync_files(&self, folder: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.sync_files(&entry.path())?;
+            } else {
+                self.sync(&File::open(entry.path())?)?;
+            }
+        }
+        self.sync_folder(folder)
     }
 
     /// How often the disk was asked.

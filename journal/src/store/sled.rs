@@ -4,7 +4,7 @@
 //! its own, which sled does not sync. So all that an append writes lies in sled's log, `db`, and one `fdatasync` of it makes it durable:
 //! sled's own `flush` ends in `sync_file_range`, which flushes neither the disk's cache nor the file's metadata.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -99,7 +99,15 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
-        disk.make_folder(&path).map_err(StoreError::io(&path))?;
+        if !path.is_dir() {
+            // A file that was cut off while sled made it is a damaged store to it, so it is made aside.
+            let fresh = folder.join("sled.new");
+            disk.make_empty(&fresh).map_err(StoreError::io(&fresh))?;
+            drop(open_db(&fresh)?);
+            disk.move_whole(&fresh, &path)
+                .map_err(StoreError::io(&path))?;
+        }
+        remove_unfinished_snapshots(&path).map_err(StoreError::io(&path))?;
         let log_path = path.join("db");
         // sled's recovery writes down what it sees in the log; so that is made durable first, or a power cut could take it away again.
         if let Ok(log) = File::open(&log_path) {
@@ -354,6 +362,19 @@ pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
             opened => return opened,
         }
     }
+}
+
+/// Removes the snapshots that sled was writing when its process ended: it takes them for finished ones, and so for damage.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn sync_files(disk: &Disk, path: &Path, log: &File) -> io::Result<()> {

@@ -8,4 +8,5 @@ mod owner;
 mod reader;
 mod rig;
 mod sled_store;
+mod torn;
 mod verify;

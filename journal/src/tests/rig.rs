@@ -1,6 +1,7 @@
 //! Small streams for tests, with fixed ids and times.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -73,4 +74,18 @@ pub(crate) fn own(root: &TempDir) -> Owned {
 /// The folder of the target.
 pub(crate) fn folder(root: &TempDir) -> PathBuf {
     root.path().join("shop/dev")
+}
+
+/// Copies what is on disk while the store is open: what a killed process leaves.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::rig::{append, append_each, draft, draft_of, id, stream};
+use super::rig::{append, append_each, copy, draft, draft_of, id, stream};
 use crate::store::sled::open_db;
 use crate::{
     AppendError, Damage, Draft, Facts, Head, Kept, Schema, SledStore, Store, StoreError, What,
@@ -160,20 +160,6 @@ fn only_this_user_can_enter_the_folders() {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o700, "{made}");
-    }
-}
-
-/// Copies what is on disk while the store is open: what a killed process leaves.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

@@ -10,7 +10,9 @@ mod parse;
 use std::collections::BTreeMap;
 
 pub use emit::emit;
-pub use parse::{Limits, ParseError, Rule, parse, parse_all, parse_bytes, resolve_plain};
+pub use parse::{
+    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand, resolve_plain,
+};
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -58,6 +58,16 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Node, ParseError> {
 
 /// Reads one YAML document; the error is every problem that was found, never empty, in the order of the text.
 pub fn parse_all(text: &str, limits: &Limits) -> Result<Node, Vec<ParseError>> {
+    parse_shorthand(text, limits, |_| None)
+}
+
+/// Reads one YAML document in which some local tags are short for a mapping: where `shorthand` gives `Fn::Sub` for `Sub`,
+/// `!Sub x` is `{Fn::Sub: x}`. Every other tag is refused as [`parse_all`] does.
+pub fn parse_shorthand(
+    text: &str,
+    limits: &Limits,
+    shorthand: fn(&str) -> Option<&'static str>,
+) -> Result<Node, Vec<ParseError>> {
     if text.len() > limits.text_bytes {
         return Err(vec![problem::too_large(limits.text_bytes)]);
     }
@@ -65,7 +75,7 @@ pub fn parse_all(text: &str, limits: &Limits) -> Result<Node, Vec<ParseError>> {
     if let Some(problem) = problem::control_character(text) {
         return Err(vec![problem]);
     }
-    let mut builder = Builder::new(*limits);
+    let mut builder = Builder::new(*limits, shorthand);
     for event in Parser::new_from_str_with_options(text, parser_options(limits)) {
         let step = event
             .map_err(|error| scan_error(&error))

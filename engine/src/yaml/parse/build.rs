@@ -36,6 +36,8 @@ enum Key {
 /// A list or mapping that is not closed yet.
 struct Frame {
     span: Span,
+    /// The key of the mapping that its tag is short for.
+    long: Option<&'static str>,
     anchor: usize,
     /// It stands where a key should; it is read and dropped.
     is_key: bool,
@@ -52,9 +54,26 @@ enum Open {
     },
 }
 
+/// The mapping that a tagged value is short for.
+fn written_out(node: Node, long: Option<&'static str>) -> Node {
+    let Some(key) = long else {
+        return node;
+    };
+    let span = node.span;
+    let entry = Entry {
+        key_span: span,
+        node,
+    };
+    Node {
+        span,
+        value: Value::Map(BTreeMap::from([(key.to_owned(), entry)])),
+    }
+}
+
 /// A tree in the making.
 pub(super) struct Builder {
     limits: Limits,
+    shorthand: fn(&str) -> Option<&'static str>,
     frames: Vec<Frame>,
     root: Option<Node>,
     documents: usize,
@@ -69,9 +88,10 @@ pub(super) struct Builder {
 type Step = Result<(), ParseError>;
 
 impl Builder {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, shorthand: fn(&str) -> Option<&'static str>) -> Self {
         Self {
             limits,
+            shorthand,
             frames: Vec::new(),
             root: None,
             documents: 0,
@@ -141,21 +161,18 @@ impl Builder {
                 self.scalar(&text, style, anchor, tag.as_deref(), range)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.tag_of_collection(tag.as_deref(), "seq", span)?;
-                self.open(span, anchor, Open::List(Vec::new()))
+                let long = self.tag_of_collection(tag.as_deref(), "seq", span)?;
+                self.open(span, anchor, long, Open::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.tag_of_collection(tag.as_deref(), "map", span)?;
-                self.open(
-                    span,
-                    anchor,
-                    Open::Map {
-                        map: Map::new(),
-                        key: None,
-                        merge: None,
-                        merged: Vec::new(),
-                    },
-                )
+                let long = self.tag_of_collection(tag.as_deref(), "map", span)?;
+                let open = Open::Map {
+                    map: Map::new(),
+                    key: None,
+                    merge: None,
+                    merged: Vec::new(),
+                };
+                self.open(span, anchor, long, open)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             // The parser may learn further events; none of them is asked for in its options.
@@ -198,7 +215,8 @@ impl Builder {
     }
 
     fn depth(&self, further: usize, span: Span) -> Step {
-        if self.frames.len() + further > self.limits.depth {
+        let tagged = self.frames.iter().filter(|frame| frame.long.is_some());
+        if self.frames.len() + tagged.count() + further > self.limits.depth {
             return Err(ParseError::new(
                 Rule::TooDeep,
                 span,
@@ -211,9 +229,10 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, span: Span, anchor: usize, open: Open) -> Step {
-        self.count(1, span)?;
-        self.depth(1, span)?;
+    fn open(&mut self, span: Span, anchor: usize, long: Option<&'static str>, open: Open) -> Step {
+        let levels = 1 + usize::from(long.is_some());
+        self.count(levels, span)?;
+        self.depth(levels, span)?;
         let is_key = self.wants_key();
         if is_key {
             self.note(ParseError::new(
@@ -224,6 +243,7 @@ impl Builder {
         }
         self.frames.push(Frame {
             span,
+            long,
             anchor,
             is_key,
             open,
@@ -255,7 +275,7 @@ impl Builder {
             span: frame.span,
             value,
         };
-        self.attach(node, frame.anchor)
+        self.attach(written_out(node, frame.long), frame.anchor)
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Step {
@@ -289,7 +309,9 @@ impl Builder {
     ) -> Step {
         let span = span_of(range);
         let plain = style == ScalarStyle::Plain;
-        let value = match schema::resolve(text, plain, tag) {
+        let long = self.long(tag);
+        let known_tag = tag.filter(|_| long.is_none());
+        let value = match schema::resolve(text, plain, known_tag) {
             Ok(value) => value,
             Err(message) => {
                 self.note(ParseError::new(Rule::UnsupportedTag, span, message))?;
@@ -297,7 +319,14 @@ impl Builder {
             }
         };
         if !self.wants_key() {
-            return self.attach(Node { span, value }, anchor);
+            if long.is_some() {
+                self.count(1, span)?;
+                self.depth(1, span)?;
+            }
+            return self.attach(written_out(Node { span, value }, long), anchor);
+        }
+        if long.is_some() {
+            return self.refuse_key(span, "a key must be a scalar, not a tagged value");
         }
         if plain && tag.is_none() && text == "<<" {
             return self.key(Key::Merge(span));
@@ -311,19 +340,40 @@ impl Builder {
         self.key(Key::Text(text.to_owned(), span))
     }
 
-    fn tag_of_collection(&mut self, tag: Option<&Tag>, own: &str, span: Span) -> Step {
+    /// The key that a local tag is short for.
+    fn long(&self, tag: Option<&Tag>) -> Option<&'static str> {
+        match tag?.parts() {
+            ("!", name) => (self.shorthand)(name),
+            _ => None,
+        }
+    }
+
+    /// Checks the tag of a list or a mapping; gives the key that it is short for.
+    fn tag_of_collection(
+        &mut self,
+        tag: Option<&Tag>,
+        own: &str,
+        span: Span,
+    ) -> Result<Option<&'static str>, ParseError> {
+        let long = self.long(tag);
         match tag {
-            Some(tag) if !tag.is_yaml_core_schema_tag(own) && !schema::is_non_specific(tag) => self
-                .note(ParseError::new(
+            Some(tag)
+                if long.is_none()
+                    && !tag.is_yaml_core_schema_tag(own)
+                    && !schema::is_non_specific(tag) =>
+            {
+                self.note(ParseError::new(
                     Rule::UnsupportedTag,
                     span,
                     format!(
                         "the tag `{}` is not supported here",
                         tag.original().escape_debug()
                     ),
-                )),
-            Some(_) | None => Ok(()),
+                ))?;
+            }
+            Some(_) | None => {}
         }
+        Ok(long)
     }
 
     fn wants_key(&self) -> bool {

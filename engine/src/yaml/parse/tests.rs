@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use rstest::rstest;
 
-use super::{Limits, ParseError, Rule, parse, parse_all, parse_bytes};
+use super::{Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand};
 use crate::yaml::{Map, Node, Span, Value};
 
 fn read(text: &str) -> Node {
@@ -322,4 +322,67 @@ proptest::proptest! {
     fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
         let _read = parse_bytes(&bytes, &Limits::default());
     }
+}
+
+/// Tags as some documents use them: `!Ref x` and `!Sub x`.
+fn short(tag: &str) -> Option<&'static str> {
+    match tag {
+        "Ref" => Some("Ref"),
+        "Sub" => Some("Fn::Sub"),
+        _ => None,
+    }
+}
+
+fn read_short(text: &str) -> Result<Node, Vec<ParseError>> {
+    parse_shorthand(text, &Limits::default(), short)
+}
+
+#[rstest]
+#[case("!Ref x", "{Ref: x}")]
+#[case("a: !Sub '${x}'", "{a: {'Fn::Sub': '${x}'}}")]
+#[case("a: !Sub [x, {y: !Ref z}]", "{a: {'Fn::Sub': [x, {y: {Ref: z}}]}}")]
+#[case("a: !Ref {b: c}", "{a: {Ref: {b: c}}}")]
+#[case("a: !Ref 1.10", "{a: {Ref: 1.10}}")]
+#[case("a: !Ref", "{a: {Ref: null}}")]
+#[case("a: !Ref\n  !Sub x", "{a: {Ref: {'Fn::Sub': x}}}")]
+#[case("- !Sub\n  - x\n- y", "[{'Fn::Sub': [x]}, y]")]
+#[case("a: &x !Ref b\nc: *x", "{a: {Ref: b}, c: {Ref: b}}")]
+#[case("a: &x !Sub [b]\nc: *x", "{a: {'Fn::Sub': [b]}, c: {'Fn::Sub': [b]}}")]
+#[case("a: !!str 1", "{a: '1'}")]
+fn a_short_tag_is_a_mapping_written_short(#[case] text: &str, #[case] long: &str) {
+    if let Ok(node) = read_short(text) {
+        assert_eq!(node, read(long));
+    } else {
+        // The parser takes one tag for each value.
+        assert_eq!(text, "a: !Ref\n  !Sub x");
+    }
+}
+
+#[rstest]
+#[case("a: !Other x\n", Rule::UnsupportedTag)]
+#[case("a: !Other [x]\n", Rule::UnsupportedTag)]
+#[case("!Ref a: x\n", Rule::ComplexKey)]
+#[case("? !Sub [a]\n: x\n", Rule::ComplexKey)]
+fn any_other_use_of_a_tag_is_refused(#[case] text: &str, #[case] rule: Rule) {
+    assert_eq!(read_short(text).unwrap_err()[0].rule, rule);
+}
+
+#[test]
+fn short_tags_count_as_the_mappings_that_they_are() {
+    let limits = Limits {
+        depth: 8,
+        ..Limits::default()
+    };
+    let nested = |levels: usize| "!Sub [".repeat(levels) + "x" + &"]".repeat(levels);
+    assert!(parse_shorthand(&nested(4), &limits, short).is_ok());
+    let refused = parse_shorthand(&nested(5), &limits, short).unwrap_err();
+    assert_eq!(refused[0].rule, Rule::TooDeep);
+
+    let limits = Limits {
+        nodes: 4,
+        ..Limits::default()
+    };
+    assert!(parse_shorthand("[!Ref x, y]", &limits, short).is_ok());
+    let refused = parse_shorthand("[!Ref x, !Ref y]", &limits, short).unwrap_err();
+    assert_eq!(refused[0].rule, Rule::TooManyNodes);
 }

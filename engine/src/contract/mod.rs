@@ -30,7 +30,9 @@ pub use payload::{
 pub use read::{Checked, Ids, PayloadPaths, check_manifest, check_tree, parse_manifest};
 pub use render::{render, render_violations};
 pub use rule::Rule;
-pub use secrets::{Presence, SecretNames, check_secrets, parse_secret_env, required_secrets};
+pub use secrets::{
+    EnvText, Presence, SecretNames, check_secrets, env_line, parse_secret_env, required_secrets,
+};
 pub use source::{Source, printable, printable_lines, quoted};
 pub use text::RUNTIME_BASE;
 pub use violation::{Place, Violation, Warning};

@@ -37,10 +37,10 @@ pub fn parse_secret_env(file: &str, text: &str) -> Result<SecretNames, Vec<Viola
     let mut names = SecretNames::new();
     let mut violations = Vec::new();
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        match read_line(line) {
+        match env_line(line) {
             Ok(None) => {}
-            Ok(Some((name, presence))) => {
-                names.insert(name.to_owned(), presence);
+            Ok(Some((name, value))) => {
+                names.insert(name.to_owned(), value.presence());
             }
             Err(message) => {
                 if violations.len() == MAX_FINDINGS {
@@ -105,8 +105,30 @@ fn no_secret_file(required: &BTreeSet<&str>) -> Vec<Violation> {
     ]
 }
 
-/// One line: nothing, or a name and whether its value is blank.
-fn read_line(line: &str) -> Result<Option<(&str, Presence)>, &'static str> {
+/// The text of a value as it stands in a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum EnvText<'t> {
+    /// Without quotes.
+    Plain(&'t str),
+    /// What stands between single quotes.
+    Single(&'t str),
+    /// What stands between double quotes, escapes included.
+    Double(&'t str),
+}
+
+impl EnvText<'_> {
+    fn presence(self) -> Presence {
+        let (Self::Plain(text) | Self::Single(text) | Self::Double(text)) = self;
+        if text.trim().is_empty() {
+            Presence::Blank
+        } else {
+            Presence::Given
+        }
+    }
+}
+
+/// Reads one `KEY=value` line: nothing, or a name and the text of its value. The message never repeats a piece of the line.
+pub fn env_line(line: &str) -> Result<Option<(&str, EnvText<'_>)>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -122,18 +144,10 @@ fn read_line(line: &str) -> Result<Option<(&str, Presence)>, &'static str> {
     if !is_secret_name(name) {
         return Err("the name before `=` can be no environment variable");
     }
-    let blank = is_blank(value)?;
-    Ok(Some((
-        name,
-        if blank {
-            Presence::Blank
-        } else {
-            Presence::Given
-        },
-    )))
+    Ok(Some((name, env_text(value)?)))
 }
 
-fn is_blank(value: &str) -> Result<bool, &'static str> {
+fn env_text(value: &str) -> Result<EnvText<'_>, &'static str> {
     let trimmed = value.trim_start();
     for quote in ['"', '\''] {
         let Some(rest) = trimmed.strip_prefix(quote) else {
@@ -146,11 +160,16 @@ fn is_blank(value: &str) -> Result<bool, &'static str> {
         if !after.is_empty() && !after.starts_with('#') {
             return Err("something follows the closing quote");
         }
-        return Ok(rest[..end].trim().is_empty());
+        let inside = &rest[..end];
+        return Ok(if quote == '"' {
+            EnvText::Double(inside)
+        } else {
+            EnvText::Single(inside)
+        });
     }
     // A comment needs a blank before its `#`; `KEY=#x` is a value.
-    let is_comment = trimmed.starts_with('#') && trimmed.len() < value.len();
-    Ok(trimmed.is_empty() || is_comment)
+    let end = value.find(" #").or_else(|| value.find("\t#"));
+    Ok(EnvText::Plain(value[..end.unwrap_or(value.len())].trim()))
 }
 
 /// Where a quoted value ends. A backslash escapes within double quotes only.
@@ -194,6 +213,18 @@ mod tests {
         let names = parse_secret_env("s.env", text).unwrap();
 
         assert_eq!(names, SecretNames::from([("A".to_owned(), presence)]));
+    }
+
+    #[rstest]
+    #[case("A= x y ", EnvText::Plain("x y"))]
+    #[case("A=x # note", EnvText::Plain("x"))]
+    #[case("A=x\t# note", EnvText::Plain("x"))]
+    #[case("A=x#y", EnvText::Plain("x#y"))]
+    #[case("A= # note", EnvText::Plain(""))]
+    #[case("A='x # y' # note", EnvText::Single("x # y"))]
+    #[case(r#"A="x\"y""#, EnvText::Double(r#"x\"y"#))]
+    fn a_line_gives_the_text_of_its_value(#[case] line: &str, #[case] text: EnvText<'_>) {
+        assert!(env_line(line) == Ok(Some(("A", text))));
     }
 
     #[test]

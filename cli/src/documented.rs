@@ -10,26 +10,29 @@ use crate::applier;
 use crate::esb;
 use crate::output::Type;
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
-
-/// Both tables are in one file, which is read and written as a whole.
+/// Pages are read and written as a whole, and several tests make tables of one.
 static FILE: Mutex<()> = Mutex::new(());
 
-/// Compares what stands between two markers, or writes it.
-fn check(name: &str, made: &str) {
+/// Compares what stands between two markers of a page, or writes it.
+pub(crate) fn check_page(page: &str, maker: &str, name: &str, made: &str) {
     let _turn = FILE.lock().unwrap_or_else(PoisonError::into_inner);
-    let begin = format!("<!-- {name}: made by cli/src/documented.rs -->\n");
-    let text = fs::read_to_string(PATH).unwrap();
+    let path = format!("{}/../{page}", env!("CARGO_MANIFEST_DIR"));
+    let begin = format!("<!-- {name}: made by {maker} -->\n");
+    let text = fs::read_to_string(&path).unwrap();
     let from = text.find(&begin).expect("the marker is there") + begin.len();
     let to = from + text[from..].find("<!-- end -->").expect("the end is there");
     if text[from..to] == *made {
         return;
     }
     if std::env::var_os("SNAPSHOTS").is_some_and(|action| action == "overwrite") {
-        fs::write(PATH, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
+        fs::write(path, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
     } else {
-        panic!("docs/cli.md should hold, as SNAPSHOTS=overwrite writes it:\n{made}");
+        panic!("{page} should hold, as SNAPSHOTS=overwrite writes it:\n{made}");
     }
+}
+
+fn check(name: &str, made: &str) {
+    check_page("docs/cli.md", "cli/src/documented.rs", name, made);
 }
 
 /// Every command with its words, subcommands in their parent's place.

@@ -31,3 +31,10 @@ pub fn artifactctl() -> ExitCode {
 pub fn esb() -> ExitCode {
     esb::main()
 }
+
+/// Reads bytes as a template, and as a file of parameters, and resolves it with made-up values. For fuzzing: whatever the bytes are,
+/// this ends soon and does not panic.
+#[doc(hidden)]
+pub fn fuzz_template(bytes: &[u8]) {
+    producer::read_template(bytes);
+}

@@ -29,7 +29,7 @@ pub(crate) struct App {
     pub(crate) buckets: Vec<Bucket>,
 }
 
-/// A path as the template says it: absolute, or relative to the template's folder. Not empty, no URL, no control characters,
+/// A path as written: absolute, or relative to the template's folder. Not empty, no URL, no control characters,
 /// `/` as separator; nothing is known about the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -201,6 +201,32 @@ pub(crate) enum Method {
     Patch,
     Post,
     Put,
+}
+
+impl Method {
+    /// Every method.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Delete,
+        Self::Get,
+        Self::Head,
+        Self::Options,
+        Self::Patch,
+        Self::Post,
+        Self::Put,
+    ];
+
+    /// As HTTP writes it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "DELETE",
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Patch => "PATCH",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
 }
 
 /// Calls at times.

@@ -210,13 +210,29 @@ const ROOMS: [&str; 12] = [
 ];
 const PURE: usize = 7;
 
+/// What reads templates: pure too, the wall of each at its top.
+const PURE_OF_PRODUCER: [&str; 7] = [
+    "intrinsics/mod.rs",
+    "model.rs",
+    "parameters/mod.rs",
+    "report/mod.rs",
+    "sam/mod.rs",
+    "template/mod.rs",
+    "text.rs",
+];
+
 #[test]
 fn every_pure_room_forbids_the_world_at_its_door() {
-    for room in &ROOMS[..PURE] {
-        let path = workspace::root().join(format!("engine/src/{room}/mod.rs"));
-        let text = fs::read_to_string(&path).unwrap();
+    let rooms = ROOMS[..PURE]
+        .iter()
+        .map(|room| format!("engine/src/{room}/mod.rs"));
+    let producer = PURE_OF_PRODUCER
+        .iter()
+        .map(|room| format!("cli/src/producer/{room}"));
+    for path in rooms.chain(producer) {
+        let text = fs::read_to_string(workspace::root().join(&path)).unwrap();
         let denied = "deny(clippy::disallowed_methods, clippy::disallowed_types)";
-        assert!(text.contains(denied), "{} denies it", path.display());
+        assert!(text.contains(denied), "{path} denies it");
     }
 }
 

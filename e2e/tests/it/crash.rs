@@ -79,7 +79,7 @@ fn a_deploy_killed_at_any_boundary_ends_as_one_that_was_not() {
 #[case::at_the_same_place(&["after append Merged", "after append Merged"])]
 #[case::before_and_after_resuming(&["before append Requested", "after append Requested", "before append Resumed", "after append Resumed"])]
 #[case::an_image_each(&["pushed orders-list", "built orders-place", "pushed orders-place"])]
-#[case::a_file_each(&["replaced functions.yml", "replaced routing.yml", "replaced resources.yml"])]
+#[case::a_file_each(&["replaced resources.yml", "replaced functions.yml", "replaced routing.yml"])]
 #[case::while_looking_again(&["before append Applied", "after observe", "after inspect orders-list"])]
 fn a_deploy_killed_again_and_again_ends_as_one_that_was_not(#[case] kills: &[&str]) {
     told(bench().kill_at(kills, false));

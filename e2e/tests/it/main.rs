@@ -10,6 +10,7 @@ mod disk;
 mod engine;
 mod gate;
 mod payload;
+mod power;
 mod process;
 mod provision;
 mod proxy;

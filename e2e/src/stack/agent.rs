@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::config::{self, Functions};
-use crate::http::{self, Call, Reply, SendError};
+use crate::http::{self, Call, HEALTH_PATH, Reply, SendError};
 use crate::registry::{Registry, ResolveError};
 use crate::{ServiceError, chain, containerd, docker};
 
@@ -140,6 +140,9 @@ async fn serve<C: Containers>(agent: &Arc<Agent<C>>) -> Result<(), ServiceError>
 
 impl<C: Containers> Agent<C> {
     async fn answer(&self, call: Call) -> Reply {
+        if call.path == HEALTH_PATH && call.method == Method::GET {
+            return Reply::message(StatusCode::OK, "functions can be called");
+        }
         let Some(function) = call.path.strip_prefix("/invoke/") else {
             return Reply::message(StatusCode::NOT_FOUND, "expected POST /invoke/<function>");
         };

@@ -87,6 +87,16 @@ fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
     assert!(lost.body.contains("was the image pushed"), "{lost:?}");
     assert_eq!(stack.call("GET", "/absent", "").unwrap().status, 404);
     assert_eq!(stack.call("GET", "/hello", "").unwrap().status, 404);
+
+    // Images whose tag has moved on go too.
+    let (registry, project) = (stack.host_registry(), stack.project().to_owned());
+    stack.down().unwrap();
+    for names in [format!("{registry}/*/*"), format!("{project}/*")] {
+        let names = format!("reference={names}");
+        let mut list = Engine::shared().docker();
+        let left = command::run(list.args(["image", "ls", "--filter", &names, "--quiet"]));
+        assert_eq!(left.unwrap(), "", "{names}");
+    }
 }
 
 #[test]

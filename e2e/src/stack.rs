@@ -78,6 +78,8 @@ impl<'engine> Stack<'engine> {
             .map_err(prepare("make a folder for the stack"))?;
         let config_dir = folder.path().join("config");
         std::fs::create_dir(&config_dir).map_err(prepare("make its configuration folder"))?;
+        std::fs::create_dir(folder.path().join("secrets"))
+            .map_err(prepare("make its folder of secrets"))?;
         let [registry_port, gateway_port] = free_ports()?;
         let mut stack = Self {
             engine,
@@ -277,6 +279,11 @@ impl<'engine> Stack<'engine> {
         self.folder.path().join("config")
     }
 
+    /// The folder of the stack's secrets, one file each, which functions name under `secrets`.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.folder.path().join("secrets")
+    }
+
     /// The Compose file.
     pub fn compose_file(&self) -> PathBuf {
         workspace::fixture("stack/compose.yml")
@@ -349,6 +356,7 @@ impl<'engine> Stack<'engine> {
             ("ESB_REGISTRY_PORT", self.registry_port.to_string()),
             ("ESB_GATEWAY_PORT", self.gateway_port.to_string()),
             ("ESB_CONFIG_DIR", text(&self.config_dir())),
+            ("ESB_SECRETS_DIR", text(&self.secrets_dir())),
             ("ESB_ENGINE_SOCKET", text(self.engine.socket())),
             ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
             ("HOST_REGISTRY_ADDR", self.host_registry()),

@@ -187,6 +187,9 @@ impl<C: Containers> Agent<C> {
             .ok_or_else(|| InvokeError::NoImage(function.to_owned()))?;
         let mut environment = published.defaults.environment;
         environment.extend(own.environment);
+        for (variable, name) in own.secrets {
+            environment.insert(variable, config::secret(&name)?);
+        }
         let limit = own.timeout.or(published.defaults.timeout);
         let plan = Plan {
             image: self.registry.resolve(image.trim()).await?,

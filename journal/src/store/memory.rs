@@ -22,7 +22,7 @@ pub struct MemoryStore {
     state: RwLock<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) records: BTreeMap<u64, Vec<u8>>,
     pub(crate) payloads: BTreeMap<Hash, Vec<u8>>,
@@ -59,6 +59,16 @@ impl MemoryStore {
     #[must_use]
     pub fn seen_by(self, supported: Schema) -> Self {
         Self { supported, ..self }
+    }
+
+    /// A copy that goes its own way: the two share what they hold so far, and nothing later.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            stream: self.stream.clone(),
+            supported: self.supported,
+            state: RwLock::new(self.read().clone()),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

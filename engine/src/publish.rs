@@ -40,16 +40,21 @@ const DIRECTORY_MODE: u32 = 0o755;
 ///
 /// The directory is made when it is missing. A file that holds these bytes is not touched. When an error is returned
 /// before the first rename, nothing has changed; after it, some files are whole and new, the others whole and old.
+///
+/// `standing` holds the digest of each file that was there when these were merged. A file that is neither as it was then nor
+/// as it is to be was changed by somebody since, and what they wrote is in no merge: that is refused, and nothing changes.
 pub fn publish(
     out: &Path,
     files: &BTreeMap<ConfigFile, String>,
+    standing: &BTreeMap<ConfigFile, Digest>,
 ) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
-    publish_within(out, files, LOCK_WAIT)
+    publish_within(out, files, standing, LOCK_WAIT)
 }
 
 fn publish_within(
     out: &Path,
     files: &BTreeMap<ConfigFile, String>,
+    standing: &BTreeMap<ConfigFile, Digest>,
     wait: Duration,
 ) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
     make_directory(out)?;
@@ -62,8 +67,12 @@ fn publish_within(
             continue;
         };
         let target = out.join(file.file_name());
-        let written = !holds(&target, text)?;
+        let found = read(&target)?;
+        let written = found.as_deref() != Some(text.as_bytes());
         if written {
+            if found.as_ref().map(Digest::of).as_ref() != standing.get(&file) {
+                return Err(PublishError::Changed { path: target });
+            }
             staged.push((target, text));
         }
         let digest = Digest::of(text);
@@ -85,9 +94,6 @@ fn publish_within(
 /// Reads the configuration files that stand in an output directory. A missing file has no entry, nor has a missing directory any.
 pub fn current(out: &Path) -> Result<BTreeMap<ConfigFile, String>, PublishError> {
     let mut texts = BTreeMap::new();
-    if !is_there(out)? {
-        return Ok(texts);
-    }
     for file in ConfigFile::ALL {
         let path = out.join(file.file_name());
         if let Some(bytes) = read(&path)? {
@@ -97,17 +103,6 @@ pub fn current(out: &Path) -> Result<BTreeMap<ConfigFile, String>, PublishError>
         }
     }
     Ok(texts)
-}
-
-/// Whether a target holds these bytes. A target that is no regular file is refused.
-fn holds(target: &Path, text: &str) -> Result<bool, PublishError> {
-    let Some(metadata) = target_metadata(target)? else {
-        return Ok(false);
-    };
-    if metadata.len() != text.len() as u64 {
-        return Ok(false);
-    }
-    Ok(read(target)?.is_some_and(|bytes| bytes == text.as_bytes()))
 }
 
 /// The metadata of a target itself, not of what a symlink points at; none when it is missing.
@@ -125,14 +120,8 @@ fn target_metadata(target: &Path) -> Result<Option<fs::Metadata>, PublishError> 
 
 /// The bytes of a regular file, bounded; none when it is missing.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, PublishError> {
-    let too_large = || PublishError::TooLarge {
-        path: path.to_owned(),
-        limit: MAX_BYTES,
-    };
-    match target_metadata(path)? {
-        None => return Ok(None),
-        Some(metadata) if metadata.len() > MAX_BYTES => return Err(too_large()),
-        Some(_) => {}
+    if target_metadata(path)?.is_none() {
+        return Ok(None);
     }
     // Should the file be exchanged in between: a symlink is not followed, and a FIFO does not block.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -148,28 +137,26 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, PublishError> {
         .read_to_end(&mut bytes)
         .map_err(|error| PublishError::io("read", path, error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large());
+        return Err(PublishError::TooLarge {
+            path: path.to_owned(),
+            limit: MAX_BYTES,
+        });
     }
     Ok(Some(bytes))
 }
 
-/// Whether the output directory is there; something else in its place is refused.
-fn is_there(out: &Path) -> Result<bool, PublishError> {
-    match fs::metadata(out) {
-        Ok(metadata) if metadata.is_dir() => Ok(true),
-        Ok(metadata) => Err(PublishError::NotADirectory {
-            path: out.to_owned(),
-            found: error::kind_of(metadata.file_type()),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(PublishError::io("look at", out, error)),
-    }
-}
-
 /// Makes the output directory and what is missing above it, and brings their names to disk.
 fn make_directory(out: &Path) -> Result<(), PublishError> {
-    if is_there(out)? {
-        return Ok(());
+    match fs::metadata(out) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(metadata) => {
+            return Err(PublishError::NotADirectory {
+                path: out.to_owned(),
+                found: error::kind_of(metadata.file_type()),
+            });
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(PublishError::io("look at", out, error)),
     }
     let missing: Vec<&Path> = out
         .ancestors()

@@ -46,6 +46,12 @@ pub enum PublishError {
         /// How long was waited.
         waited_ms: u128,
     },
+    /// A file is not as it was when the configuration was merged.
+    #[error("`{}` was changed while this deploy ran; nothing was published", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is larger than any configuration.
     #[error("`{}` is larger than {limit} bytes", path.display())]
     TooLarge {
@@ -90,6 +96,10 @@ impl PublishError {
                     path.display()
                 ),
             },
+            Self::Changed { path } => format!(
+                "repeat the command: it merges into `{}` as it is then",
+                path.display()
+            ),
             Self::TooLarge { path, .. } | Self::NotUtf8 { path } => format!(
                 "`{}` is no configuration file; move it away, then repeat the command",
                 path.display()
@@ -100,7 +110,7 @@ impl PublishError {
     /// Whether the same command may succeed when it is repeated.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Io { .. } | Self::Busy { .. } => true,
+            Self::Io { .. } | Self::Busy { .. } | Self::Changed { .. } => true,
             Self::NotAFile { .. }
             | Self::NotADirectory { .. }
             | Self::TooLarge { .. }

@@ -11,13 +11,40 @@ use rstest::rstest;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::staged::{Staged, fill};
-use super::{MAX_BYTES, PublishError, current, publish, publish_within};
+use super::{MAX_BYTES, PublishError, current};
 use crate::contract::Digest;
+use crate::machine::PublishedFile;
 use crate::merge::ConfigFile::{self, Functions, Resources, Routing};
 
 fn files(texts: &[(ConfigFile, &str)]) -> BTreeMap<ConfigFile, String> {
     let texts = texts.iter().map(|(file, text)| (*file, (*text).to_owned()));
     texts.collect()
+}
+
+/// The digests of the files that stand there.
+fn standing(out: &Path) -> BTreeMap<ConfigFile, Digest> {
+    let digests = ConfigFile::ALL.into_iter().filter_map(|file| {
+        let path = out.join(file.file_name());
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        is_file.then(|| (file, Digest::of(fs::read(&path).unwrap())))
+    });
+    digests.collect()
+}
+
+/// Publishes what was merged into the files as they are.
+fn publish_within(
+    out: &Path,
+    files: &BTreeMap<ConfigFile, String>,
+    wait: Duration,
+) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
+    super::publish_within(out, files, &standing(out), wait)
+}
+
+fn publish(
+    out: &Path,
+    files: &BTreeMap<ConfigFile, String>,
+) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
+    publish_within(out, files, super::LOCK_WAIT)
 }
 
 fn three() -> BTreeMap<ConfigFile, String> {
@@ -157,13 +184,15 @@ fn an_output_directory_that_is_a_file_is_refused() {
     let (_folder, out) = folder();
     let file = out.join("file");
     fs::write(&file, "x").unwrap();
-    let expected = format!("`{}` is a file, not a directory", file.display());
     let error = publish(&file, &three()).unwrap_err();
-    assert_eq!(error.to_string(), expected);
-    let error = current(&file).unwrap_err();
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(
+        error.to_string(),
+        format!("`{}` is a file, not a directory", file.display())
+    );
     let error = publish(&file.join("below"), &three()).unwrap_err();
     assert!(error.to_string().starts_with("cannot look at `"), "{error}");
+    let error = current(&file).unwrap_err();
+    assert!(matches!(error, PublishError::Io { .. }), "{error}");
 }
 
 #[test]
@@ -305,18 +334,21 @@ fn a_held_lock_is_waited_for_within_bounds_and_its_holder_named() {
 }
 
 #[test]
-fn two_publishes_at_once_end_with_the_whole_of_one() {
+fn of_publishes_at_once_that_were_merged_into_the_same_one_is_published_whole() {
     let (_folder, out) = folder();
     let runs: Vec<_> = ["1", "2", "3", "4"]
         .into_iter()
         .map(|text| {
             let out = out.clone();
             let texts = files(&[(Functions, text), (Routing, text), (Resources, text)]);
-            thread::spawn(move || publish(&out, &texts).map(drop))
+            thread::spawn(move || super::publish(&out, &texts, &BTreeMap::new()).map(drop))
         })
         .collect();
-    for run in runs {
-        run.join().unwrap().unwrap();
+    let ended = runs.into_iter().map(|run| run.join().unwrap());
+    let refused: Vec<_> = ended.filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 3);
+    for error in refused {
+        assert!(matches!(error, PublishError::Changed { .. }), "{error:?}");
     }
     let found = current(&out).unwrap();
     assert_eq!(found[&Functions], found[&Routing]);
@@ -346,4 +378,39 @@ fn what_is_no_text_or_too_large_is_not_read() {
         format!("`{}` is larger than 67108864 bytes", path.display())
     );
     assert!(!error.is_retryable());
+}
+
+#[rstest]
+#[case::edited(Some("r\n"), Some("edited\n"))]
+#[case::made(None, Some("made\n"))]
+#[case::removed(Some("r\n"), None)]
+fn a_file_that_was_changed_since_the_merge_is_not_overwritten(
+    #[case] merged_into: Option<&str>,
+    #[case] found: Option<&str>,
+) {
+    let (_folder, out) = folder();
+    let path = out.join("routing.yml");
+    let standing = merged_into.map(|text| (Routing, Digest::of(text)));
+    if let Some(text) = found {
+        fs::write(&path, text).unwrap();
+    }
+    let files = files(&[(Functions, "f\n"), (Routing, "merged\n")]);
+    let refused = super::publish(&out, &files, &standing.into_iter().collect()).unwrap_err();
+    assert!(matches!(&refused, PublishError::Changed { path: named } if *named == path));
+    assert!(refused.is_retryable());
+    let names = names(&out);
+    assert_eq!(
+        names,
+        found.map(|_| "routing.yml").into_iter().collect::<Vec<_>>()
+    );
+    assert_eq!(fs::read_to_string(&path).ok().as_deref(), found);
+}
+
+#[test]
+fn a_file_that_is_already_as_it_is_to_be_was_published_before() {
+    let (_folder, out) = folder();
+    fs::write(out.join("routing.yml"), "merged\n").unwrap();
+    let files = files(&[(Functions, "f\n"), (Routing, "merged\n")]);
+    let published = super::publish(&out, &files, &BTreeMap::new()).unwrap();
+    assert!(published[&Functions].written && !published[&Routing].written);
 }

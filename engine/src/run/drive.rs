@@ -10,7 +10,7 @@ use super::interrupt::Interrupts;
 use super::ledger::{Ledger, LedgerError};
 use super::survey;
 use super::world::{Fault, Publication, World};
-use crate::contract::FunctionName;
+use crate::contract::{Digest, FunctionName};
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{
@@ -317,8 +317,10 @@ impl<W: World> Run<'_, W> {
             survey::merged(self.artifact, self.registries, request, &base, &current)
                 .map_err(StepEnd::fault(Step::Merge))?;
         self.record(ledger, vec![Command::Merge(merged)])?;
+        let standing = current.iter().map(|(file, text)| (*file, Digest::of(text)));
         Ok(Publication {
             files: outcome.texts,
+            standing: standing.collect(),
         })
     }
 

@@ -31,7 +31,7 @@ pub trait World: Sync {
         line: &(dyn Fn(&str) + Sync),
     ) -> impl Future<Output = Result<Built, Fault>> + Send;
 
-    /// Makes the output directory hold these files, each atomically.
+    /// Makes the output directory hold these files, each atomically. Refuses when somebody has changed one since they were merged.
     fn publish(
         &self,
         publication: &Publication,
@@ -91,6 +91,8 @@ pub struct Built {
 pub struct Publication {
     /// Each file's whole text.
     pub files: BTreeMap<ConfigFile, String>,
+    /// The digest of each file that was there when these were merged.
+    pub standing: BTreeMap<ConfigFile, Digest>,
 }
 
 /// What publishing did.

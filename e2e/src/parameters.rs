@@ -22,8 +22,7 @@ impl Mode {
         }
     }
 
-    /// The service that runs functions.
-    pub fn runner(self) -> &'static str {
+    pub(crate) fn runner(self) -> &'static str {
         match self {
             Self::Docker => "agent",
             Self::Containerd => "runtime-node",

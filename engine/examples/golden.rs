@@ -3,7 +3,6 @@
 //! `cargo run -p engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
 //! `fixtures/journals` is never written again: a journal of a later schema gets a folder of its own.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -69,15 +68,7 @@ impl Rig {
         Ok(Self {
             store: MemoryStore::new(StreamId::new("esb-dev", "dev")?),
             stamp: FixedStamp(AtomicU64::new(0)),
-            truth: Truth {
-                observation: observation(gateway),
-                config: BTreeMap::new(),
-                registry: BTreeMap::new(),
-                sources: BTreeMap::new(),
-                builds: Vec::new(),
-                mutations: 0,
-                provisions: 0,
-            },
+            truth: Truth::new(observation(gateway)),
             artifact: load::artifact(Path::new("fixtures/artifact/artifact.yml"))?,
         })
     }

@@ -9,7 +9,6 @@ mod deploy;
 mod disk;
 mod engine;
 mod gate;
-mod matrix;
 mod payload;
 mod power;
 mod process;

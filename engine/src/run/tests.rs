@@ -1,7 +1,19 @@
 //! The loop on the simulated world: single deploys, plans, and the laws of `docs/events.md` over schedules of disturbances.
+//!
+//! `inputs` says what is deployed, `rig` runs processes over one target, `tape` keeps what they were seen to do. `model` says what the
+//! facts allow, `laws` compares, `explore` enumerates schedules
+//! and `rivals` lets two processes take turns.
 
+mod concurrent;
 mod deploys;
+mod explore;
+mod histories;
 mod inputs;
+mod keys;
+mod laws;
+mod model;
 mod plans;
 mod rig;
+mod rivals;
 mod schedules;
+mod tape;

@@ -1,23 +1,22 @@
 //! Deploys one by one: what is recorded, what is changed, what is left alone.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use journal::Facts;
 
 use super::inputs::{OnDisk, truth};
-use super::rig::{Ended, MortalStore, Target, applied, process};
+use super::rig::{Disturbance, Ended, FixedStamp, MortalStore, Target, applied, author};
 use crate::machine::{FailureKind, ImageSource, Stage};
 use crate::merge::ConfigFile;
-use crate::run::ledger::{Author, Ledger, latest_state};
-use crate::run::simulated::{Mishap, SimulatedWorld};
-use crate::run::{Adopted, Interrupts, Outcome};
+use crate::run::ledger::{Ledger, latest_state};
+use crate::run::simulated::Mishap;
+use crate::run::{Adopted, Outcome};
 
 #[test]
 fn a_deploy_is_the_documented_sequence() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    assert!(applied(&target.run(&disk.load(), &[], None)));
+    assert!(applied(&target.run(&disk.wish(), &[])));
     let expected = [
         "Requested",
         "Observed",
@@ -39,9 +38,9 @@ fn a_deploy_is_the_documented_sequence() {
 fn a_second_deploy_of_the_same_changes_nothing() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    target.settle(&disk.load());
+    target.settle(&disk.wish());
     let before = target.truth.clone();
-    assert!(applied(&target.run(&disk.load(), &[], None)));
+    assert!(applied(&target.run(&disk.wish(), &[])));
     assert_eq!(target.truth, before);
     assert_eq!(
         target.kinds()[7..],
@@ -61,7 +60,7 @@ fn a_second_deploy_of_the_same_changes_nothing() {
 fn an_incompatible_stack_sees_no_mutating_call() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.3.0"));
-    let ended = target.run(&disk.load(), &[], None);
+    let ended = target.run(&disk.wish(), &[]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
@@ -79,11 +78,11 @@ fn another_artifact_supersedes_the_unfinished_deploy() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
     assert!(matches!(
-        target.run(&disk.load(), &[(3, Mishap::Refused)], None),
+        target.run(&disk.wish(), &[Disturbance::Call(3, Mishap::Refused)]),
         Ended::Rested(_, Outcome::Failed(_))
     ));
     disk.write(&["a", "b"]);
-    let ended = target.run(&disk.load(), &[], None);
+    let ended = target.run(&disk.wish(), &[]);
     assert!(
         matches!(
             ended,
@@ -100,9 +99,9 @@ fn another_artifact_supersedes_the_unfinished_deploy() {
 fn what_an_artifact_no_longer_has_goes_away_and_the_rest_stays() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    target.settle(&disk.load());
+    target.settle(&disk.wish());
     disk.write(&["a"]);
-    target.settle(&disk.load());
+    target.settle(&disk.wish());
     let routing = &target.truth.config[&ConfigFile::Routing];
     assert!(!routing.contains("/b"), "{routing}");
     assert!(
@@ -116,12 +115,12 @@ fn an_image_that_an_earlier_attempt_finished_is_reused() {
     let mut target = Target::new(truth("1.4.2"));
     // Calls: observe, config, two looks, two builds. The second build kills the process.
     assert!(matches!(
-        target.run(&disk.load(), &[(5, Mishap::KilledBefore)], None),
+        target.run(&disk.wish(), &[Disturbance::Call(5, Mishap::KilledBefore)]),
         Ended::Killed
     ));
     let built = target.truth.builds.clone();
     assert_eq!(built.len(), 1);
-    assert!(applied(&target.run(&disk.load(), &[], None)));
+    assert!(applied(&target.run(&disk.wish(), &[])));
     assert_eq!(
         target.truth.builds.len(),
         2,
@@ -135,45 +134,39 @@ fn an_image_that_an_earlier_attempt_finished_is_reused() {
 }
 
 #[test]
-fn a_first_request_to_stop_ends_at_the_next_step_and_is_resumable() {
-    use futures_util::FutureExt;
+fn a_first_request_to_stop_finishes_the_step_at_hand_and_is_resumable() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
-    let world = SimulatedWorld::new(target.truth.clone(), BTreeMap::new());
-    let asked = Interrupts::new(
-        std::future::ready(()).boxed(),
-        std::future::pending().boxed(),
-    );
-    let ended = process(
-        &target.store,
-        &target.stamp,
-        &world,
-        &disk.load(),
-        None,
-        &asked,
-    );
+    let ended = target.run(&disk.wish(), &[Disturbance::Stop(0, 1)]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
     assert_eq!(failed.kind, FailureKind::Interrupted);
-    target.settle(&disk.load());
-    assert_eq!(target.kinds()[..3], ["Requested", "Failed", "Resumed"]);
+    target.settle(&disk.wish());
+    assert_eq!(
+        target.kinds()[..5],
+        [
+            "Requested",
+            "Observed",
+            "CompatChecked",
+            "Failed",
+            "Resumed"
+        ]
+    );
 }
+
 #[test]
 fn opening_a_journal_reads_its_latest_deploy_only() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
     for _ in 0..5 {
-        target.settle(&disk.load());
+        target.settle(&disk.wish());
     }
     let first_of_latest = target.store.latest_deploys(None, 1).unwrap()[0].0;
     assert!(first_of_latest > 1, "there is a history before it");
     let counting = MortalStore::new(&target.store, None);
-    let author = Author {
-        actor: "tester".to_owned(),
-        tool: "test".to_owned(),
-    };
-    let ledger = Ledger::open(&counting, &target.stamp, author).unwrap();
+    let stamp = FixedStamp::after(&target.store.head().unwrap());
+    let ledger = Ledger::open(&counting, &stamp, author("tester")).unwrap();
     assert!(ledger.state().deploy.is_some());
     assert_eq!(counting.lowest.load(Ordering::Relaxed), first_of_latest);
 }
@@ -187,7 +180,7 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
         .truth
         .config
         .insert(ConfigFile::Functions, broken.to_owned());
-    let ended = target.run(&disk.load(), &[], None);
+    let ended = target.run(&disk.wish(), &[]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };

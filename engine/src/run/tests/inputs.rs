@@ -1,6 +1,7 @@
 //! What the tests deploy, and the world they deploy onto.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -56,8 +57,21 @@ impl OnDisk {
         put("svc/config/routing.yml", &routes);
     }
 
-    pub(super) fn load(&self) -> Artifact {
-        load::artifact(&self.folder.path().join("artifact.yml")).unwrap()
+    /// Asks for what is on disk now, with the options that nobody gave.
+    pub(super) fn wish(&self) -> Wish {
+        let path = self.folder.path().join("artifact.yml");
+        Wish {
+            artifact: Arc::new(load::artifact(&path).unwrap()),
+            options: Options {
+                compat: Policy::Strict,
+                strict_warnings: false,
+                no_cache: false,
+                prune: true,
+                platform: None,
+                provision: None,
+                secret_env: None,
+            },
+        }
     }
 }
 
@@ -97,43 +111,43 @@ pub(super) fn observation(version: &str) -> Observation {
 
 pub(super) fn truth(version: &str) -> Truth {
     Truth {
-        observation: observation(version),
         config: BTreeMap::from([(
             ConfigFile::Routing,
             "routes:\n  - path: /seed\n    function: seed\n".to_owned(),
         )]),
-        registry: BTreeMap::new(),
-        sources: BTreeMap::new(),
-        builds: Vec::new(),
-        mutations: 0,
-        provisions: 0,
+        ..Truth::new(observation(version))
     }
 }
 
-pub(super) fn request(artifact: &Artifact, truth: &Truth) -> Requested {
-    let sources = truth
-        .sources
-        .iter()
-        .map(|(name, text)| (name.to_string(), Digest::of(text)))
-        .collect();
-    Requested {
-        artifact: artifact.digest_with(&sources),
-        manifest_path: artifact.manifest_path.display().to_string(),
-        manifest: artifact.manifest.clone(),
-        project: "demo".to_owned(),
-        out: "/out".to_owned(),
-        options: Options {
-            compat: Policy::Strict,
-            strict_warnings: false,
-            no_cache: false,
-            prune: true,
-            platform: None,
-            provision: None,
-            secret_env: None,
-        },
-        base: None,
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) artifact: Arc<Artifact>,
+    pub(super) options: Options,
+}
+
+impl Wish {
+    pub(super) fn request(&self, truth: &Truth) -> Requested {
+        let sources = truth.sources.iter();
+        let sources = sources.map(|(name, text)| (name.to_string(), Digest::of(text)));
+        Requested {
+            artifact: self.artifact.digest_with(&sources.collect()),
+            manifest_path: self.artifact.manifest_path.display().to_string(),
+            manifest: self.artifact.manifest.clone(),
+            project: "demo".to_owned(),
+            out: "/out".to_owned(),
+            options: self.options.clone(),
+            base: None,
+        }
+    }
+
+    /// The same, with other options.
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
     }
 }
+
 pub(super) fn name(text: &str) -> FunctionName {
     FunctionName::parse(text).unwrap()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::inputs::{OnDisk, name, request, truth};
+use super::inputs::{OnDisk, name, truth};
 use super::rig::Target;
 use crate::image::Registries;
 use crate::run::plan;
@@ -16,9 +16,15 @@ fn a_plan_says_what_a_deploy_does_and_changes_nothing() {
     let mut target = Target::new(truth("1.4.2"));
     let planned = |target: &Target| {
         let world = SimulatedWorld::new(target.truth.clone(), BTreeMap::new());
-        let (artifact, registries) = (disk.load(), Registries::default());
-        let asked = request(&artifact, &target.truth);
-        let made = plan(&world, &artifact, &registries, &asked, Some(&target.store));
+        let (wish, registries) = (disk.wish(), Registries::default());
+        let asked = wish.request(&target.truth);
+        let made = plan(
+            &world,
+            &wish.artifact,
+            &registries,
+            &asked,
+            Some(&target.store),
+        );
         let made = pollster(made).map_err(|_| "a plan is made").unwrap();
         assert_eq!(world.truth(), target.truth);
         made
@@ -33,7 +39,7 @@ fn a_plan_says_what_a_deploy_does_and_changes_nothing() {
             .count(),
         2
     );
-    target.settle(&disk.load());
+    target.settle(&disk.wish());
     assert!(!planned(&target).changes_anything());
     target.truth.sources.insert(name("a"), "edited".to_owned());
     let third = planned(&target);

@@ -1,0 +1,105 @@
+//! Two processes on one target at once, interleaved at every call and every append.
+
+use journal::AppendError;
+use rstest::rstest;
+
+use super::inputs::{OnDisk, truth};
+use super::laws::{Deed, check_settled};
+use super::rig::{Ended, Target, applied};
+use super::rivals::Rival;
+use crate::run::ledger::LedgerError;
+
+/// What the second process wants.
+#[derive(Debug, Clone, Copy)]
+enum Second {
+    /// The same deploy.
+    Same,
+    /// A deploy of another artifact.
+    Other,
+    /// The unfinished deploy given up.
+    Abandon,
+}
+
+/// Steps of one process: more than it takes.
+const STEPS: usize = 13;
+
+#[rstest]
+fn of_two_processes_at_most_one_goes_on(
+    #[values(Second::Same, Second::Other, Second::Abandon)] second: Second,
+    #[values(false, true)] upgrade: bool,
+) {
+    // Three turns of every length where most can go wrong, two elsewhere.
+    let thirds = match (second, upgrade) {
+        (Second::Other, false) => STEPS,
+        (Second::Other, true) | (Second::Same | Second::Abandon, _) => 1,
+    };
+    let disk = OnDisk::new(&["a"]);
+    let first = disk.wish();
+    disk.write(&["b"]);
+    let other = disk.wish();
+    let mut begin = Target::new(truth("1.4.2"));
+    if upgrade {
+        begin.settle(&other);
+    }
+    let (mut schedules, mut conflicts) = (0, 0);
+    for turns in turns(thirds) {
+        let mut target = begin.clone();
+        let rival = match second {
+            Second::Same => Rival::Deploys(&first),
+            Second::Other => Rival::Deploys(&other),
+            Second::Abandon => Rival::Abandons,
+        };
+        let ended = target.rivals([Rival::Deploys(&first), rival], &turns);
+        let say = |broken: String| format!("{second:?}, upgrade {upgrade}, {turns:?}: {broken}");
+        let facts = target.facts();
+        for ended in &ended {
+            let deed = Deed {
+                target: &target,
+                facts: &facts,
+                asked: &target.tape.asked,
+                ended,
+                disturbances: &[],
+                stopped: None,
+                live: None,
+                alone: false,
+            };
+            deed.check().map_err(say).unwrap();
+            conflicts += usize::from(is_conflict(ended));
+        }
+        assert!(
+            target.takes_turns(),
+            "{}",
+            say(format!("{:?}", target.kinds()))
+        );
+        assert!(
+            !ended.iter().all(is_conflict),
+            "{}",
+            say("both lose".to_owned())
+        );
+        let settled = (0..2).any(|_| applied(&target.run(&first, &[])));
+        assert!(
+            settled,
+            "{}",
+            say("an undisturbed run is not applied".to_owned())
+        );
+        let facts = target.facts();
+        check_settled(&target, &facts).map_err(say).unwrap();
+        schedules += 1;
+    }
+    assert_eq!(schedules, STEPS * STEPS * thirds);
+    assert!(conflicts > schedules / 10, "{conflicts}");
+}
+
+/// So many steps of the first, then of the second, then of the first; then each goes on to its end, the second first.
+fn turns(thirds: usize) -> impl Iterator<Item = [usize; 3]> {
+    (0..STEPS).flat_map(move |one| {
+        (0..STEPS).flat_map(move |two| (0..thirds).map(move |three| [one, two, three]))
+    })
+}
+
+fn is_conflict(ended: &Ended) -> bool {
+    matches!(
+        ended,
+        Ended::Broken(LedgerError::Append(AppendError::Conflict { .. }))
+    )
+}

@@ -1,0 +1,220 @@
+//! Long mixed histories, from seeds: deploys of several artifacts, resumes, abandons, rivals, and a world that others change.
+//!
+//! A seed makes one history. One that breaks a law is made smaller for as long as it still breaks it, and printed with its seed.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use super::inputs::{OnDisk, Wish, name, truth};
+use super::laws::{Deed, check_settled};
+use super::rig::{AppendMishap, Disturbance, Target, applied};
+use super::rivals::Rival;
+use super::schedules::CHANGES;
+use crate::machine::ComposeCall;
+use crate::run::simulated::{Change, Mishap};
+
+/// Histories of the normal run; `ARTIFACTCTL_HISTORIES` asks for another number, `ARTIFACTCTL_SEED` for one.
+const HISTORIES: u64 = 400;
+
+/// One thing that happens to a target.
+#[derive(Debug, Clone)]
+enum Move {
+    /// A process is started for a wish, and disturbed.
+    Deploy(usize, Vec<Disturbance>),
+    /// Two processes are started for one wish, and they take turns: so many steps each. With two wishes, a publish of the one
+    /// that is overtaken would leave what no deploy knows of: that there is one owner is the journal's promise.
+    Rivals(usize, Vec<usize>),
+    /// Somebody gives the unfinished deploy up.
+    Abandon,
+    /// Somebody else changes the world.
+    Change(Change),
+    /// The sources of `a` are edited.
+    Edit(u8),
+}
+
+const WISHES: usize = 6;
+
+/// What is asked for in turn, all from one source.
+fn wishes(disk: &OnDisk) -> [Wish; WISHES] {
+    let ab = disk.wish();
+    let provisioned = ab.clone().with(|options| {
+        options.provision = Some(ComposeCall::default());
+    });
+    let uncached = ab.clone().with(|options| options.no_cache = true);
+    disk.write(&["a", "c"]);
+    let ac = disk.wish();
+    disk.write(&["c"]);
+    let c = disk.wish();
+    let unpruned = c.clone().with(|options| options.prune = false);
+    [ab, provisioned, uncached, ac, c, unpruned]
+}
+
+fn mishap() -> impl Strategy<Value = Mishap> {
+    prop_oneof![
+        Just(Mishap::Refused),
+        Just(Mishap::ReplyLost),
+        Just(Mishap::Twice),
+        Just(Mishap::Slow),
+        Just(Mishap::KilledBefore),
+        Just(Mishap::KilledAfter),
+        (0..9_usize).prop_map(Mishap::KilledLate),
+        change().prop_map(Mishap::Changed),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let mut changes = CHANGES.to_vec();
+    changes.push(Change::Version("1.4.2"));
+    proptest::sample::select(changes)
+}
+
+fn disturbance() -> impl Strategy<Value = Disturbance> {
+    let append = proptest::sample::select(vec![
+        AppendMishap::Refused,
+        AppendMishap::KilledBefore,
+        AppendMishap::KilledAfter,
+    ]);
+    prop_oneof![
+        4 => (0..9_usize, mishap()).prop_map(|(at, one)| Disturbance::Call(at, one)),
+        1 => (0..9_usize, 1..3_usize).prop_map(|(at, times)| Disturbance::Stop(at, times)),
+        2 => (0..7_usize, append).prop_map(|(at, one)| Disturbance::Append(at, one)),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        8 => (0..WISHES, vec(disturbance(), 0..3)).prop_map(|(wish, how)| Move::Deploy(wish, how)),
+        3 => (0..WISHES, vec(0..9_usize, 1..5)).prop_map(|(wish, turns)| Move::Rivals(wish, turns)),
+        1 => Just(Move::Abandon),
+        2 => change().prop_map(Move::Change),
+        1 => (0..3_u8).prop_map(Move::Edit),
+    ];
+    vec(one, 4..20)
+}
+
+/// Plays a history, with the laws after every process, and at its end an undisturbed deploy.
+fn play(wishes: &[Wish; WISHES], history: &[Move]) -> Result<(), String> {
+    let mut target = Target::new(truth("1.4.2"));
+    for (index, one) in history.iter().enumerate() {
+        step(&mut target, wishes, one).map_err(|broken| format!("move {index}: {broken}"))?;
+    }
+    let compatible = truth("1.4.2").observation;
+    target.truth.observation = compatible;
+    // What dead processes asked for is done while the first goes on.
+    let mut ended = None;
+    for _ in 0..3 {
+        ended = Some(watched(&mut target, &wishes[0], &[])?);
+    }
+    if ended != Some(true) {
+        return Err("law 1: an undisturbed process is not applied".to_owned());
+    }
+    let facts = target.facts();
+    check_settled(&target, &facts)
+}
+
+fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), String> {
+    match one {
+        Move::Deploy(wish, how) => watched(target, &wishes[*wish], how).map(drop),
+        Move::Rivals(wish, turns) => {
+            let asked_before = target.tape.asked.len();
+            let rivals = [Rival::Deploys(&wishes[*wish]); 2];
+            let both = target.rivals(rivals, turns);
+            let facts = target.facts();
+            for ended in both {
+                Deed {
+                    target,
+                    facts: &facts,
+                    asked: &target.tape.asked[asked_before..],
+                    ended: &ended,
+                    disturbances: &[],
+                    stopped: None,
+                    live: None,
+                    alone: false,
+                }
+                .check()?;
+            }
+            Ok(())
+        }
+        Move::Abandon => {
+            target.abandon();
+            Ok(())
+        }
+        Move::Change(change) => {
+            target.change(*change);
+            Ok(())
+        }
+        Move::Edit(text) => {
+            let text = format!("edition {text}");
+            target.truth.sources.insert(name("a"), text);
+            Ok(())
+        }
+    }
+}
+
+/// One process and the laws after it; whether it was applied.
+fn watched(target: &mut Target, wish: &Wish, how: &[Disturbance]) -> Result<bool, String> {
+    let alone = target.truth.under_way.is_empty();
+    let asked_before = target.tape.asked.len();
+    let ran = target.process(wish, how);
+    let facts = target.facts();
+    Deed {
+        target,
+        facts: &facts,
+        asked: &target.tape.asked[asked_before..],
+        ended: &ran.ended,
+        disturbances: how,
+        stopped: ran.stopped,
+        live: ran.live.as_ref(),
+        alone,
+    }
+    .check()?;
+    Ok(applied(&ran.ended))
+}
+
+/// The history of a seed, and what breaks in it.
+fn broken_by(wishes: &[Wish; WISHES], seed: u64) -> Option<String> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let config = Config {
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let tree = history()
+        .new_tree(&mut runner)
+        .expect("histories are made without a filter");
+    let played = runner.run_one(tree, |history| {
+        play(wishes, &history).map_err(TestCaseError::fail)
+    });
+    match played {
+        Ok(_) => None,
+        Err(TestError::Fail(reason, history)) => Some(format!(
+            "{reason}\nhistory, made smaller: {history:#?}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p engine --lib histories"
+        )),
+        Err(TestError::Abort(reason)) => Some(format!("seed {seed} was given up: {reason}")),
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} is `{text}`, and should be a number")))
+}
+
+#[test]
+fn the_laws_hold_in_long_mixed_histories() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let wishes = wishes(&disk);
+    let seeds = match number("ARTIFACTCTL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("ARTIFACTCTL_HISTORIES").unwrap_or(HISTORIES),
+    };
+    for seed in seeds {
+        if let Some(broken) = broken_by(&wishes, seed) {
+            panic!("{broken}");
+        }
+    }
+}

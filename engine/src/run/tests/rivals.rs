@@ -1,0 +1,123 @@
+//! Two processes on one target at once, which take turns.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use journal::{Facts, Store};
+
+use super::inputs::Wish;
+use super::rig::{Ended, FixedStamp, MortalStore, Target, author, lifetime, witness};
+use crate::machine::{AbandonReason, Command, Refusal};
+use crate::run::Interrupts;
+use crate::run::ledger::{Ledger, LedgerError};
+use crate::run::simulated::SimulatedWorld;
+
+/// One of two processes.
+#[derive(Clone, Copy)]
+pub(super) enum Rival<'a> {
+    /// It deploys.
+    Deploys(&'a Wish),
+    /// It gives the unfinished deploy up.
+    Abandons,
+}
+
+/// Names of the two, as the journal has them.
+const ACTORS: [&str; 2] = ["one", "other"];
+
+/// Steps after which a process has long ended.
+const STEPS_MAX: usize = 1_000;
+
+type Life<'a> = Pin<Box<dyn Future<Output = Ended> + 'a>>;
+
+impl Target {
+    /// Two processes take turns: so many steps of the first, so many of the second, and so on; then the second goes on to its
+    /// end, and then the first. A step lasts until something is asked of the world or answered by it.
+    pub(super) fn rivals(&mut self, rivals: [Rival<'_>; 2], turns: &[usize]) -> [Ended; 2] {
+        let truth = Arc::new(Mutex::new(self.truth.clone()));
+        let tape = Mutex::new(std::mem::take(&mut self.tape));
+        let ended = {
+            let stores = [(); 2].map(|()| MortalStore::new(&self.store, None));
+            let witnesses = [witness(&tape, &stores[0]), witness(&tape, &stores[1])];
+            let world = |who: usize| {
+                SimulatedWorld::shared(Arc::clone(&truth), BTreeMap::new())
+                    .stepwise()
+                    .witnessed(&witnesses[who])
+            };
+            let worlds = [world(0), world(1)];
+            let life = |who: usize| life(rivals[who], &stores[who], &worlds[who], ACTORS[who]);
+            let mut lives: [Life<'_>; 2] = [Box::pin(life(0)), Box::pin(life(1))];
+            let mut ended = [None, None];
+            let mut step = |who: usize| {
+                if ended[who].is_none() {
+                    worlds[who].time_passes();
+                    let mut context = Context::from_waker(Waker::noop());
+                    if let Poll::Ready(end) = lives[who].as_mut().poll(&mut context) {
+                        ended[who] = Some(end);
+                    }
+                }
+            };
+            for (turn, steps) in turns.iter().enumerate() {
+                (0..*steps).for_each(|_| step(turn % 2));
+            }
+            for who in [1, 0] {
+                (0..STEPS_MAX).for_each(|_| step(who));
+            }
+            ended.map(|end| end.expect("a process ends"))
+        };
+        self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
+        self.tape = tape.into_inner().unwrap();
+        self.tape.rivalled = self.store.head().unwrap().sequence;
+        ended
+    }
+
+    /// The facts of the two do not alternate: once the other has recorded one, the one records no more.
+    pub(super) fn takes_turns(&self) -> bool {
+        let actors: Vec<String> = journal::scan(&self.store, 1)
+            .map(|fact| fact.unwrap().header.actor)
+            .filter(|actor| ACTORS.contains(&actor.as_str()))
+            .collect();
+        actors.windows(2).filter(|two| two[0] != two[1]).count() <= 1
+    }
+
+    /// Somebody gives the unfinished deploy up, where there is one.
+    pub(super) fn abandon(&mut self) {
+        match abandon(&self.store, "tester") {
+            Ok(()) | Err(LedgerError::Refused(Refusal::NothingUnfinished)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+async fn life(
+    rival: Rival<'_>,
+    store: &MortalStore<'_>,
+    world: &SimulatedWorld<'_>,
+    actor: &str,
+) -> Ended {
+    let ended = match rival {
+        Rival::Deploys(wish) => lifetime(store, world, wish, Interrupts::never(), actor)
+            .await
+            .map(|(adopted, outcome, _)| Ended::Rested(adopted, outcome)),
+        Rival::Abandons => {
+            world.turn().await;
+            abandon(store, actor).map(|()| Ended::Left)
+        }
+    };
+    match ended {
+        Ok(ended) => ended,
+        Err(LedgerError::Refused(Refusal::NothingUnfinished)) => Ended::Left,
+        Err(error) => Ended::Broken(error),
+    }
+}
+
+fn abandon(store: &dyn Store, actor: &str) -> Result<(), LedgerError> {
+    let stamp = FixedStamp::after(&store.head()?);
+    let mut ledger = Ledger::open(store, &stamp, author(actor))?;
+    let reason = AbandonReason::GivenUp;
+    let note = None;
+    ledger
+        .record(vec![Command::Abandon { reason, note }])
+        .map(drop)
+}

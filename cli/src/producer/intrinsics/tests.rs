@@ -184,6 +184,57 @@ fn a_chain_of_names_has_an_end() {
     assert!(rules.iter().all(|rule| rule == "too-deep"), "{rules:?}");
 }
 
+#[test]
+fn globals_that_grow_with_every_function_are_refused() {
+    let mut text = "Globals: {Function: {Tags: [".to_owned();
+    text.push_str(&"x, ".repeat(3000));
+    text.push_str("x]}}\nResources:\n");
+    for index in 0..400 {
+        writeln!(text, "  F{index}: {{Type: AWS::Serverless::Function}}").unwrap();
+    }
+    assert_eq!(broken(&text), ["too-many"]);
+}
+
+#[test]
+fn many_wrong_names_among_many_names_end_soon() {
+    let mut text = "Resources:\n".to_owned();
+    for index in 0..1000 {
+        writeln!(
+            text,
+            "  Table{index}: {{Type: AWS::Serverless::SimpleTable}}"
+        )
+        .unwrap();
+    }
+    text.push_str("  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Environment:\n        Variables:\n");
+    for index in 0..5000 {
+        writeln!(text, "          V{index}: !Ref Teble{index}").unwrap();
+    }
+    assert_eq!(broken(&text).len(), 1000);
+}
+
+#[test]
+fn a_function_with_many_events_ends_soon() {
+    let mut text = "Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Handler: a.b
+      Runtime: python3.12
+      Events:
+"
+    .to_owned();
+    for index in 0..10_000 {
+        writeln!(
+            text,
+            "        E{index}: {{Type: Api, Properties: {{Path: /{index}, Method: ANY}}}}"
+        )
+        .unwrap();
+    }
+    let (app, _) = resolved(&text, &[]).unwrap();
+    assert_eq!(app.functions[0].routes.len(), 70_000);
+}
+
 /// Values that a template may hold, functions and nonsense alike.
 fn values() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

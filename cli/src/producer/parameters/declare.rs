@@ -1,5 +1,7 @@
 //! What a template declares about its parameters.
 
+use std::collections::BTreeSet;
+
 use engine::contract::quoted;
 use engine::yaml::{Map, Node, Span, Value};
 use regex::Regex;
@@ -298,10 +300,14 @@ impl Declaration {
 
     /// Checks a value. The message repeats it only when it is no secret.
     pub(crate) fn check(&self, text: &str) -> Result<(), String> {
+        let allowed: Option<BTreeSet<&str>> = self
+            .allowed
+            .as_ref()
+            .map(|values| values.iter().map(String::as_str).collect());
         let checked = if self.shape.is_list {
-            items(text).try_for_each(|item| self.check_item(item))
+            items(text).try_for_each(|item| self.check_item(item, allowed.as_ref()))
         } else {
-            self.check_item(text)
+            self.check_item(text, allowed.as_ref())
         };
         checked.map_err(|message| match &self.constraint {
             Some(constraint) => format!("{message} ({constraint})"),
@@ -309,19 +315,20 @@ impl Declaration {
         })
     }
 
-    fn check_item(&self, text: &str) -> Result<(), String> {
+    fn check_item(&self, text: &str, allowed: Option<&BTreeSet<&str>>) -> Result<(), String> {
         let shown = if self.no_echo {
             "the value".to_owned()
         } else {
             quoted(text)
         };
-        if let Some(allowed) = &self.allowed
-            && !allowed.iter().any(|value| value == text)
-        {
+        if allowed.is_some_and(|allowed| !allowed.contains(text)) {
             return Err(if self.no_echo {
                 "the value is not one of its `AllowedValues`".to_owned()
             } else {
-                format!("{shown} is not one of `{}`", allowed.join("`, `"))
+                format!(
+                    "{shown} is not one of `{}`",
+                    self.allowed_values().join("`, `")
+                )
             });
         }
         if self

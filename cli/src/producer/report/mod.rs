@@ -189,6 +189,11 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Whether a further error would not be kept, so that nothing need be looked up for it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.get() == MAX_ERRORS
+    }
+
     /// Notes something at a level.
     pub(crate) fn note(
         &self,

@@ -51,18 +51,65 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
     }
 }
 
-/// The properties of a resource with the globals of its type under them; none when nothing is merged.
-pub(super) fn merged(template: &Template<'_>, kind: Kind, own: &Node) -> Option<Node> {
-    let section = match kind {
-        Kind::ServerlessFunction => "Function",
-        Kind::SimpleTable => "SimpleTable",
+/// Values of `Globals`, counted once for each resource that they are laid under.
+const MAX_VALUES: usize = 1_000_000;
+
+/// Whether `Globals` may be laid under so many resources of each kind; if not, it is reported.
+pub(super) fn fit(template: &Template<'_>, kinds: impl Iterator<Item = Kind>) -> bool {
+    let (mut functions, mut tables) = (0_usize, 0_usize);
+    for kind in kinds {
+        match section(kind) {
+            Some("Function") => functions += 1,
+            Some(_) => tables += 1,
+            None => {}
+        }
+    }
+    let globals = template.section("Globals");
+    let values = |section: &str| globals.get(section).map_or(0, |entry| count(&entry.node));
+    let total = values("Function")
+        .saturating_mul(functions)
+        .saturating_add(values("SimpleTable").saturating_mul(tables));
+    if total > MAX_VALUES {
+        let message = format!(
+            "`Globals`, laid under every resource, has {total} values; at most {MAX_VALUES} are read"
+        );
+        let subject = Subject {
+            id: "Globals".to_owned(),
+            ..Subject::default()
+        };
+        let span = template.place_of("Globals");
+        template
+            .findings
+            .error(Rule::TooMany, &subject, span, message);
+    }
+    total <= MAX_VALUES
+}
+
+/// How many values a value is made of.
+fn count(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(items) => items.iter().map(count).sum(),
+        Value::Map(map) => map.values().map(|entry| count(&entry.node)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// The section of `Globals` that a type has.
+fn section(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ServerlessFunction => Some("Function"),
+        Kind::SimpleTable => Some("SimpleTable"),
         Kind::LambdaFunction
         | Kind::ServerlessLayer
         | Kind::LambdaLayer
         | Kind::Table
-        | Kind::Bucket => return None,
-    };
-    let globals = template.section("Globals").get(section)?;
+        | Kind::Bucket => None,
+    }
+}
+
+/// The properties of a resource with the globals of its type under them; none when nothing is merged.
+pub(super) fn merged(template: &Template<'_>, kind: Kind, own: &Node) -> Option<Node> {
+    let globals = template.section("Globals").get(section(kind)?)?;
     matches!(globals.node.value, Value::Map(_)).then(|| merge(&globals.node, own))
 }
 

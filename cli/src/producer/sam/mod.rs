@@ -148,6 +148,10 @@ fn layer_arns(context: &Context<'_>, present: &[Present<'_, '_>]) -> Layers {
 /// The resources that are there and supported; what becomes of the others is reported.
 fn present<'r, 'a>(context: &'r Context<'a>, template: &Template<'_>) -> Vec<Present<'r, 'a>> {
     let mut found = Vec::new();
+    let kinds = context.resources().filter_map(|resource| resource.kind);
+    if !globals::fit(template, kinds) {
+        return found;
+    }
     for resource in context.resources() {
         let own = context.resolver(resource.subject());
         if own.is_present(resource) != Ok(true) {

@@ -1,6 +1,6 @@
 //! Which function answers which path: `ANY` gives way to whoever names a method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Claim;
 use crate::producer::model::{Function, Method, Route};
@@ -31,6 +31,7 @@ pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec
         .iter()
         .map(|(_, claims)| {
             let mut routes = Vec::new();
+            let mut seen = BTreeSet::new();
             for claim in claims {
                 let methods: Vec<Method> = match claim.method {
                     Some(method) => vec![method],
@@ -45,7 +46,7 @@ pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec
                         method,
                     };
                     // A function may ask for one path by two events, of an Api and of an HttpApi.
-                    if !routes.contains(&route) {
+                    if seen.insert(route.clone()) {
                         routes.push(route);
                     }
                 }

@@ -106,6 +106,13 @@ impl<'a> Template<'a> {
         &self.declarations
     }
 
+    /// Where a section stands.
+    pub(super) fn place_of(&self, name: &str) -> Span {
+        self.root
+            .get(name)
+            .map_or(Span::default(), |entry| entry.key_span)
+    }
+
     /// A section; an absent one is empty.
     pub(super) fn section(&self, name: &str) -> &Map {
         static NONE: Map = Map::new();
@@ -126,7 +133,7 @@ impl<'a> Template<'a> {
                 "the template has {} resources; at most {MAX_RESOURCES} are read",
                 section.len()
             );
-            let span = self.root["Resources"].key_span;
+            let span = self.place_of("Resources");
             self.findings
                 .error(Rule::TooMany, &Subject::default(), span, message);
             return BTreeMap::new();
@@ -242,7 +249,11 @@ pub(super) fn unknown_name<'n>(
     name: &str,
     known: impl Iterator<Item = &'n str>,
 ) -> Reported {
-    match did_you_mean(name, known) {
+    // Every known name is compared: for as many errors as are kept, and no more.
+    let hint = (!findings.is_full())
+        .then(|| did_you_mean(name, known))
+        .flatten();
+    match hint {
         Some(hint) => findings.error_with_hint(Rule::UnknownName, subject, span, message, hint),
         None => findings.error(Rule::UnknownName, subject, span, message),
     }

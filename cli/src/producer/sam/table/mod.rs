@@ -214,6 +214,7 @@ fn unasked(fields: &Fields<'_, '_>) -> crate::producer::report::Reported {
 fn indexes(fields: &Fields<'_, '_>, list: &str, provisioned: Option<bool>) -> Read<Vec<Index>> {
     let is_global = list == "GlobalSecondaryIndexes";
     let mut found: Vec<Index> = Vec::new();
+    let mut names = BTreeSet::new();
     for index in fields.children(list)? {
         let name = index.parsed("IndexName", |text| {
             let fits = is_name(text).then(|| text.to_owned());
@@ -232,7 +233,7 @@ fn indexes(fields: &Fields<'_, '_>, list: &str, provisioned: Option<bool>) -> Re
             (Some(false), Some(_)) => return Err(unasked(&index)),
             (_, throughput) => throughput,
         };
-        if found.iter().any(|other| other.name == name) {
+        if !names.insert(name.clone()) {
             return Err(index.bad("IndexName", format!("two indexes are called `{name}`")));
         }
         found.push(Index {

@@ -21,8 +21,8 @@ use trial::{Kill, Trial};
 
 /// Every so many random trials the provisioner is part of the deploy; Compose makes that slow.
 const PROVISION_EVERY: usize = 8;
-/// One random trial in so many is killed again while it goes on.
-const AGAIN_EVERY: u32 = 4;
+/// One killed run in so many is killed again while it goes on.
+const AGAIN_EVERY: u32 = 2;
 /// Kills fall into the time of an uninterrupted deploy and this much of it more, for some take longer.
 const BEYOND: f64 = 1.1;
 

@@ -5,7 +5,7 @@
 //! all. A link that is swapped in between therefore makes the opening fail instead of leading out; no kernel feature is
 //! needed for it.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -128,8 +128,9 @@ impl Root {
         open_regular(parent.as_fd(), name)
     }
 
-    /// What a symlink names, by its real path below the root.
-    pub(crate) fn read_link(&self, real: &Path) -> Result<CString, Problem> {
+    /// What a symlink names, by its real path below the root. Only a build context needs it.
+    #[cfg(feature = "docker")]
+    pub(crate) fn read_link(&self, real: &Path) -> Result<std::ffi::CString, Problem> {
         guard(real)?;
         let parent = self.open_dir(real.parent().unwrap_or(Path::new("")))?;
         let name = real.file_name().unwrap_or_default();

@@ -1,8 +1,11 @@
 //! Standard output is data, standard error is talk.
+//!
+//! Names and texts of others are a part of both. People get them printable: no line of ours moves a terminal.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use engine::contract::printable_lines;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -154,6 +157,7 @@ impl Output {
     /// Writes text, with a newline at its end.
     pub(crate) fn text(text: &str) -> Result<(), Failure> {
         let newline = if text.ends_with('\n') { "" } else { "\n" };
+        let text = printable_lines(text);
         write(format!("{text}{newline}").as_bytes())
     }
 
@@ -190,7 +194,7 @@ impl Output {
         {
             text.push_str(&format!("  hint: {}\n", indented(hint)));
         }
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = io::stderr().write_all(printable_lines(&text).as_bytes());
         ExitCode::from(failure.kind.code())
     }
 }

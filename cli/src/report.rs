@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use engine::compat::{Container, Grade, Observation, Verdict};
-use engine::contract::FunctionName;
+use engine::contract::{FunctionName, printable_lines};
 use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
     Merged, Recorded,
@@ -170,7 +170,7 @@ impl<'a> Reporter<'a> {
     /// Says a line on standard error, above the bars when there are some.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {
-            Some(bars) => drop(bars.println(line)),
+            Some(bars) => drop(bars.println(printable_lines(line))),
             None => talk(line),
         }
     }
@@ -180,7 +180,7 @@ impl<'a> Reporter<'a> {
 pub(crate) fn talk(line: &str) {
     use std::io::Write;
     // Whoever closed standard error does not want to hear.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable_lines(line));
 }
 
 /// One planned image in one line.

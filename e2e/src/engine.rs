@@ -83,7 +83,7 @@ pub struct Engine {
     origin: Origin,
     folder: PathBuf,
     compose_plugin: bool,
-    _watchdog: Watchdog,
+    watchdog: Watchdog,
 }
 
 impl Engine {
@@ -118,7 +118,7 @@ impl Engine {
             origin: Origin::Found,
             folder,
             compose_plugin: packages::compose_plugin().is_some(),
-            _watchdog: watchdog,
+            watchdog,
         })
     }
 
@@ -140,7 +140,7 @@ impl Engine {
             origin: Origin::Started,
             folder,
             compose_plugin: packages::compose_plugin().is_some(),
-            _watchdog: watchdog,
+            watchdog,
         };
         engine.wait_until_up()?;
         Ok(engine)
@@ -187,6 +187,12 @@ impl Engine {
     /// How we came by it.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Leaves everything that this run has made, the engine included, and gives the process whose end takes it down.
+    pub fn keep(self) -> Result<u32, EngineError> {
+        let kept = self.watchdog.keep();
+        kept.map_err(prepare("tell the watchdog to wait"))
     }
 
     /// The `docker` command line for this engine.

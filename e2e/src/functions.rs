@@ -3,8 +3,6 @@
 //! Here: what both modes answer alike, asked of the Docker engine or of the runtime-node's containerd. Not here: how the
 //! stack makes them.
 
-use std::process::Command;
-
 use crate::command;
 use crate::parameters::Mode;
 use crate::stack::{Stack, StackError};
@@ -37,8 +35,8 @@ impl Stack<'_> {
                 command::run(remove.args(["rm", "--force", "--volumes", id]))?;
             }
             Mode::Containerd => {
-                command::run(self.ctr().args(["tasks", "rm", "--force", id]))?;
-                command::run(self.ctr().args(["containers", "rm", id]))?;
+                self.ctr(&["tasks", "rm", "--force", id])?;
+                self.ctr(&["containers", "rm", id])?;
             }
         }
         Ok(())
@@ -54,18 +52,29 @@ impl Stack<'_> {
                 }
                 command::run(&mut list)?
             }
-            Mode::Containerd => {
-                command::run(self.ctr().args(["containers", "ls", "--quiet", filter]))?
-            }
+            Mode::Containerd => self.ctr(&["containers", "ls", "--quiet", filter])?,
         };
         Ok(ids.lines().map(str::to_owned).collect())
     }
 
-    /// The client of the containerd that runs the functions.
-    fn ctr(&self) -> Command {
-        let mut ctr = self.compose();
-        ctr.args(["exec", "-T", self.mode().runner()]);
-        ctr.args(["/bin/ctr", "--namespace", "functions"]);
-        ctr
+    /// Runs the client of the containerd that runs the functions, and gives what it wrote.
+    fn ctr(&self, arguments: &[&str]) -> Result<String, StackError> {
+        let node = self.container_of_service(self.mode().runner())?;
+        let mut ctr = self.engine().docker();
+        ctr.args(["exec", &node, "/bin/ctr", "--namespace", "functions"]);
+        Ok(command::run(ctr.args(arguments))?)
+    }
+
+    /// Id of the running container of a service.
+    fn container_of_service(&self, service: &str) -> Result<String, StackError> {
+        let mut list = self.engine().docker();
+        list.args(["ps", "--quiet"]);
+        for (label, value) in [("project", self.project()), ("service", service)] {
+            list.args([
+                "--filter",
+                &format!("label=com.docker.compose.{label}={value}"),
+            ]);
+        }
+        Ok(command::run(&mut list)?.trim().to_owned())
     }
 }

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod images;
+pub mod matrix;
 pub mod measure;
 pub mod packages;
 pub mod proxy;

@@ -1,4 +1,4 @@
-//! The command line around the end-to-end parts: `demo`, `measure`, `crash`, `up`, `doctor`.
+//! The command line around the end-to-end parts: `demo`, `matrix`, `measure`, `crash`, `up`, `doctor`.
 //!
 //! Here: words, and waiting for Ctrl-C. Not here: what the words do.
 
@@ -9,11 +9,13 @@
 )]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use e2e::engine::{Engine, Origin, describe};
 use e2e::stack::{Mode, Stack, StackOptions};
-use e2e::{crash, demo, measure};
+use e2e::{crash, demo, matrix, measure};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Brings up a real engine and a real stack.
 #[derive(Debug, Parser)]
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     /// Show the main job: a deploy onto a real stack, a call, a deploy that finds nothing to do, the journal.
     Demo,
+    /// Run suites against stacks of every kind, as a file describes them.
+    Matrix(matrix::Options),
     /// Measure what deploys cost on a real stack, next to building and pushing one after the other; exit 1 beyond a limit.
     Measure {
         /// Functions that are built cold.
@@ -72,9 +76,12 @@ enum Command {
 
 type Failure = Box<dyn std::error::Error>;
 
+/// Exit code of a process that was interrupted.
+const INTERRUPTED: i32 = 130;
+
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", describe(error.as_ref()));
             ExitCode::FAILURE
@@ -82,9 +89,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Demo => Ok(demo::run(&obtain()?, |line| eprintln!("{line}"))?),
+        Command::Matrix(options) => return run_matrix(&options),
+        Command::Demo => demo::run(&obtain()?, |line| eprintln!("{line}"))?,
         Command::Measure {
             cold,
             pairs,
@@ -93,8 +101,8 @@ fn run(command: Command) -> Result<(), Failure> {
             cold,
             pairs,
             unchanged,
-        }),
-        Command::Crash { kills, seed } => crash(kills, seed),
+        })?,
+        Command::Crash { kills, seed } => crash(kills, seed)?,
         Command::Up {
             stack_version,
             api_version,
@@ -118,10 +126,53 @@ fn run(command: Command) -> Result<(), Failure> {
                 project,
                 ..StackOptions::default()
             };
-            up(&engine, options)
+            up(&engine, options)?;
         }
-        Command::Doctor => doctor(),
+        Command::Doctor => doctor()?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the matrix and ends with a line that says whether everything passed.
+fn run_matrix(options: &matrix::Options) -> Result<ExitCode, Failure> {
+    let prepared = matrix::prepare(options)?;
+    let stop = Arc::new(matrix::Stop::default());
+    stop_when_asked(Arc::clone(&stop));
+    let engine = obtain()?;
+    let report = matrix::run(&prepared, &engine, options, &stop, &|line| {
+        eprintln!("{line}");
+    })?;
+    if options.keep {
+        let watchdog = engine.keep()?;
+        eprintln!("everything stays; to take it down: kill {watchdog}");
+    }
+    for entry in &report.entries {
+        println!("{entry}");
+    }
+    println!("logs: {}", report.logs.display());
+    println!("{}", report.verdict());
+    Ok(if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The first Ctrl-C or SIGTERM ends the run in order, the second at once; what is left then is the watchdog's to remove.
+#[expect(
+    clippy::exit,
+    reason = "stacks in flight are left to the watchdog on purpose"
+)]
+fn stop_when_asked(stop: Arc<matrix::Stop>) {
+    std::thread::spawn(move || {
+        if wait_for_interrupt().is_ok() {
+            eprintln!("stopping; once more to stop at once");
+            stop.request();
+        }
+        if wait_for_interrupt().is_ok() {
+            std::process::exit(INTERRUPTED);
+        }
+    });
 }
 
 fn crash(kills: usize, seed: Option<u64>) -> Result<(), Failure> {
@@ -198,5 +249,11 @@ fn wait_for_interrupt() -> std::io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(tokio::signal::ctrl_c())
+        .block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted,
+                _ = terminate.recv() => Ok(()),
+            }
+        })
 }

@@ -22,7 +22,8 @@ impl Mode {
         }
     }
 
-    pub(crate) fn runner(self) -> &'static str {
+    /// The service that runs functions.
+    pub fn runner(self) -> &'static str {
         match self {
             Self::Docker => "agent",
             Self::Containerd => "runtime-node",

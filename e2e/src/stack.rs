@@ -3,6 +3,7 @@
 //! Here: bringing it up, calling it, taking it down. Not here: its parameters (`parameters`), its images (`images`), the
 //! containers of its functions (`functions`), the engine, what is deployed onto it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,6 +64,8 @@ pub struct Stack<'engine> {
     registry_port: u16,
     gateway_port: u16,
     folder: tempfile::TempDir,
+    /// Whether a drop leaves it as it is.
+    stays: bool,
 }
 
 impl<'engine> Stack<'engine> {
@@ -75,6 +78,8 @@ impl<'engine> Stack<'engine> {
             .map_err(prepare("make a folder for the stack"))?;
         let config_dir = folder.path().join("config");
         std::fs::create_dir(&config_dir).map_err(prepare("make its configuration folder"))?;
+        std::fs::create_dir(folder.path().join("secrets"))
+            .map_err(prepare("make its folder of secrets"))?;
         let [registry_port, gateway_port] = free_ports()?;
         let mut stack = Self {
             engine,
@@ -83,12 +88,25 @@ impl<'engine> Stack<'engine> {
             registry_port,
             gateway_port,
             folder,
+            stays: false,
         };
         stack.build_images()?;
         stack.start()?;
         stack.push_lambda_base()?;
-        stack.wait_for("gateway", stack.gateway_port, "/health")?;
+        stack.wait_until_up()?;
         Ok(stack)
+    }
+
+    /// Waits until registry and gateway answer, and whoever runs functions answers the gateway.
+    pub fn wait_until_up(&self) -> Result<(), StackError> {
+        self.wait_for("registry", self.registry_port, "/v2/")?;
+        self.wait_for("gateway", self.gateway_port, "/health")
+    }
+
+    /// Leaves the stack up and its folder in place, for as long as the engine's watchdog does.
+    pub fn leave(mut self) {
+        self.stays = true;
+        self.folder.disable_cleanup(true);
     }
 
     /// Builds every image, side by side: they share the services only.
@@ -177,29 +195,55 @@ impl<'engine> Stack<'engine> {
         http::call(self.gateway_port, method, path, body)
     }
 
-    /// Takes the stack down: functions, services, network, volumes. Repeating it is harmless.
-    pub fn down(&self) -> Result<(), StackError> {
+    /// Takes the stack down: functions, services, network, volumes.
+    pub fn down(mut self) -> Result<(), StackError> {
+        self.stays = true;
+        self.remove()
+    }
+
+    fn remove(&self) -> Result<(), StackError> {
         let mut down = self.compose();
         command::run(down.args(["down", "--volumes", "--remove-orphans", "--timeout", "5"]))?;
         // On an engine of ours the images go with it.
         if *self.engine.origin() == Origin::Found {
-            let ours = format!("label={LABEL_RUN}={}", self.engine.run_id());
-            let names = [
-                format!("reference={}*", self.image_prefix()),
-                format!("reference={}/*", self.host_registry()),
-                format!("reference={}/*/*", self.host_registry()),
-            ];
-            let mut list = self.engine.docker();
-            list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
-            // A name alone is no proof: functions have the label from the lambda base.
-            list.args(["--filter", &ours]);
-            list.args(names.iter().flat_map(|name| ["--filter", name]));
-            for image in command::run(&mut list)?.lines() {
-                // Its tag only: another stack may have the same image under a name of its own.
-                command::run(self.engine.docker().args(["image", "rm", image]))?;
+            for image in self.images_of_ours()? {
+                // Its name only: another stack may have the same image under a name of its own. The last name of a
+                // repository takes those with it that have a digest and no tag.
+                let mut remove = self.engine.docker();
+                match command::run(remove.args(["image", "rm", &image])) {
+                    Err(CommandError::Failed { output, .. })
+                        if output.contains("No such image") => {}
+                    other => drop(other?),
+                }
             }
         }
         Ok(())
+    }
+
+    /// The names of this stack's images and of those in its registry. A name alone is no proof that an image is ours: the
+    /// label of the run is, which functions have from the lambda base.
+    fn images_of_ours(&self) -> Result<BTreeSet<String>, StackError> {
+        let ours = format!("label={LABEL_RUN}={}", self.engine.run_id());
+        let names = [
+            format!("reference={}*", self.image_prefix()),
+            format!("reference={}/*", self.host_registry()),
+            format!("reference={}/*/*", self.host_registry()),
+        ];
+        let mut list = self.engine.docker();
+        // Without the flag a name that has no tag shows no digest either.
+        list.args(["image", "ls", "--digests", "--filter", &ours]);
+        list.args(["--format", "{{.Repository}} {{.Tag}} {{.Digest}}"]);
+        list.args(names.iter().flat_map(|name| ["--filter", name]));
+        let listed = command::run(&mut list)?;
+        let names = listed.lines().filter_map(|line| {
+            let (repository, version) = line.split_once(' ')?;
+            let (tag, digest) = version.split_once(' ')?;
+            Some(match tag {
+                "<none>" => format!("{repository}@{digest}"),
+                tag => format!("{repository}:{tag}"),
+            })
+        });
+        Ok(names.collect())
     }
 
     /// The Compose command line for this stack, with every profile that is up.
@@ -233,6 +277,11 @@ impl<'engine> Stack<'engine> {
     /// The folder that a deploy publishes into, its `--out`.
     pub fn config_dir(&self) -> PathBuf {
         self.folder.path().join("config")
+    }
+
+    /// The folder of the stack's secrets, one file each, which functions name under `secrets`.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.folder.path().join("secrets")
     }
 
     /// The Compose file.
@@ -307,6 +356,7 @@ impl<'engine> Stack<'engine> {
             ("ESB_REGISTRY_PORT", self.registry_port.to_string()),
             ("ESB_GATEWAY_PORT", self.gateway_port.to_string()),
             ("ESB_CONFIG_DIR", text(&self.config_dir())),
+            ("ESB_SECRETS_DIR", text(&self.secrets_dir())),
             ("ESB_ENGINE_SOCKET", text(self.engine.socket())),
             ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
             ("HOST_REGISTRY_ADDR", self.host_registry()),
@@ -318,7 +368,10 @@ impl<'engine> Stack<'engine> {
 
 impl Drop for Stack<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.down() {
+        if self.stays {
+            return;
+        }
+        if let Err(error) = self.remove() {
             // Nothing is lost: the watchdog of the engine removes what carries the label of our run.
             tell(&format!("cannot take the stack down: {error}"));
         }

@@ -2,6 +2,7 @@
 //!
 //! Here: starting it, ending it, waiting for it. What it does is `watchdog.sh`. Not here: what needs to be cleaned up.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -49,6 +50,17 @@ impl Watchdog {
             .spawn()?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
+    }
+
+    /// Lets it go on after us, until somebody ends it with a signal, and gives its process.
+    pub(crate) fn keep(mut self) -> std::io::Result<u32> {
+        if let Some(pipe) = &mut self.pipe {
+            pipe.write_all(b"keep\n")?;
+        }
+        let process = self.child.id();
+        // Its drop would end it and wait.
+        std::mem::forget(self);
+        Ok(process)
     }
 }
 

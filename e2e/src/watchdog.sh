@@ -2,7 +2,8 @@
 #
 # Arguments: socket, run id, folder of the run, and whether the engine is to be started (`start`) or was `found`.
 # The process that started this script holds the other end of stdin. However that process ends, by return, panic,
-# Ctrl-C or SIGKILL, stdin closes and the clean-up below runs.
+# Ctrl-C or SIGKILL, stdin closes and the clean-up below runs. Only when it says `keep` first does everything stay, until
+# this script gets a signal.
 set -u
 socket=$1 run=$2 folder=$3 origin=$4
 
@@ -36,7 +37,13 @@ if [ "$origin" = start ]; then
 fi
 
 trap : HUP INT TERM
-read -r _
+read -r word
+if [ "${word:-}" = keep ]; then
+    # The run has ended and left everything on purpose. A signal to this script ends the waiting.
+    tail -f /dev/null >/dev/null 2>&1 &
+    wait $!
+    kill $!
+fi
 
 if [ "$origin" = start ]; then only=''; else only="--filter label=com.esb.e2e.run=$run"; fi
 # shellcheck disable=SC2046,SC2086 # lists of ids are meant to be split

@@ -94,6 +94,9 @@ fn publish_within(
 /// Reads the configuration files that stand in an output directory. A missing file has no entry, nor has a missing directory any.
 pub fn current(out: &Path) -> Result<BTreeMap<ConfigFile, String>, PublishError> {
     let mut texts = BTreeMap::new();
+    if !is_there(out)? {
+        return Ok(texts);
+    }
     for file in ConfigFile::ALL {
         let path = out.join(file.file_name());
         if let Some(bytes) = read(&path)? {
@@ -120,8 +123,14 @@ fn target_metadata(target: &Path) -> Result<Option<fs::Metadata>, PublishError> 
 
 /// The bytes of a regular file, bounded; none when it is missing.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, PublishError> {
-    if target_metadata(path)?.is_none() {
-        return Ok(None);
+    let too_large = || PublishError::TooLarge {
+        path: path.to_owned(),
+        limit: MAX_BYTES,
+    };
+    match target_metadata(path)? {
+        None => return Ok(None),
+        Some(metadata) if metadata.len() > MAX_BYTES => return Err(too_large()),
+        Some(_) => {}
     }
     // Should the file be exchanged in between: a symlink is not followed, and a FIFO does not block.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -137,26 +146,28 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, PublishError> {
         .read_to_end(&mut bytes)
         .map_err(|error| PublishError::io("read", path, error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(PublishError::TooLarge {
-            path: path.to_owned(),
-            limit: MAX_BYTES,
-        });
+        return Err(too_large());
     }
     Ok(Some(bytes))
 }
 
+/// Whether the output directory is there; something else in its place is refused.
+fn is_there(out: &Path) -> Result<bool, PublishError> {
+    match fs::metadata(out) {
+        Ok(metadata) if metadata.is_dir() => Ok(true),
+        Ok(metadata) => Err(PublishError::NotADirectory {
+            path: out.to_owned(),
+            found: error::kind_of(metadata.file_type()),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(PublishError::io("look at", out, error)),
+    }
+}
+
 /// Makes the output directory and what is missing above it, and brings their names to disk.
 fn make_directory(out: &Path) -> Result<(), PublishError> {
-    match fs::metadata(out) {
-        Ok(metadata) if metadata.is_dir() => return Ok(()),
-        Ok(metadata) => {
-            return Err(PublishError::NotADirectory {
-                path: out.to_owned(),
-                found: error::kind_of(metadata.file_type()),
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(PublishError::io("look at", out, error)),
+    if is_there(out)? {
+        return Ok(());
     }
     let missing: Vec<&Path> = out
         .ancestors()

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::contract::{render_violations, required_secrets};
+use engine::contract::{SecretValues, render_violations, required_secrets};
 use engine::docker::{DockerWorld, Limits, WorldOptions, connect};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
@@ -24,6 +24,7 @@ pub(crate) struct Prepared {
     pub(crate) registries: Registries,
     pub(crate) target: StreamId,
     limits: Limits,
+    secrets: SecretValues,
 }
 
 impl Prepared {
@@ -37,6 +38,7 @@ impl Prepared {
             registries: self.registries.clone(),
             esb_tag: variable("ESB_TAG"),
             build_args: proxy::build_args(&proxy_environment(), &self.registries),
+            secrets: self.secrets.clone(),
         };
         Ok(DockerWorld::new(engine, options))
     }
@@ -123,8 +125,15 @@ fn prepare(
         report::talk(&format!("warning: {warning}"));
     }
     let required = required_secrets(&artifact.manifest);
-    load::secrets(options.secret_env.as_deref().map(Path::new), &required)
+    let secrets = load::secrets(options.secret_env.as_deref().map(Path::new), &required)
         .map_err(|error| load_failure(&error))?;
+    // Compose gives the provisioner the values of its own file, which may be the same ones.
+    let env_file = options.provision.as_ref();
+    let env_file = env_file.and_then(|call| call.env_file.as_deref());
+    let secrets = match env_file {
+        Some(path) => secrets.and(load::secrets_among(Path::new(path), &required)),
+        None => secrets,
+    };
     let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
     let (container, host, fallback) = (
         variable("CONTAINER_REGISTRY"),
@@ -152,6 +161,7 @@ fn prepare(
         registries,
         target,
         limits: limits()?,
+        secrets,
     })
 }
 

@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::config::{self, Functions};
-use crate::http::{self, Call, Reply, SendError};
+use crate::http::{self, Call, HEALTH_PATH, Reply, SendError};
 use crate::registry::{Registry, ResolveError};
 use crate::{ServiceError, chain, containerd, docker};
 
@@ -140,6 +140,9 @@ async fn serve<C: Containers>(agent: &Arc<Agent<C>>) -> Result<(), ServiceError>
 
 impl<C: Containers> Agent<C> {
     async fn answer(&self, call: Call) -> Reply {
+        if call.path == HEALTH_PATH && call.method == Method::GET {
+            return Reply::message(StatusCode::OK, "functions can be called");
+        }
         let Some(function) = call.path.strip_prefix("/invoke/") else {
             return Reply::message(StatusCode::NOT_FOUND, "expected POST /invoke/<function>");
         };
@@ -184,6 +187,9 @@ impl<C: Containers> Agent<C> {
             .ok_or_else(|| InvokeError::NoImage(function.to_owned()))?;
         let mut environment = published.defaults.environment;
         environment.extend(own.environment);
+        for (variable, name) in own.secrets {
+            environment.insert(variable, config::secret(&name)?);
+        }
         let limit = own.timeout.or(published.defaults.timeout);
         let plan = Plan {
             image: self.registry.resolve(image.trim()).await?,

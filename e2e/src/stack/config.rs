@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 
 const CONFIG_DIR: &str = "/config";
 
+/// The secrets of the stack, one file each.
+const SECRETS_DIR: &str = "/secrets";
+
 /// `routing.yml`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Routing {
@@ -61,6 +64,9 @@ pub(crate) struct Function {
     /// Its own variables.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// Variables whose values are secrets of the stack: variable to name.
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, String>,
     /// Seconds that a call may take.
     #[serde(default)]
     pub(crate) timeout: Option<u64>,
@@ -107,6 +113,20 @@ pub(crate) struct Bucket {
     pub(crate) name: String,
 }
 
+/// The value of a secret of the stack.
+pub(crate) fn secret(name: &str) -> Result<String, ConfigError> {
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let read = if is_name {
+        std::fs::read_to_string(Path::new(SECRETS_DIR).join(name))
+    } else {
+        Err(std::io::ErrorKind::InvalidFilename.into())
+    };
+    read.map_err(|source| ConfigError::NoSecret {
+        name: name.to_owned(),
+        source,
+    })
+}
+
 /// Why a configuration file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -117,6 +137,11 @@ pub(crate) enum ConfigError {
     },
     #[error("`{path}` is not what the stack understands: {message}")]
     Malformed { path: PathBuf, message: String },
+    #[error("the stack has no secret `{name}`")]
+    NoSecret {
+        name: String,
+        source: std::io::Error,
+    },
 }
 
 /// Reads one file of the configuration folder. A file that nobody has published is an empty one: the stack runs before

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 
 use crate::config::{Functions, Route, Routing};
-use crate::http::{Call, Reply};
+use crate::http::{Call, HEALTH_PATH, Reply};
 use crate::{ServiceError, chain, config, http};
 
 const PORT: u16 = 8080;
 const AGENT: &str = "agent:7070";
 /// Longer than the agent's own limit for a cold start, so that the agent's answer is what a caller sees.
 const INVOKE_LIMIT: Duration = Duration::from_secs(90);
-const HEALTH_PATH: &str = "/health";
+const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves until the process ends.
 pub(crate) async fn serve() -> Result<(), ServiceError> {
@@ -25,7 +25,7 @@ pub(crate) async fn serve() -> Result<(), ServiceError> {
 
 async fn answer(call: Call) -> Reply {
     if call.path == HEALTH_PATH && call.method == Method::GET {
-        return Reply::message(StatusCode::OK, "the gateway is up");
+        return health().await;
     }
     let configuration = config::read::<Routing>("routing.yml")
         .and_then(|routing| Ok((routing, config::read::<Functions>("functions.yml")?)));
@@ -45,6 +45,21 @@ async fn answer(call: Call) -> Reply {
         return Reply::message(StatusCode::NOT_FOUND, &message);
     }
     invoke(&route.function, &call).await
+}
+
+/// The gateway is up when whoever runs functions is.
+async fn health() -> Reply {
+    let request = http::bare(Method::GET, AGENT, HEALTH_PATH, Bytes::new());
+    match http::send(AGENT, request, HEALTH_LIMIT).await {
+        Ok(response) if response.status() == StatusCode::OK => {
+            Reply::message(StatusCode::OK, "the gateway is up")
+        }
+        Ok(response) => {
+            let message = format!("`{AGENT}` answered {}", response.status());
+            Reply::message(StatusCode::SERVICE_UNAVAILABLE, &message)
+        }
+        Err(error) => Reply::message(StatusCode::SERVICE_UNAVAILABLE, &chain(&error)),
+    }
 }
 
 async fn invoke(function: &str, call: &Call) -> Reply {

@@ -16,6 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::ServiceError;
 
+/// Where a service says that it is up.
+pub(crate) const HEALTH_PATH: &str = "/health";
+
 const MAX_BODY_BYTES: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -9,6 +9,7 @@ mod deploy;
 mod disk;
 mod engine;
 mod gate;
+mod matrix;
 mod payload;
 mod power;
 mod process;

@@ -79,6 +79,21 @@ fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
     assert_eq!(third.json()["who"], "you", "{third:?}");
     assert_eq!(stack.function_containers().unwrap().len(), 1, "replaced");
 
+    // A secret of the stack in place of a text; and one that the stack has not.
+    std::fs::write(stack.secrets_dir().join("Who"), "a secret").unwrap();
+    let with_secret = |name: &str| {
+        let secret = format!("secrets: {{ WHO: {name} }}");
+        functions("1", "you").replace("environment: { WHO: you }", &secret)
+    };
+    publish(&stack, "functions.yml", &with_secret("Who"));
+    let fourth = stack.call("POST", "/hello", "{}").unwrap();
+    assert_eq!(fourth.json()["who"], "a secret", "{fourth:?}");
+    publish(&stack, "functions.yml", &with_secret("Nobody"));
+    let fifth = stack.call("POST", "/hello", "{}").unwrap();
+    assert_eq!(fifth.status, 500, "{fifth:?}");
+    publish(&stack, "functions.yml", &functions("1", "you"));
+    assert_eq!(stack.call("POST", "/hello", "{}").unwrap().status, 200);
+
     let broken = stack.call("GET", "/broken", "").unwrap();
     assert_eq!(broken.status, 502);
     assert!(broken.body.contains("no such order"), "{broken:?}");
@@ -87,6 +102,16 @@ fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
     assert!(lost.body.contains("was the image pushed"), "{lost:?}");
     assert_eq!(stack.call("GET", "/absent", "").unwrap().status, 404);
     assert_eq!(stack.call("GET", "/hello", "").unwrap().status, 404);
+
+    // Images whose tag has moved on go too.
+    let (registry, project) = (stack.host_registry(), stack.project().to_owned());
+    stack.down().unwrap();
+    for names in [format!("{registry}/*/*"), format!("{project}/*")] {
+        let names = format!("reference={names}");
+        let mut list = Engine::shared().docker();
+        let left = command::run(list.args(["image", "ls", "--filter", &names, "--quiet"]));
+        assert_eq!(left.unwrap(), "", "{names}");
+    }
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub use read::{Checked, Ids, PayloadPaths, check_manifest, check_tree, parse_man
 pub use render::{render, render_violations};
 pub use rule::Rule;
 pub use secrets::{
-    EnvText, Presence, SecretNames, check_secrets, env_line, parse_secret_env, required_secrets,
+    EnvText, Presence, SecretNames, SecretValues, check_secrets, env_line, parse_secret_env,
+    required_secrets, secret_values,
 };
 pub use source::{Source, printable, printable_lines, quoted};
 pub use text::RUNTIME_BASE;

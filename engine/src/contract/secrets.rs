@@ -1,8 +1,9 @@
-//! Secret files: which names they give. A value is looked at only to see whether it is blank, and dropped at once.
+//! Secret files: which names they give, and the values of those that are required, to be taken out of what others print.
 //!
 //! No message, place or excerpt here ever carries a piece of a line, since every piece may be a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::fields::MAX_FINDINGS;
 use super::manifest::Manifest;
@@ -21,6 +22,50 @@ pub enum Presence {
 
 /// The names of a secret file.
 pub type SecretNames = BTreeMap<String, Presence>;
+
+/// Values that nobody may see: builds and provisioners that print them are not quoted. Never shown, not even by `Debug`.
+#[derive(Clone, Default)]
+pub struct SecretValues(Vec<String>);
+
+impl fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretValues({})", self.0.len())
+    }
+}
+
+impl SecretValues {
+    /// Each value as a program may print it.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+}
+
+/// The values that `KEY=value` lines give these names. A line that cannot be read gives none.
+pub fn secret_values(text: &str, names: &BTreeSet<&str>) -> SecretValues {
+    let mut values = Vec::new();
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        let Ok(Some((name, value))) = env_line(line) else {
+            continue;
+        };
+        if !names.contains(name) || value.presence() == Presence::Blank {
+            continue;
+        }
+        let (EnvText::Plain(text) | EnvText::Single(text) | EnvText::Double(text)) = value;
+        values.push(text.to_owned());
+        if matches!(value, EnvText::Double(_)) {
+            // As a program has it that resolves the escapes.
+            values.push(text.replace("\\\"", "\"").replace("\\\\", "\\"));
+        }
+    }
+    SecretValues(values)
+}
 
 /// The names that a manifest's entries require: the union, sorted.
 pub fn required_secrets(manifest: &Manifest) -> BTreeSet<&str> {
@@ -225,6 +270,23 @@ mod tests {
     #[case(r#"A="x\"y""#, EnvText::Double(r#"x\"y"#))]
     fn a_line_gives_the_text_of_its_value(#[case] line: &str, #[case] text: EnvText<'_>) {
         assert!(env_line(line) == Ok(Some(("A", text))));
+    }
+
+    #[rstest]
+    #[case("A=x y", &["x y"])]
+    #[case("export A = 'x # y' # z", &["x # y"])]
+    #[case(r#"A="a\"b\\c""#, &[r#"a\"b\\c"#, r#"a"b\c"#])]
+    #[case("A=1\nB=2\nnone\nA=3", &["1", "3"])]
+    #[case("A=\nB=x", &[])]
+    fn the_values_of_required_names_are_known_as_they_may_be_printed(
+        #[case] text: &str,
+        #[case] expected: &[&str],
+    ) {
+        let values = secret_values(text, &BTreeSet::from(["A"]));
+
+        assert_eq!(values.iter().collect::<Vec<_>>(), expected);
+        let shown = format!("SecretValues({})", expected.len());
+        assert_eq!(format!("{values:?}"), shown);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::ImageInspect;
-use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 use hyper::Method;
 use hyper::header::HeaderMap;
 use tokio::sync::OnceCell;
@@ -214,16 +214,19 @@ fn agree(host: &Host, spoken: Option<ApiVersion>) -> Result<ApiVersion, Fault> {
     }
 }
 
+/// bollard over the connections of `wire`. The host is none that it would resolve.
 fn client(host: &Host, api: ApiVersion, limit: Duration) -> Result<Docker, bollard::errors::Error> {
     let version = ClientVersion {
         major_version: api.major as usize,
         minor_version: api.minor as usize,
     };
     let seconds = limit.as_secs().max(1);
-    match host {
-        Host::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, &version),
-        Host::Tcp(address) => Docker::connect_with_http(address, seconds, &version),
-    }
+    let host = host.clone();
+    let transport = move |question: BollardRequest| {
+        let host = host.clone();
+        async move { wire::ask(&host, question).await }
+    };
+    Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, &version)
 }
 
 /// Reads the value of `DOCKER_HOST`. `env` tells the variables that change how a host is reached.

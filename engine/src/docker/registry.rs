@@ -65,7 +65,7 @@ impl Registry {
         let access = self.hosts.access(host).await?;
         let glance = timeout(self.limits.query, glance(&access, &target));
         if let Some(answer) = glance.await.map_err(|_| self.late(&what, host))? {
-            return Ok(answer);
+            return answer.map_err(|sent| unusable(&what, sent));
         }
         let failed = |error| fault::registry(host, &what, &error);
         let client = access.client(&self.limits).await.map_err(failed)?;
@@ -138,8 +138,12 @@ impl Registry {
 }
 
 /// Asks a registry of this machine, where we are nobody, with a single request: the client makes two of each question, and
-/// a deploy of hundreds of unchanged functions is made of such questions. `None` unless the answer is plain.
-async fn glance(access: &Access, target: &OciReference) -> Option<Option<Digest>> {
+/// a deploy of hundreds of unchanged functions is made of such questions. `None` unless the answer is plain; the error is what
+/// was sent in place of one: without a digest the client would read a whole manifest, however long.
+async fn glance(
+    access: &Access,
+    target: &OciReference,
+) -> Option<Result<Option<Digest>, &'static str>> {
     if !access.is_local || access.login != Login::Anonymous {
         return None;
     }
@@ -160,12 +164,14 @@ async fn glance(access: &Access, target: &OciReference) -> Option<Option<Digest>
     // Whatever went wrong, the client finds it too, and says it better.
     let answer = asked.await.ok()?;
     if answer.status() == StatusCode::NOT_FOUND {
-        return Some(None);
+        return Some(Ok(None));
     }
     if answer.status() != StatusCode::OK {
         return None;
     }
-    Digest::parse(answer.header("docker-content-digest")?).map(Some)
+    let digest = answer.header("docker-content-digest");
+    let digest = digest.and_then(Digest::parse);
+    Some(digest.map(Some).ok_or("no digest of the image"))
 }
 
 /// The reference as the registry client takes it. What is left out is filled in as the engine does.

@@ -2,27 +2,36 @@
 //!
 //! bollard asks the questions; these three go over hyper, because bollard 0.21 reads neither the digest a push ends with nor
 //! a `BuildKit` trace without a gRPC session. Dropping [`Lines`] closes the connection, which makes the engine stop the work.
+//! bollard's questions go over connections of this room too ([`ask`]), because it would read an answer of any length into memory.
 //! Here: connection, status, lines. Not here: what the lines say (`transcript`), how long they may take (the callers).
+
+mod bounded;
 
 use std::io;
 use std::path::PathBuf;
 
+use bollard::BollardRequest;
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{HOST, HeaderMap};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
+
+use bounded::{Bounded, Stream};
 
 /// The longest line that is read; the engine's are far below.
 const LINE_LIMIT: usize = 4 << 20;
 
 /// The longest text of an error answer that is kept.
 const ERROR_LIMIT: usize = 64 << 10;
+
+/// The longest answer to a question: some ten thousand containers, each with a dozen labels.
+const ANSWER_LIMIT: u64 = 32 << 20;
 
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,12 +95,7 @@ pub(super) async fn exchange(
     let (mut sender, connection) = open(host).await?;
     let mut request = Request::builder().method(method).uri(target).body(body)?;
     *request.headers_mut() = headers;
-    let name = match host {
-        Host::Unix(_) => "docker",
-        Host::Tcp(address) => address,
-    };
-    let name = name.parse().map_err(hyper::http::Error::from)?;
-    request.headers_mut().insert(HOST, name);
+    request.headers_mut().insert(HOST, host_header(host)?);
     let response = sender
         .send_request(request)
         .await
@@ -101,6 +105,40 @@ pub(super) async fn exchange(
         connection,
         sender,
     })
+}
+
+/// Sends a question of bollard, over a connection of its own that ends with the answer, and breaks when that has no end.
+pub(super) async fn ask(
+    host: &Host,
+    question: BollardRequest,
+) -> Result<Response<Incoming>, bollard::errors::Error> {
+    let (mut sender, task) = connect(host, ANSWER_LIMIT).await.map_err(bollard_error)?;
+    // It ends by itself: the sender goes with this call, and the body with whoever reads it.
+    tokio::spawn(task);
+    let (mut head, body) = question.into_parts();
+    let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    head.uri = target.parse()?;
+    head.headers
+        .insert(HOST, host_header(host).map_err(bollard_error)?);
+    let body = body.map_err(io::Error::other).boxed_unsync();
+    Ok(sender.send_request(Request::from_parts(head, body)).await?)
+}
+
+fn bollard_error(error: WireError) -> bollard::errors::Error {
+    match error {
+        WireError::Connect(error) => error.into(),
+        WireError::Broken(error) => error.into(),
+        WireError::Malformed(error) => error.into(),
+        WireError::Refused { .. } | WireError::TooLong => io::Error::other(error).into(),
+    }
+}
+
+fn host_header(host: &Host) -> Result<HeaderValue, WireError> {
+    let name = match host {
+        Host::Unix(_) => "docker",
+        Host::Tcp(address) => address,
+    };
+    Ok(name.parse().map_err(hyper::http::Error::from)?)
 }
 
 /// An answer whose body was not read yet.
@@ -213,24 +251,27 @@ impl Drop for Connection {
 }
 
 async fn open(host: &Host) -> Result<(SendRequest<Body>, Connection), WireError> {
-    match host {
-        Host::Unix(path) => {
-            let stream = UnixStream::connect(path)
-                .await
-                .map_err(WireError::Connect)?;
-            let (sender, task) = handshake(TokioIo::new(stream))
-                .await
-                .map_err(WireError::Broken)?;
-            Ok((sender, Connection(tokio::spawn(task).abort_handle())))
-        }
-        Host::Tcp(address) => {
-            let stream = TcpStream::connect(address)
-                .await
-                .map_err(WireError::Connect)?;
-            let (sender, task) = handshake(TokioIo::new(stream))
-                .await
-                .map_err(WireError::Broken)?;
-            Ok((sender, Connection(tokio::spawn(task).abort_handle())))
-        }
-    }
+    let (sender, task) = connect(host, u64::MAX).await?;
+    Ok((sender, Connection(tokio::spawn(task).abort_handle())))
+}
+
+/// A connection over which at most `limit` bytes come, and the task that moves them.
+async fn connect(
+    host: &Host,
+    limit: u64,
+) -> Result<
+    (
+        SendRequest<Body>,
+        impl Future<Output = hyper::Result<()>> + Send + use<>,
+    ),
+    WireError,
+> {
+    let stream = match host {
+        Host::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        Host::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+    };
+    let stream = Bounded::new(stream.map_err(WireError::Connect)?, limit);
+    handshake(TokioIo::new(stream))
+        .await
+        .map_err(WireError::Broken)
 }

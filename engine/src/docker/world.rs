@@ -14,6 +14,7 @@ use super::observe;
 use super::redact::Redactor;
 use super::registry::Registry;
 use crate::compat::Observation;
+use crate::contract::SecretValues;
 use crate::failpoint::Around;
 use crate::image::Registries;
 use crate::load::Artifact;
@@ -35,6 +36,8 @@ pub struct WorldOptions {
     pub esb_tag: Option<String>,
     /// Build arguments; those of proxies may hold credentials.
     pub build_args: BTreeMap<String, String>,
+    /// What builds and the provisioner may print, and nobody may see.
+    pub secrets: SecretValues,
 }
 
 /// A Docker engine, a registry and an output directory.
@@ -55,7 +58,7 @@ impl DockerWorld {
                 artifact: options.artifact,
                 registries: options.registries,
                 esb_tag: options.esb_tag,
-                redactor: Redactor::of(&options.build_args),
+                redactor: Redactor::of(&options.build_args, &options.secrets),
                 build_args: options.build_args,
                 bases: Bases::default(),
                 prepared: Mutex::default(),
@@ -119,7 +122,7 @@ pub async fn provision(
     call: &ComposeCall,
     line: &(dyn Fn(&str) + Sync),
 ) -> Result<ProvisionResult, Fault> {
-    compose::provision(engine, project, call, &Redactor::of(&BTreeMap::new()), line).await
+    compose::provision(engine, project, call, &Redactor::NONE, line).await
 }
 
 /// Work on the output directory, away from the tasks that talk.

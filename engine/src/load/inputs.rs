@@ -265,6 +265,10 @@ impl Walk<'_> {
             return Ok(());
         }
         let left = self.limits.bytes.saturating_sub(self.bytes);
+        // What is too large is not read first; what grows meanwhile is found while it is.
+        if u64::try_from(stat.st_size).is_ok_and(|size| size > left) {
+            return Err(self.too_much(format!("{} bytes", self.limits.bytes)));
+        }
         let hashed =
             open_regular(parent.as_fd(), OsStr::new(name)).and_then(|file| hash(file, left));
         let (digest, size) = match hashed {

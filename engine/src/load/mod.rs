@@ -20,7 +20,7 @@ pub use builds::{BuildInputs, build_inputs};
 pub(crate) use confined::Root;
 pub use confined::{Problem, open_anywhere, read_bounded};
 pub use inputs::{InputError, InputLimits, inputs, inputs_within};
-pub use secrets::secrets;
+pub use secrets::{secrets, secrets_among};
 pub use sync::{IdChange, SyncOutcome, sync_ids};
 
 use crate::contract::Violation;

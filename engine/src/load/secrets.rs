@@ -1,51 +1,59 @@
-//! The secret file: read once, its values dropped.
+//! The secret file: read once, for what it lacks and for what nobody may see.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::LoadError;
-use super::confined::{open_anywhere, read_bounded};
-use crate::contract::{Place, Rule, Violation, check_secrets, parse_secret_env};
+use super::confined::{Problem, open_anywhere, read_bounded};
+use crate::contract::{
+    Place, Rule, SecretValues, Violation, check_secrets, parse_secret_env, secret_values,
+};
 use crate::yaml;
 
 /// A secret file is at most 1 MiB.
 const MAX_SECRET_FILE: u64 = 1 << 20;
 
-/// Checks that a secret file gives every required name a value. Nothing of its content is returned.
-pub fn secrets(path: Option<&Path>, required: &BTreeSet<&str>) -> Result<(), LoadError> {
-    let violations = match path {
-        None => check_secrets(required, "", None),
+/// Checks that a secret file gives every required name a value; the values, to be kept out of what others print.
+pub fn secrets(path: Option<&Path>, required: &BTreeSet<&str>) -> Result<SecretValues, LoadError> {
+    let read = match path {
+        None => match check_secrets(required, "", None) {
+            missing if missing.is_empty() => Ok(SecretValues::default()),
+            missing => Err(missing),
+        },
         Some(path) => in_file(path, required),
     };
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(LoadError::Violations(violations))
-    }
+    read.map_err(LoadError::Violations)
 }
 
-fn in_file(path: &Path, required: &BTreeSet<&str>) -> Vec<Violation> {
+/// The values that another file of `KEY=value` lines gives these names. One that cannot be read gives none: whoever it is
+/// for says what is wrong with it.
+pub fn secrets_among(path: &Path, names: &BTreeSet<&str>) -> SecretValues {
+    let bytes = read(path).unwrap_or_default();
+    secret_values(&String::from_utf8_lossy(&bytes), names)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    open_anywhere(path).and_then(|mut opened| read_bounded(&mut opened, MAX_SECRET_FILE))
+}
+
+fn in_file(path: &Path, required: &BTreeSet<&str>) -> Result<SecretValues, Vec<Violation>> {
     let file = path.display().to_string();
-    let read =
-        open_anywhere(path).and_then(|mut opened| read_bounded(&mut opened, MAX_SECRET_FILE));
-    let bytes = match read {
-        Ok(bytes) => bytes,
-        Err(problem) => {
-            let message = format!("the secret file {problem}");
-            let violation = Violation::new(problem.rule(), Place::file(file), message);
-            return vec![violation.with_hint("`--secret-env` names a file of `KEY=value` lines")];
-        }
-    };
-    let Ok(text) = std::str::from_utf8(&bytes) else {
-        return vec![Violation::new(
+    let bytes = read(path).map_err(|problem| {
+        let message = format!("the secret file {problem}");
+        let violation = Violation::new(problem.rule(), Place::file(&file), message);
+        vec![violation.with_hint("`--secret-env` names a file of `KEY=value` lines")]
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        vec![Violation::new(
             Rule::Yaml(yaml::Rule::NotUtf8),
-            Place::file(file),
+            Place::file(&file),
             "the secret file is not UTF-8",
-        )];
-    };
-    match parse_secret_env(&file, text) {
-        Ok(given) => check_secrets(required, &file, Some(&given)),
-        Err(violations) => violations,
+        )]
+    })?;
+    let given = parse_secret_env(&file, text)?;
+    match check_secrets(required, &file, Some(&given)) {
+        missing if missing.is_empty() => Ok(secret_values(text, required)),
+        missing => Err(missing),
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
             fs::write(&path, bytes).unwrap();
         }
         match secrets(Some(&path), &BTreeSet::from(["A"])) {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(LoadError::Violations(violations)) => Err(violations),
             Err(other) => panic!("{other}"),
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
+use engine::load;
 use journal::exchange::{self, ExportError, ImportError, LineProblem};
 use journal::{AppendError, ImportIntoError, Journal};
 use serde::Serialize;
@@ -44,13 +45,21 @@ struct Imported {
 /// Reads an export into a target that has no facts: everything is verified before anything is written.
 pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     let root = target::root(global)?;
-    let mut file = if args.file.as_os_str() == "-" {
-        spooled()?
+    let (mut file, checked) = if args.file.as_os_str() == "-" {
+        let mut spool =
+            tempfile::tempfile().map_err(|error| Failure::of(Kind::Unreachable, &error))?;
+        let from = Spooled {
+            from: std::io::stdin().lock().take(SPOOL_MAX),
+            spool: &mut spool,
+        };
+        let checked = exchange::check(BufReader::new(from));
+        (spool, checked)
     } else {
-        open(args)?
+        let mut file = open(args)?;
+        let checked = exchange::check(BufReader::new(&mut file));
+        (file, checked)
     };
-    let checked =
-        exchange::check(BufReader::new(&mut file)).map_err(|error| import_failure(&error))?;
+    let checked = checked.map_err(|error| import_failure(&error))?;
     let stream = checked.stream;
     let holder = target::holder(&identity::actor(None));
     std::io::Seek::rewind(&mut file).map_err(|error| Failure::of(Kind::Unreachable, &error))?;
@@ -96,25 +105,28 @@ fn import_failure(error: &ImportError) -> Failure {
 }
 
 fn open(args: &Import) -> Result<File, Failure> {
-    File::open(&args.file).map_err(|error| {
-        let mut failure = Failure::new(
-            Kind::Usage,
-            format!("cannot read `{}`", args.file.display()),
-        );
-        failure.causes.push(error.to_string());
-        failure
+    load::open_anywhere(&args.file).map_err(|problem| {
+        let message = format!("cannot read the export `{}`", args.file.display());
+        let mut failure = Failure::new(Kind::Usage, message);
+        failure.causes.push(format!("it {problem}"));
+        // It is read twice, which a pipe cannot be.
+        failure.hint("name a file that `artifactctl export` wrote, or `-` for standard input")
     })
 }
 
-/// Standard input, kept in a file since it is read twice: to verify, and to import.
-fn spooled() -> Result<File, Failure> {
-    let spool = || -> std::io::Result<File> {
-        let mut file = tempfile::tempfile()?;
-        std::io::copy(&mut std::io::stdin().lock().take(SPOOL_MAX), &mut file)?;
-        std::io::Seek::rewind(&mut file)?;
-        Ok(file)
-    };
-    spool().map_err(|error| Failure::of(Kind::Unreachable, &error))
+/// Standard input, kept in a file as it is read, since an export is read twice: to verify, and to import. What is no export
+/// ends at its first line that is none.
+struct Spooled<'a, R> {
+    from: R,
+    spool: &'a mut File,
+}
+
+impl<R: Read> Read for Spooled<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.spool.write_all(&buffer[..read])?;
+        Ok(read)
+    }
 }
 
 /// The largest export that is read from standard input: 4 GiB.

@@ -10,7 +10,7 @@ use super::{Once, Resolved, Resolver};
 use crate::producer::parameters::Bound;
 use crate::producer::report::{Level, Read, Rule};
 use crate::producer::template::{Kind, Resource, unknown_name};
-use crate::producer::text::{Taint, Text};
+use crate::producer::text::Text;
 
 /// The pseudo parameters.
 #[cfg(test)]
@@ -24,6 +24,9 @@ pub(crate) const PSEUDO: [&str; 8] = [
     "AWS::StackName",
     "AWS::URLSuffix",
 ];
+
+/// How a dynamic reference begins.
+const DYNAMIC: &str = "{{resolve:";
 
 /// Resources that SAM makes on its own.
 const GENERATED: [&str; 4] = [
@@ -288,20 +291,28 @@ impl Resolver<'_> {
         }
     }
 
-    /// The characters of a text that is written down, so that no secret may be in it.
+    /// The characters of a text that is written down, so that no secret may be in it, and nothing that the cloud would look up.
     pub(crate) fn plain<'t>(&self, text: &'t Text, span: Span) -> Read<&'t str> {
-        text.shown().map_err(|taint: &Taint| {
-            let message = format!(
-                "the value of {} would be written down: it is a `NoEcho` parameter",
-                taint.names()
-            );
-            self.findings().error_with_hint(
+        let refuse = |rule, message, hint: &str| {
+            let subject = &self.subject;
+            let findings = self.findings();
+            Err(findings.error_with_hint(rule, subject, span, message, hint))
+        };
+        match text.shown() {
+            Ok(text) if text.contains(DYNAMIC) => refuse(
+                Rule::RefusedIntrinsic,
+                format!("a reference `{DYNAMIC}…}}}}` is looked up in the cloud"),
+                "give its value as a parameter",
+            ),
+            Ok(text) => Ok(text),
+            Err(taint) => refuse(
                 Rule::SecretInText,
-                &self.subject,
-                span,
-                message,
+                format!(
+                    "the value of {} would be written down: it is a `NoEcho` parameter",
+                    taint.names()
+                ),
                 "give it to a function as the whole value of one variable",
-            )
-        })
+            ),
+        }
     }
 }

@@ -129,6 +129,8 @@ fn a_text_made_from_a_secret_is_refused(#[case] value: &str) {
 #[case("!Join ['', [!Ref List]]", "bad-intrinsic")]
 #[case("!Cidr [a, b, c]", "refused-intrinsic")]
 #[case("{'Fn::Nonsense': x}", "refused-intrinsic")]
+#[case("'{{resolve:ssm:/shop/key:1}}'", "refused-intrinsic")]
+#[case("!Sub '{{resolve:secretsmanager:${Plain}}}'", "refused-intrinsic")]
 fn a_wrong_use_is_named_and_shows_no_secret(#[case] value: &str, #[case] rule: &str) {
     assert_eq!(variable(value), Err(rule.to_owned()));
 }

@@ -7,6 +7,7 @@ use rstest::rstest;
 
 use super::{KEPT_LINES, Spoken, Transcript};
 use crate::contract::Digest;
+use crate::contract::SecretValues;
 use crate::docker::redact::Redactor;
 
 const PUSHED: &str = "sha256:46d4ac86454ef41e49c88ec54cc3ca20e0f6240771e8ed1bbc1ef656e16f3936";
@@ -139,7 +140,7 @@ fn secrets_reach_neither_the_lines_nor_the_failure() {
         "HTTP_PROXY".to_owned(),
         "http://me:hunter22@proxy:3128".to_owned(),
     )];
-    let redactor = Redactor::of(&args.into());
+    let redactor = Redactor::of(&args.into(), &SecretValues::default());
     let stream = br#"{"stream":"using http://me:hunter22@proxy:3128/\nraw hunter22\n"}
 {"errorDetail":{"message":"proxy said hunter22"}}"#;
     let (ended, said) = read(stream, &redactor);

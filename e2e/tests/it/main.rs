@@ -9,6 +9,7 @@ mod deploy;
 mod disk;
 mod engine;
 mod gate;
+mod hostile;
 mod matrix;
 mod payload;
 mod power;

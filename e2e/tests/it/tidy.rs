@@ -2,6 +2,8 @@
 //!
 //! Each test reads the workspace as text and names every place that is on the wrong side.
 
+mod ownership;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

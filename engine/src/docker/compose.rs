@@ -55,8 +55,9 @@ pub(super) async fn provision(
             }),
         );
         let ended = match ran.await {
-            Err(_) => Err(fault::late(
+            Err(_) => Err(fault::unfinished(
                 &format!("run {what}"),
+                "provision",
                 engine.limits.provision,
                 FailureKind::Provision,
                 None,

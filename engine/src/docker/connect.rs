@@ -133,9 +133,10 @@ impl Engine {
         what: &str,
         question: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<Option<T>, Fault> {
-        use bollard::errors::Error::DockerResponseServerError;
+        use bollard::errors::Error::{DockerResponseServerError, RequestTimeoutError};
         match timeout(self.limits.query, question).await {
-            Err(_) => Err(late(&self.host, what, self.limits.query)),
+            // bollard has a limit of its own, as long as ours.
+            Err(_) | Ok(Err(RequestTimeoutError)) => Err(late(&self.host, what, self.limits.query)),
             Ok(Ok(answer)) => Ok(Some(answer)),
             Ok(Err(DockerResponseServerError {
                 status_code: 404, ..

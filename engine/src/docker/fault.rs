@@ -114,7 +114,7 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
         "no basic auth credentials",
     ]) {
         fault.hint = registry.map(login_hint);
-    } else if says(&["no space left on device", "insufficient storage"]) {
+    } else if says(&["no space left on device", "unexpected http status: 507"]) {
         fault.hint = Some(match registry {
             Some(host) => format!(
                 "free space where the registry `{host}` keeps its images, and on the engine's disk: `docker system df`"
@@ -178,13 +178,36 @@ pub(super) fn publish(error: &PublishError) -> Fault {
     }
 }
 
-/// Something took longer than it may.
+/// Nothing was heard for longer than may be.
 pub(super) fn late(what: &str, limit: Duration, kind: FailureKind, hint: Option<String>) -> Fault {
+    overdue(what, "no answer", limit, kind, hint)
+}
+
+/// Work took longer than it may, silent or not. `limit` is one of [`Limits`](super::Limits), by its name.
+pub(super) fn unfinished(
+    what: &str,
+    name: &str,
+    limit: Duration,
+    kind: FailureKind,
+    registry: Option<&str>,
+) -> Fault {
+    let look = registry.map_or("see what takes so long".to_owned(), registry_hint);
+    let hint = format!("{look}, or allow more with `ARTIFACTCTL_LIMITS={name}=4h`");
+    overdue(what, "not finished", limit, kind, Some(hint))
+}
+
+fn overdue(
+    what: &str,
+    how: &str,
+    limit: Duration,
+    kind: FailureKind,
+    hint: Option<String>,
+) -> Fault {
     Fault {
         retryable: true,
         ..plain(
             kind,
-            format!("cannot {what}\nno answer within {} s", limit.as_secs_f32()),
+            format!("cannot {what}\n{how} within {} s", limit.as_secs_f32()),
             hint,
         )
     }

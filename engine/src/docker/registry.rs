@@ -91,13 +91,9 @@ impl Registry {
         let (bytes, digest) = self.repeat(&what, host, ask).await?.map_err(failed)?;
         let kind = HeaderValue::from_str(&kind_of(&bytes));
         let kind = kind.map_err(|_| unusable(&what, "a manifest of no kind"))?;
-        timeout(
-            self.limits.query,
-            client.push_manifest_raw(&target, bytes, kind),
-        )
-        .await
-        .map_err(|_| self.late(&what, host))?
-        .map_err(failed)?;
+        // Writing the same manifest again is harmless: it may have arrived although its answer did not.
+        let write = || client.push_manifest_raw(&target, bytes.clone(), kind.clone());
+        self.repeat(&what, host, write).await?.map_err(failed)?;
         parse(&what, &digest)
     }
 
@@ -126,6 +122,7 @@ impl Registry {
                     tracing::debug!(registry = host, "the registry stumbled and is asked again");
                     sleep(*wait).await;
                 }
+                (Err(error), _) if is_late(&error) => return Err(self.late(what, host)),
                 (answer, _) => return Ok(answer),
             }
         }
@@ -222,6 +219,11 @@ fn is_absent(error: &OciDistributionError) -> bool {
         return envelope.errors.iter().any(|one| absent.contains(&one.code));
     }
     fault::status_of(error) == Some(404)
+}
+
+/// The client has limits of its own, as long as ours.
+fn is_late(error: &OciDistributionError) -> bool {
+    matches!(error, OciDistributionError::RequestError(error) if error.is_timeout())
 }
 
 /// May the same question have an answer a moment later? A refused connection may not: nobody listens.

@@ -20,10 +20,6 @@ use crate::image::Reference;
 use crate::machine::FailureKind;
 use crate::run::Fault;
 
-/// The next step after a build that took too long.
-const BUILD_HINT: &str =
-    "see which step takes so long, or allow more with `ARTIFACTCTL_LIMITS=build=1h`";
-
 /// Who listens to the engine.
 #[derive(Clone, Copy)]
 pub(super) struct Audience<'a> {
@@ -40,6 +36,15 @@ struct Patience {
     whole: Duration,
     /// Between two lines.
     silence: Duration,
+    /// The name of the limit of the whole, and what its end makes of the deploy.
+    limit: (&'static str, FailureKind),
+}
+
+impl Patience {
+    fn exceeded(self, what: &str, registry: Option<&str>) -> Fault {
+        let (name, kind) = self.limit;
+        fault::unfinished(what, name, self.whole, kind, registry)
+    }
 }
 
 /// What the engine is asked to do.
@@ -75,6 +80,7 @@ impl Engine {
                     patience: Patience {
                         whole: self.limits.build,
                         silence: self.limits.build,
+                        limit: ("build", FailureKind::Image),
                     },
                 },
                 audience,
@@ -138,6 +144,7 @@ impl Engine {
         Patience {
             whole: self.limits.transfer,
             silence: self.limits.silence,
+            limit: ("transfer", FailureKind::Unreachable),
         }
     }
 
@@ -161,6 +168,10 @@ impl Engine {
             let mut lines = timeout_at(until(), answer.lines()).await??;
             while let Some(line) = timeout_at(until(), lines.next()).await?? {
                 transcript.read(&line);
+                // A line that is there already is read however late it is.
+                if Instant::now() >= end {
+                    return Err(Interruption::Late);
+                }
             }
             Ok(())
         };
@@ -172,30 +183,16 @@ impl Engine {
             Err(Interruption::Wire(error)) => {
                 fault::wire(&self.host, &what, FailureKind::Image, &error)
             }
+            Err(Interruption::Late) if Instant::now() >= end => patience.exceeded(&what, registry),
             Err(Interruption::Late) => {
-                let limit = if Instant::now() < end {
-                    patience.silence
-                } else {
-                    patience.whole
-                };
-                late(&what, limit, registry)
+                let hint = registry.map(fault::registry_hint);
+                fault::late(&what, patience.silence, FailureKind::Unreachable, hint)
             }
         };
         Err(Fault {
             output: transcript.last_lines(),
             ..fault
         })
-    }
-}
-
-/// Work that took too long. Work that talks to a registry waits for that; a build is slow by itself.
-fn late(what: &str, limit: Duration, registry: Option<&str>) -> Fault {
-    match registry {
-        Some(registry) => {
-            let hint = Some(fault::registry_hint(registry));
-            fault::late(what, limit, FailureKind::Unreachable, hint)
-        }
-        None => fault::late(what, limit, FailureKind::Image, Some(BUILD_HINT.to_owned())),
     }
 }
 

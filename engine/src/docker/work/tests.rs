@@ -31,6 +31,8 @@ enum Answer {
     SayAndHang(&'static str),
     /// Reads everything, then says this.
     ReadAndSay(&'static str),
+    /// Says the first, and the second again and again.
+    SayForEver(&'static str, &'static str),
 }
 
 struct Fake {
@@ -90,6 +92,10 @@ async fn serve(
             // Ends when the client closes; how does not matter.
             stream.read_to_end(&mut rest).await.ok();
             gone.notify_one();
+        }
+        Answer::SayForEver(text, again) => {
+            stream.write_all(text.as_bytes()).await.unwrap();
+            while stream.write_all(again.as_bytes()).await.is_ok() {}
         }
         Answer::ReadAndSay(text) => {
             let mut last = [0; 5];
@@ -283,6 +289,27 @@ async fn a_push_that_falls_silent_is_late_and_keeps_its_lines() {
         "{fault:?}"
     );
     assert_eq!(fault.output, ["l: Preparing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_talks_for_ever_is_ended() {
+    let limits = Limits {
+        transfer: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let answer = Answer::SayForEver(lines!(r#"{"status":"Preparing","id":"l"}"#), "{}\n");
+    let fake = Fake::start(answer, limits).await;
+    let reference = reference();
+    let push = fake.engine.push(&reference, "e30=", NOBODY);
+    let ended = timeout(Duration::from_secs(10), push).await;
+    let fault = ended.expect("it has a limit").unwrap_err();
+    assert_eq!(fault.kind, FailureKind::Unreachable);
+    assert!(
+        fault.message.contains("not finished within 0.2 s"),
+        "{fault:?}"
+    );
+    let hint = fault.hint.unwrap();
+    assert!(hint.contains("ARTIFACTCTL_LIMITS=transfer="), "{hint}");
 }
 
 #[tokio::test]

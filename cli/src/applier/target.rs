@@ -162,15 +162,27 @@ pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
     }
 }
 
+/// What to do when the disk of the journal fails. What was recorded before is safe.
+const DISK_HINT: &str =
+    "see what is wrong with the disk that the journal is on, then run the same command again";
+
 /// What to do when the system refuses a file of the journal.
 fn journal_hint(error: &io::Error) -> &'static str {
-    if matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    ) {
+    use io::ErrorKind as Of;
+    let full = [Of::StorageFull, Of::QuotaExceeded];
+    let refused = [
+        Of::PermissionDenied,
+        Of::ReadOnlyFilesystem,
+        Of::NotFound,
+        Of::NotADirectory,
+        Of::IsADirectory,
+    ];
+    if full.contains(&error.kind()) {
         "free some space where the journal is, then run the same command again"
-    } else {
+    } else if refused.contains(&error.kind()) {
         "let this user write to the journal directory, or name another with `--journal DIR`"
+    } else {
+        DISK_HINT
     }
 }
 
@@ -186,9 +198,10 @@ pub(crate) fn read_failure(error: &ReadError) -> Failure {
 /// A store that fails: damaged, in use, or away.
 pub(crate) fn store_failure(error: &StoreError) -> Failure {
     match error {
-        StoreError::Damaged(_) | StoreError::Failed { .. } => {
+        StoreError::Damaged(_) => {
             Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
         }
+        StoreError::Failed { .. } => Failure::of(Kind::Unreachable, error).hint(DISK_HINT),
         StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
         StoreError::Busy { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         StoreError::Io { source, .. } => {

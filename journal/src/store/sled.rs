@@ -115,7 +115,9 @@ impl SledStore {
         }
         let db = open_db(&path)?;
         let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
-        sync_files(&disk, &path, &log).map_err(StoreError::io(&path))?;
+        sync_files(&disk, &path, &log)
+            .inspect_err(|_| never_let_go(&db))
+            .map_err(StoreError::io(&path))?;
         disk.sync_folder(folder).map_err(StoreError::io(folder))?;
         let end = read_end(&db, &path, &stream, supported)?;
         Ok(Self {
@@ -343,7 +345,16 @@ impl Drop for SledStore {
         if let Some(kept) = &self.appending().kept {
             drop(kept.sync(&self.disk));
         }
+        // A disk that fails is found here first. Whatever was appended has been durable since.
+        if self.disk.sync(&self.log).is_err() {
+            never_let_go(&self.db);
+        }
     }
+}
+
+/// Keeps sled from closing a log whose disk fails: it syncs the log then, and panics when that fails.
+fn never_let_go(db: &Db) {
+    std::mem::forget(db.clone());
 }
 
 /// Opens sled's files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.

@@ -3,15 +3,20 @@
 //! Here: finding, starting and stopping it, and command lines that talk to it. Not here: what runs on it (`stack`),
 //! installing (`packages`), cleaning up after a sudden end (`watchdog`).
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal};
 
 use crate::command::{self, CommandError, last_lines};
 use crate::http;
 use crate::packages::{self, PackageError, Tool};
-use crate::watchdog::Watchdog;
+use crate::watchdog::{self, Watchdog};
 
 /// Everything we make on an engine carries the id of our run under this label.
 pub const LABEL_RUN: &str = "com.esb.e2e.run";
@@ -146,6 +151,42 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Kills an engine that we started, as a crash would, and starts it again as it was. Its containers end with it.
+    ///
+    /// # Panics
+    /// When the engine was found: it is not ours to kill.
+    pub fn restart(&self) -> Result<(), EngineError> {
+        assert_eq!(self.origin, Origin::Started, "another's engine stays");
+        let pid_file = self.folder.join("pid");
+        let pid = std::fs::read_to_string(&pid_file).map_err(prepare("read its process id"))?;
+        let command_line = std::fs::read(format!("/proc/{}/cmdline", pid.trim_end()))
+            .map_err(prepare("read its command line"))?;
+        // An engine takes its own remains, of which the number may still be known, for one that runs.
+        let of_containerd = self.folder.join("exec/containerd/containerd.pid");
+        for remains in [self.folder.join("dockerd.pid"), of_containerd] {
+            kill(&remains).map_err(prepare("kill it"))?;
+        }
+        let log = std::fs::File::options()
+            .append(true)
+            .open(self.folder.join("log"))
+            .map_err(prepare("open its log"))?;
+        let words = command_line.split(|byte| *byte == 0);
+        let words: Vec<_> = words.map(OsStr::from_bytes).collect();
+        let child = Command::new(words[0])
+            .args(&words[1..words.len() - 1])
+            .env("PATH", watchdog::path_with_administration())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(prepare("open its log"))?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .map_err(prepare("start it again"))?;
+        std::fs::write(&pid_file, format!("{}\n", child.id()))
+            .map_err(prepare("write its process id"))?;
+        self.wait_until_up()
+    }
+
     fn wait_until_up(&self) -> Result<(), EngineError> {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline && !ended(&self.folder.join("pid")) {
@@ -255,13 +296,29 @@ fn ended(pid_file: &Path) -> bool {
     let Ok(pid) = std::fs::read_to_string(pid_file) else {
         return false;
     };
-    let Some(pid) = pid.strip_suffix('\n') else {
-        return false;
-    };
+    pid.strip_suffix('\n').is_some_and(is_gone)
+}
+
+fn is_gone(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The state follows the name, which is in parentheses and may hold anything.
     stat.rsplit_once(") ")
         .is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+/// Kills the process that a file names, waits until it is gone, and removes the file.
+fn kill(pid_file: &Path) -> std::io::Result<()> {
+    let text = std::fs::read_to_string(pid_file)?;
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    match rustix::process::kill_process(pid.ok_or(std::io::ErrorKind::InvalidData)?, Signal::KILL) {
+        // It may have ended with the one that started it.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => return Err(error.into()),
+    }
+    while !is_gone(text.trim()) {
+        std::thread::sleep(START_PAUSE);
+    }
+    std::fs::remove_file(pid_file)
 }
 
 fn prepare(what: &'static str) -> impl FnOnce(std::io::Error) -> EngineError {

@@ -30,8 +30,7 @@ if [ "$origin" = start ]; then
         --bridge "$bridge" --iptables=false --ip-masq=false --ip-forward=false \
         --default-address-pool "base=$pool,size=24" --shutdown-timeout 5 \
         </dev/null >>"$folder/log" 2>&1 &
-    engine=$!
-    echo "$engine" >"$folder/pid"
+    echo "$!" >"$folder/pid"
     # Where another engine has set the policy of forwarding to DROP, containers of one bridge need this to meet.
     iptables -I FORWARD -s "$pool" -d "$pool" -j ACCEPT && opened=yes || opened=no
 fi
@@ -63,12 +62,14 @@ if [ "$origin" = found ]; then
     exit 0
 fi
 
+# It may have been started again since, by somebody who wrote its number down.
+engine=$(cat "$folder/pid")
+alive() { [ -e "/proc/$engine/stat" ] && ! grep -q ') Z ' "/proc/$engine/stat"; }
 kill -TERM "$engine"
 # The patience of the engine itself is 5 s a container, and none is left by now.
-( for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1; kill -0 "$engine" || exit 0; done; kill -KILL "$engine" ) &
-guard=$!
-wait "$engine"
-kill "$guard"
+tenths=150
+while alive && [ $tenths -gt 0 ]; do sleep 0.1; tenths=$((tenths - 1)); done
+alive && kill -KILL "$engine"
 # An engine that had to be killed leaves its containerd and shims, and steps of builds; only those name our folder.
 for cmdline in /proc/[0-9]*/cmdline; do
     pid=${cmdline#/proc/} pid=${pid%/cmdline}

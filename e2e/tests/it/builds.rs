@@ -86,7 +86,7 @@ fn set_step(rig: &Rig<'_>, step: &str) {
 }
 
 /// Says whether a process with this argument runs on this host, in whatever container.
-fn runs(argument: &str) -> bool {
+pub(crate) fn runs(argument: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap();
     let mut lines =
         processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
@@ -163,6 +163,17 @@ fn a_platform_that_is_asked_for_reaches_the_builder(
     assert!(build.any(|build| build.path.contains(&query)));
 }
 
+#[rstest]
+fn a_dockerignore_leaves_nothing_out(
+    #[values(Builder::Classic, Builder::BuildKit)] builder: Builder,
+) {
+    let rig = with_step("COPY .dockerignore /ignored");
+    rig.payload
+        .put("svc/.dockerignore", "functions\n**/handler\n");
+    builder.deploy(&rig, |_| {}).ended(0);
+    assert_eq!(rig.builds(), ["alpha"]);
+}
+
 /// The step sees the proxy with its credentials; nobody else does.
 #[rstest]
 fn proxies_reach_steps_and_their_credentials_nobody(
@@ -211,7 +222,7 @@ fn a_build_that_takes_too_long_is_ended_and_named(
         deploy.env("ARTIFACTCTL_LIMITS", "build=4s");
     };
     let ran = builder.deploy(&rig, short).ended(6);
-    ran.said("no answer within 4 s");
+    ran.said("not finished within 4 s");
     eventually("the step is gone", || !runs(&seconds));
     let failed = rig.latest().payload("Failed");
     assert_eq!(failed["kind"], "image");

@@ -34,7 +34,7 @@ pub(crate) fn shared() -> &'static Stack<'static> {
 
 /// Everything one test deploys with.
 pub(crate) struct Rig<'stack> {
-    pub(crate) stack: &'stack Stack<'static>,
+    pub(crate) stack: &'stack Stack<'stack>,
     pub(crate) payload: Payload,
     pub(crate) proxy: Proxy,
     /// The output directory.
@@ -76,7 +76,7 @@ impl Rig<'static> {
 
 impl<'stack> Rig<'stack> {
     /// Deploys onto this stack, into an output directory of its own.
-    pub(crate) fn on(stack: &'stack Stack<'static>, functions: &[&str]) -> Self {
+    pub(crate) fn on(stack: &'stack Stack<'stack>, functions: &[&str]) -> Self {
         let program = artifactctl::build().unwrap();
         let folder = tempfile::tempdir_in(stack.engine().folder()).unwrap();
         Self {

@@ -1,0 +1,439 @@
+//! Faults between the tool and the engine, and between both and the registry, on the real ones.
+//!
+//! A table: which request is struck, how, and what must become of the deploy. It fails with a fact that names cause and next
+//! step, or succeeds after a repetition; it never hangs; and the same command without the fault ends as if nothing had been.
+//! Not here: an engine or registry that is not there at all (`world`), an engine that crashes (`engine_crash`), disks (`disk`,
+//! `failing_disk`), builds that fail by themselves (`builds`).
+
+use std::collections::BTreeMap;
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use e2e::command;
+use e2e::engine::Origin;
+use e2e::proxy::{Effect, Fault, Proxy};
+use rstest::rstest;
+
+use crate::process::{Ran, run};
+use crate::rig::Rig;
+
+/// The one limit that a fault can run into, short enough to be waited for. The others stay what they are.
+fn limit(at: At, effect: &Effect) -> Option<&'static str> {
+    let (Engine(endpoint) | Registry(endpoint)) = at;
+    let uploads = endpoint.starts_with("PATCH ");
+    if *effect != DRIP {
+        return uploads.then_some("transfer=12s");
+    }
+    if endpoint == "POST /build" {
+        Some("build=8s")
+    } else if uploads || endpoint.starts_with("POST /images/") {
+        Some("silence=6s")
+    } else {
+        Some("query=1s")
+    }
+}
+
+/// The longest a deploy may take that meets a fault: limits, repetitions of the engine, and a machine that is busy.
+const AT_MOST: Duration = Duration::from_secs(45);
+
+/// A pause that no limit has the patience for.
+const DRIP: Effect = Effect::DripAnswer(Duration::from_millis(700));
+
+/// One function, a proxy before the engine and one before the registry.
+struct Scene {
+    rig: Rig<'static>,
+    registry: Proxy,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let rig = Rig::new(&["alpha"]);
+        let registry = Proxy::before_port(rig.stack.registry_port()).unwrap();
+        Self { rig, registry }
+    }
+
+    fn deploy(&self, limit: Option<&str>) -> Ran {
+        let mut deploy = self.rig.request("deploy", &[]);
+        deploy.env("HOST_REGISTRY_ADDR", self.registry.docker_host());
+        if let Some(limit) = limit {
+            deploy.env("ARTIFACTCTL_LIMITS", limit);
+        }
+        run(&mut deploy)
+    }
+
+    fn repository(&self) -> String {
+        format!("/{}/alpha/", self.rig.payload.repository())
+    }
+
+    /// The published files, with the name of the artifact's repository taken out.
+    fn published(&self) -> BTreeMap<String, String> {
+        let repository = self.rig.payload.repository();
+        let files = self.rig.published().into_iter();
+        files
+            .map(|(name, text)| (name, text.replace(repository, "REPOSITORY")))
+            .collect()
+    }
+
+    /// Deploys without a fault: what is there afterwards is what an undisturbed deploy leaves.
+    fn succeeds(&self) -> Ran {
+        let done = self.deploy(None).ended(0);
+        assert_eq!(self.published(), *undisturbed());
+        let tags = self.rig.tags("alpha");
+        let digests: Vec<_> = tags.values().collect();
+        assert_eq!(tags.len(), 2, "its tag and its key's: {tags:?}");
+        assert_eq!(digests[0], digests[1]);
+        assert_eq!(done.payload("ImageBuilt")["digest"], **digests[0]);
+        done
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let engine = self.rig.stack.engine();
+        if *engine.origin() == Origin::Found {
+            // Images that were named after the port of our proxy.
+            let registry = self.registry.docker_host();
+            let mut list = engine.docker();
+            list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+            for depth in ["*", "*/*"] {
+                list.args(["--filter", &format!("reference={registry}/{depth}")]);
+            }
+            for image in command::run(&mut list).unwrap_or_default().lines() {
+                command::run(engine.docker().args(["image", "rm", image])).ok();
+            }
+        }
+    }
+}
+
+/// What a deploy publishes that nothing disturbs.
+fn undisturbed() -> &'static BTreeMap<String, String> {
+    static PUBLISHED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    PUBLISHED.get_or_init(|| {
+        let scene = Scene::new();
+        scene.deploy(None).ended(0);
+        scene.published()
+    })
+}
+
+/// Where a fault strikes.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    /// A request to the engine.
+    Engine(&'static str),
+    /// A request to the registry; `*` stands for the repository of the function.
+    Registry(&'static str),
+}
+
+/// How often it strikes.
+#[derive(Debug, Clone, Copy)]
+enum Often {
+    Once,
+    Always,
+}
+
+/// What becomes of the deploy.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    /// Exit code and kind of the failure, words of its message, words of its hint.
+    Fails(i32, &'static str, &'static str, &'static str),
+    Succeeds,
+}
+
+use At::{Engine, Registry};
+use Often::{Always, Once};
+use Outcome::{Fails, Succeeds};
+
+fn answer(status: u16) -> Effect {
+    Effect::Answer(status, "out of paper".to_owned())
+}
+
+fn strike(scene: &Scene, at: At, effect: Effect, often: Often) {
+    let (proxy, endpoint) = match at {
+        Engine(endpoint) => (&scene.rig.proxy, endpoint.to_owned()),
+        Registry(endpoint) => {
+            let endpoint = endpoint.replace("/*/", &scene.repository());
+            (&scene.registry, endpoint)
+        }
+    };
+    let fault = Fault {
+        endpoint,
+        skip: 0,
+        effect,
+    };
+    match often {
+        Once => proxy.inject(fault),
+        Always => {
+            // Where asking for the head alone fails, the whole is asked for.
+            if let Some(rest) = fault.endpoint.strip_prefix("HEAD ") {
+                proxy.inject_lasting(Fault {
+                    endpoint: format!("GET {rest}"),
+                    ..fault.clone()
+                });
+            }
+            proxy.inject_lasting(fault);
+        }
+    }
+}
+
+/// An engine has few uploads at a time for all of its clients: where they fail again and again, the others wait.
+static UPLOADS: RwLock<()> = RwLock::new(());
+
+const ENGINE_LOG: &str = "look at the log of the Docker engine at `unix://";
+const START_ENGINE: &str = "start the Docker engine";
+const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
+
+#[rstest]
+#[case::ping_refused(
+    Engine("GET /_ping"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "500", ENGINE_LOG)
+)]
+#[case::ping_cut(
+    Engine("GET /_ping"),
+    Effect::CutAnswer(20),
+    Always,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::ping_drips(
+    Engine("GET /_ping"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", START_ENGINE)
+)]
+#[case::list_refused(
+    Engine("GET /containers/json"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "list the running containers", ENGINE_LOG)
+)]
+#[case::list_lost(
+    Engine("GET /containers/json"),
+    Effect::DropRequest,
+    Always,
+    Fails(9, "unreachable", "list the running containers", START_ENGINE)
+)]
+#[case::list_cut(
+    Engine("GET /containers/json"),
+    Effect::CutAnswer(400),
+    Always,
+    Fails(9, "unreachable", "list the running containers", START_ENGINE)
+)]
+#[case::list_drips(
+    Engine("GET /containers/json"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", START_ENGINE)
+)]
+#[case::version_refused(
+    Engine("GET /version"),
+    answer(503),
+    Always,
+    Fails(9, "unreachable", "the engine's version", ENGINE_LOG)
+)]
+#[case::version_drips(
+    Engine("GET /version"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", START_ENGINE)
+)]
+#[case::image_refused(
+    Engine("GET /images/"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "look at image", ENGINE_LOG)
+)]
+#[case::image_drips(
+    Engine("GET /images/"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", START_ENGINE)
+)]
+#[case::pull_refused(
+    Engine("POST /images/create"),
+    answer(500),
+    Once,
+    Fails(6, "image", "pull image", ENGINE_LOG)
+)]
+#[case::pull_cut(
+    Engine("POST /images/create"),
+    Effect::CutAnswer(150),
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::build_refused(
+    Engine("POST /build"),
+    answer(500),
+    Once,
+    Fails(6, "image", "500", ENGINE_LOG)
+)]
+#[case::build_cut(
+    Engine("POST /build"),
+    Effect::CutAnswer(400),
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::context_cut(
+    Engine("POST /build"),
+    Effect::CutRequest(1000),
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::build_lost(
+    Engine("POST /build"),
+    Effect::DropAnswer,
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::build_drips(
+    Engine("POST /build"),
+    DRIP,
+    Once,
+    Fails(6, "image", "not finished within 8 s", "ARTIFACTCTL_LIMITS")
+)]
+#[case::push_refused(
+    Engine("POST /images/127"),
+    answer(500),
+    Once,
+    Fails(6, "image", "push image", ENGINE_LOG)
+)]
+#[case::push_cut(
+    Engine("POST /images/127"),
+    Effect::CutAnswer(300),
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::push_lost(
+    Engine("POST /images/127"),
+    Effect::DropAnswer,
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::push_drips(
+    Engine("POST /images/127"),
+    DRIP,
+    Once,
+    Fails(9, "unreachable", "no answer within 6 s", SEE_REGISTRY)
+)]
+fn of_the_engine(
+    #[case] at: At,
+    #[case] effect: Effect,
+    #[case] often: Often,
+    #[case] outcome: Outcome,
+) {
+    check(at, effect, often, outcome);
+}
+
+#[rstest]
+#[case::look_up_refused_once(Registry("HEAD /*/manifests/"), answer(500), Once, Succeeds)]
+#[case::look_up_refused(
+    Registry("HEAD /*/manifests/"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "ask the registry", SEE_REGISTRY)
+)]
+#[case::look_up_cut(
+    Registry("HEAD /*/manifests/"),
+    Effect::CutAnswer(30),
+    Always,
+    Fails(9, "unreachable", "ask the registry", SEE_REGISTRY)
+)]
+#[case::look_up_lost(
+    Registry("HEAD /*/manifests/"),
+    Effect::DropRequest,
+    Always,
+    Fails(9, "unreachable", "ask the registry", SEE_REGISTRY)
+)]
+#[case::look_up_drips(
+    Registry("HEAD /*/manifests/"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", SEE_REGISTRY)
+)]
+#[case::upload_cut_once(
+    Registry("PATCH /*/blobs/uploads/"),
+    Effect::CutRequest(10),
+    Once,
+    Succeeds
+)]
+#[case::upload_refused(
+    Registry("PATCH /*/blobs/uploads/"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "not finished within 12 s", SEE_REGISTRY)
+)]
+#[case::full(
+    Registry("PUT /*/manifests/key1-"),
+    answer(507),
+    Always,
+    Fails(6, "image", "507", "free space where the registry")
+)]
+#[case::upload_drips(
+    Registry("PATCH /*/blobs/uploads/"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "push image", SEE_REGISTRY)
+)]
+#[case::manifest_of_the_engine_refused(
+    Registry("PUT /*/manifests/key1-"),
+    answer(500),
+    Always,
+    Fails(9, "unreachable", "500", SEE_REGISTRY)
+)]
+#[case::tag_read_refused_once(Registry("GET /*/manifests/"), answer(503), Once, Succeeds)]
+#[case::tag_written_refused_once(Registry("PUT /*/manifests/1"), answer(503), Once, Succeeds)]
+#[case::tag_written_refused(
+    Registry("PUT /*/manifests/1"),
+    answer(503),
+    Always,
+    Fails(9, "unreachable", "503", SEE_REGISTRY)
+)]
+#[case::tag_written_lost(Registry("PUT /*/manifests/1"), Effect::DropAnswer, Once, Succeeds)]
+#[case::tag_written_drips(
+    Registry("PUT /*/manifests/1"),
+    DRIP,
+    Always,
+    Fails(9, "unreachable", "no answer within 1 s", SEE_REGISTRY)
+)]
+fn of_the_registry(
+    #[case] at: At,
+    #[case] effect: Effect,
+    #[case] often: Often,
+    #[case] outcome: Outcome,
+) {
+    check(at, effect, often, outcome);
+}
+
+fn check(at: At, effect: Effect, often: Often, outcome: Outcome) {
+    let (mut _alone, mut _beside) = (None, None);
+    if let (Registry("PATCH /*/blobs/uploads/"), Always) = (at, often) {
+        _alone = Some(UPLOADS.write().unwrap_or_else(PoisonError::into_inner));
+    } else {
+        _beside = Some(UPLOADS.read().unwrap_or_else(PoisonError::into_inner));
+    }
+    let scene = Scene::new();
+    let limit = limit(at, &effect);
+    strike(&scene, at, effect, often);
+    let Fails(code, kind, words, hint) = outcome else {
+        scene.succeeds();
+        return;
+    };
+    let ran = scene.deploy(limit).ended(code);
+    assert!(ran.took < AT_MOST, "{:?}", ran.took);
+    assert_eq!(scene.rig.published(), BTreeMap::new());
+    let failed = scene.rig.latest().payload("Failed");
+    assert_eq!(failed["kind"], kind, "{failed}");
+    let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
+    assert!(text("message").contains(words), "{failed}");
+    assert!(text("hint").contains(hint), "{failed}");
+    assert_eq!(failed["retryable"], true, "{failed}");
+    let shown = scene.rig.run(&["show", "latest"]).ended(0).stdout;
+    for part in text("message").lines() {
+        assert!(shown.contains(part), "`{part}` in {shown}");
+    }
+
+    scene.rig.proxy.mend();
+    scene.registry.mend();
+    let done = scene.succeeds();
+    assert_eq!(done.payload("Resumed")["last_failure"], kind);
+}

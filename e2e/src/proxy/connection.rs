@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::sync::watch;
 
 use super::framing::{Answer, Head, Piece, Requests};
 use super::{Effect, Shared, Stream};
@@ -115,7 +116,12 @@ pub(super) async fn serve(client: Box<dyn Stream>, shared: &Shared) -> Result<()
     let (from_engine, to_engine) = split(engine);
     let link = Link::default();
     let parting = {
-        let back = answers(from_engine, &mut to_client, &link);
+        let back = answers(
+            from_engine,
+            &mut to_client,
+            &link,
+            shared.mended.subscribe(),
+        );
         tokio::pin!(back);
         tokio::select! {
             ended = &mut back => return ended,
@@ -130,7 +136,12 @@ pub(super) async fn serve(client: Box<dyn Stream>, shared: &Shared) -> Result<()
 }
 
 /// The engine's direction. It ends when the engine closes, or when a swallowed answer is complete.
-async fn answers(mut engine: Reader, client: &mut Writer, link: &Link) -> Result<()> {
+async fn answers(
+    mut engine: Reader,
+    client: &mut Writer,
+    link: &Link,
+    mut mended: watch::Receiver<u64>,
+) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = engine.read(&mut buffer).await?;
@@ -146,8 +157,11 @@ async fn answers(mut engine: Reader, client: &mut Writer, link: &Link) -> Result
             }
             Fate::Drip(pause) => {
                 for byte in &buffer[..count] {
-                    tokio::time::sleep(pause).await;
-                    client.write_all(&[*byte]).await?;
+                    tokio::select! {
+                        // Nobody is to wait for the rest when the fault is over.
+                        _ = mended.changed() => return client.shutdown().await,
+                        () = tokio::time::sleep(pause) => client.write_all(&[*byte]).await?,
+                    }
                 }
             }
         }

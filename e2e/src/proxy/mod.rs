@@ -102,6 +102,8 @@ struct Shared {
     changed: Condvar,
     /// Counts releases, so that what is held can wait for the next one.
     releases: watch::Sender<u64>,
+    /// Counts mendings, so that answers that drip end with the next one.
+    mended: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -197,6 +199,7 @@ impl Proxy {
             seen: Mutex::default(),
             changed: Condvar::new(),
             releases: watch::Sender::new(0),
+            mended: watch::Sender::new(0),
         });
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         Self {
@@ -240,8 +243,9 @@ impl Proxy {
         self.shared.lock().lasting.push(fault);
     }
 
-    /// Takes away every fault that has not struck, and those that last.
+    /// Takes away every fault that has not struck, and those that last; answers that drip break off.
     pub fn mend(&self) {
+        self.shared.mended.send_modify(|count| *count += 1);
         let mut seen = self.shared.lock();
         seen.faults.clear();
         seen.lasting.clear();

@@ -17,6 +17,7 @@ mod source;
 mod text;
 mod violation;
 mod words;
+mod write;
 
 pub use digest::{Digest, Hasher};
 pub use ids::{canonical_ref, compute_id, is_id, source_key};
@@ -37,3 +38,4 @@ pub use secrets::{
 pub use source::{Source, printable, printable_lines, quoted};
 pub use text::RUNTIME_BASE;
 pub use violation::{Place, Violation, Warning};
+pub use write::{manifest_text, with_ids};

@@ -1,4 +1,4 @@
-//! Reading artifacts, secret files and build inputs from disk; writing a manifest's ids.
+//! Reading artifacts, secret files and build inputs from disk; writing manifests and their ids.
 //!
 //! The edge between files and the pure rooms. Whatever lies below an artifact root is only ever read, confined to the root
 //! (`confined`), and `runtime-base` is not even opened. Not here: what the texts mean (`contract`), publishing (`publish`).
@@ -11,6 +11,7 @@ mod inputs;
 mod pattern;
 mod secrets;
 mod sync;
+mod write;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub use confined::{Problem, open_anywhere, read_bounded};
 pub use inputs::{InputError, InputLimits, inputs, inputs_within};
 pub use secrets::{secrets, secrets_among};
 pub use sync::{IdChange, SyncOutcome, sync_ids};
+pub use write::write_manifest;
 
 use crate::contract::Violation;
 

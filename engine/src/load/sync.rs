@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -254,7 +255,7 @@ fn by_hand(source: &Source<'_>, found: &[Found<'_>]) -> LoadError {
 
 /// Replaces a file as a whole, or leaves it as it was: temp file beside it, fsync, mode 0644, rename, fsync of the
 /// directory. A symlink stays one; what it names is replaced.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let unwritable = |source: io::Error| LoadError::Unwritable {
         path: path.to_owned(),
         source,
@@ -263,13 +264,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         path: path.to_owned(),
         problem,
     };
-    let real = real_path(path).map_err(unreadable)?;
-    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
-        return Err(unreadable(Problem::NotAFile("a directory")));
-    };
-    let dir = File::open(parent).map_err(unwritable)?;
+    let (parent, name) = place(path).map_err(unreadable)?;
+    let dir = File::open(&parent).map_err(unwritable)?;
     let temp = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
-    let written = replace_file(&dir, &temp, name, bytes);
+    let written = replace_file(&dir, &temp, &name, bytes);
     if written.is_err() {
         // The temp file is of no use any more; that it may stay behind does not change the outcome.
         rustix::fs::unlinkat(&dir, &temp, AtFlags::empty()).ok();
@@ -277,7 +275,23 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     written.map_err(unwritable)
 }
 
-fn replace_file(dir: &File, temp: &str, name: &std::ffi::OsStr, bytes: &[u8]) -> io::Result<()> {
+/// The real directory and the name of a file that is there, or will be.
+fn place(path: &Path) -> Result<(PathBuf, OsString), Problem> {
+    let not_a_file = || Problem::NotAFile("a directory");
+    let real = if path.symlink_metadata().is_ok() {
+        real_path(path)?
+    } else {
+        let absolute = std::path::absolute(path).map_err(Problem::of)?;
+        let name = absolute.file_name().ok_or_else(not_a_file)?;
+        real_path(absolute.parent().ok_or_else(not_a_file)?)?.join(name)
+    };
+    match (real.parent(), real.file_name()) {
+        (Some(parent), Some(name)) => Ok((parent.to_owned(), name.to_owned())),
+        (None, _) | (_, None) => Err(not_a_file()),
+    }
+}
+
+fn replace_file(dir: &File, temp: &str, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     // Whatever bears the temporary name is not written through: it may be a FIFO, or a second name of another file.
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o644);

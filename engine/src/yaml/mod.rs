@@ -5,11 +5,13 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod emit;
+mod fields;
 mod parse;
 
 use std::collections::BTreeMap;
 
 pub use emit::emit;
+pub use fields::Fields;
 pub use parse::{
     Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand, resolve_plain,
 };

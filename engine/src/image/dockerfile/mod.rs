@@ -1,8 +1,10 @@
 //! Dockerfiles: which images and context paths they name, and the one text change that a deploy makes to them.
 //!
-//! Here: the rewrite of image references, by byte spans, so that every other byte stays. Not here: building.
+//! Here: the rewrite of image references, by byte spans, so that every other byte stays; and `embed`, which makes a Dockerfile
+//! of a folder build from an artifact. Not here: building.
 //! Decision record 0003 says why the splitter is our own.
 
+mod embed;
 mod heredoc;
 mod reach;
 mod scope;
@@ -11,6 +13,8 @@ mod split;
 mod text;
 mod walk;
 mod words;
+
+pub use embed::{Embedding, embed};
 
 use super::reference::Reference;
 use super::registries::Registries;

@@ -77,7 +77,9 @@ impl Kind {
         match self {
             Self::Internal => "internal error, a bug",
             Self::Usage => "usage",
-            Self::Payload => "artifact violates the payload contract",
+            Self::Payload => {
+                "artifact violates the payload contract, or no artifact can be made of a template"
+            }
             Self::Incompatible => "running stack is incompatible, or could not be verified",
             Self::Refused => {
                 "refused: another deploy holds the target, or the state does not allow it"
@@ -87,7 +89,9 @@ impl Kind {
             Self::Journal => "journal damaged, or written by a newer tool",
             Self::Unreachable => "the world is unreachable: engine, registry, journal directory",
             Self::Assertion => "an assertion or a verification did not hold",
-            Self::Drift => "drift found (`status --exit-code`, `plan --exit-code` with changes)",
+            Self::Drift => {
+                "drift found (`status --exit-code`, `plan --exit-code` with changes, `esb artifact generate --check`)"
+            }
             Self::Interrupted => "interrupted",
         }
     }

@@ -11,10 +11,6 @@ mod esb;
 mod failure;
 mod identity;
 mod output;
-#[expect(
-    dead_code,
-    reason = "the data between the halves of the producer, which are built on it"
-)]
 mod producer;
 mod program;
 mod report;

@@ -31,13 +31,14 @@ pub(crate) enum Type {
     Valid,
     Synced,
     Provisioned,
+    Generated,
     Error,
 }
 
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Fact,
         Self::Applied,
         Self::Failed,
@@ -51,6 +52,7 @@ impl Type {
         Self::Valid,
         Self::Synced,
         Self::Provisioned,
+        Self::Generated,
         Self::Error,
     ];
 
@@ -97,6 +99,10 @@ impl Type {
             ),
             Self::Synced => ("`manifest sync-ids`", "`changes`, `written`"),
             Self::Provisioned => ("`provision`", "`exit_code`, `output`"),
+            Self::Generated => (
+                "`esb artifact generate`",
+                "`manifest`, `output`, `entries` (their ids), `functions`, `current`, `report` (what was left out or is odd), with `--check` `differences`",
+            ),
             Self::Error => (
                 "every command that fails",
                 "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`",

@@ -10,7 +10,7 @@ use crate::command::{self, CommandError};
 use crate::stack::Stack;
 use crate::workspace;
 
-/// Builds `artifactctl` when it is not there or its sources have changed, and says where it is.
+/// Builds `artifactctl`, and `esb` beside it, when they are not there or their sources have changed, and says where the first is.
 pub fn build() -> Result<PathBuf, CommandError> {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _guard = BUILDING
@@ -19,6 +19,7 @@ pub fn build() -> Result<PathBuf, CommandError> {
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
     build.args(["build", "--package", "cli", "--bin", "artifactctl"]);
+    build.args(["--bin", "esb"]);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
     Ok(target_dir.join("debug/artifactctl"))
 }

@@ -68,6 +68,13 @@ pub(crate) struct Request {
     /// The manifest, artifact.yml
     #[arg(long, value_name = "PATH")]
     pub(crate) artifact: PathBuf,
+    #[command(flatten)]
+    pub(crate) applying: Applying,
+}
+
+/// Where an artifact is applied, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Applying {
     /// The stack's configuration directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -1,12 +1,13 @@
 //! From flags, or from a recorded request, to everything a run needs. Every check that needs no side effect is here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::compat::{Observation, Policy};
 use engine::contract::{SecretValues, render_violations, required_secrets};
-use engine::docker::{DockerWorld, Limits, WorldOptions, connect};
+use engine::docker::{DockerWorld, Limits, WorldOptions, connect, observe};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
 use engine::machine::{ComposeCall, Options, Requested};
@@ -53,23 +54,25 @@ fn variable(name: &str) -> Option<String> {
 
 /// Checks the artifact, the secrets and the environment, before anything else happens.
 pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
+    let applying = &request.applying;
     let options = Options {
-        compat: request.compat.into(),
-        strict_warnings: request.strict_warnings,
-        no_cache: request.no_cache,
-        prune: !request.no_prune,
-        platform: request.platform.clone(),
-        provision: request
+        compat: applying.compat.into(),
+        strict_warnings: applying.strict_warnings,
+        no_cache: applying.no_cache,
+        prune: !applying.no_prune,
+        platform: applying.platform.clone(),
+        provision: applying
             .provision
-            .then(|| compose_call(&request.compose))
+            .then(|| compose_call(&applying.compose))
             .transpose()?,
-        secret_env: request.secret_env.as_deref().map(absolute).transpose()?,
+        secret_env: applying.secret_env.as_deref().map(absolute).transpose()?,
     };
     prepare(
         &request.artifact,
-        &request.out,
-        request.compose_project.as_deref(),
+        &applying.out,
+        applying.compose_project.as_deref(),
         options,
+        Needed::Apply,
     )
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
         Path::new(&recorded.out),
         Some(&recorded.project),
         recorded.options.clone(),
+        Needed::Apply,
     )
     .map_err(|failure| {
         // A violation has its own hints.
@@ -114,17 +118,55 @@ pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
+/// Only what builds of an artifact need: nothing is applied, so that no secret is needed.
+pub(crate) fn builds(
+    manifest: &Path,
+    no_cache: bool,
+    platform: Option<String>,
+) -> Result<Prepared, Failure> {
+    let options = Options {
+        compat: Policy::Strict,
+        strict_warnings: false,
+        no_cache,
+        prune: false,
+        platform,
+        provision: None,
+        secret_env: None,
+    };
+    prepare(manifest, Path::new("."), None, options, Needed::Builds)
+}
+
+/// Looks at what runs under a compose project.
+pub(crate) async fn look(project: &str, limits: Limits) -> Result<Observation, Fault> {
+    let docker_host = variable("DOCKER_HOST");
+    let engine = connect(docker_host.as_deref(), limits).await?;
+    observe(&engine, project).await
+}
+
+/// What a request is prepared for.
+#[derive(Debug, Clone, Copy)]
+enum Needed {
+    /// Everything, secrets too.
+    Apply,
+    /// Builds: nothing runs, so that no secret is needed.
+    Builds,
+}
+
 fn prepare(
     manifest: &Path,
     out: &Path,
     project: Option<&str>,
     options: Options,
+    needed: Needed,
 ) -> Result<Prepared, Failure> {
     let artifact = load::artifact(manifest).map_err(|error| load_failure(&error))?;
     for warning in &artifact.warnings {
         report::talk(&format!("warning: {warning}"));
     }
-    let required = required_secrets(&artifact.manifest);
+    let required = match needed {
+        Needed::Apply => required_secrets(&artifact.manifest),
+        Needed::Builds => BTreeSet::new(),
+    };
     let secrets = load::secrets(options.secret_env.as_deref().map(Path::new), &required)
         .map_err(|error| load_failure(&error))?;
     // Compose gives the provisioner the values of its own file, which may be the same ones.

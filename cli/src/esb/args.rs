@@ -1,13 +1,23 @@
 //! The words of `esb`. What it has in common with `artifactctl` is declared there, once.
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
-use crate::applier::args::Deploy;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::applier::args::{Acting, Applying, Deploy};
 use crate::args::Global;
 
 /// Turns templates into artifacts, and deploys them onto a running stack.
 #[derive(Debug, Parser)]
-#[command(name = "esb", version, arg_required_else_help = true)]
+#[command(
+    name = "esb",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        esb artifact generate --template template.yaml --output build\n  \
+        esb artifact apply --artifact build/artifact.yml --out /srv/stack/config\n  \
+        esb deploy --template template.yaml --output build --out /srv/stack/config"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -17,15 +27,137 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Work with artifacts
+    /// Make artifacts, or apply them
     #[command(subcommand)]
     Artifact(Artifact),
+    /// Make an artifact of templates and deploy it, in one go
+    #[command(after_help = "Examples:\n  \
+        esb deploy --template template.yaml --out /srv/stack/config\n  \
+        esb deploy --template orders.yaml --template stock.yaml --parameter Stage=dev --out /srv/stack/config --dry-run")]
+    Deploy(MakeAndDeploy),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Artifact {
+    /// Make an artifact of templates; nothing is applied
+    #[command(after_help = "Examples:\n  \
+        esb artifact generate --template template.yaml --output build\n  \
+        esb artifact generate --template template.yaml --parameters-file dev.json --parameter Stage=dev --output build\n  \
+        esb artifact generate --template template.yaml --output build --check")]
+    Generate(Generate),
     /// Deploy an artifact that is there; the same as `artifactctl deploy`
     #[command(after_help = "Example:\n  \
         esb artifact apply --artifact build/artifact.yml --out /srv/stack/config")]
     Apply(Deploy),
+}
+
+/// What an artifact is made of.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Making {
+    /// A SAM template, YAML or JSON; repeatable, in the order in which they merge
+    #[arg(long, value_name = "PATH", required = true)]
+    pub(crate) template: Vec<PathBuf>,
+    /// Folder of the artifact; replaced as a whole
+    #[arg(long, value_name = "DIR", default_value = "artifact")]
+    pub(crate) output: PathBuf,
+    /// The manifest [default: artifact.yml in the folder of the artifact]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Value of a parameter; repeatable, stronger than files
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) parameter: Vec<String>,
+    /// File of parameters: JSON, YAML, dotenv or samconfig.toml; repeatable, a later one is stronger
+    #[arg(long, value_name = "PATH")]
+    pub(crate) parameters_file: Vec<PathBuf>,
+    /// Environment of a samconfig.toml
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) samconfig_env: String,
+    /// Remember the answers that are given in this run, to suggest them next time; secrets never
+    #[arg(long)]
+    pub(crate) save_defaults: bool,
+    /// The environment
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub(crate) env: String,
+    /// Compose project of the stack [default: esb- and the environment]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    /// How the stack runs functions [default: docker; of `esb deploy`, what the stack does]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<Mode>,
+    /// Api version the artifact asks of the stack
+    #[arg(long, value_name = "VERSION", default_value = "1.0")]
+    pub(crate) api_version: String,
+    /// Release the artifact asks of the stack: a version, a range, or a moving tag
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) esb_version: Option<String>,
+    /// Versions the artifact asks of a service, such as gateway='^1.4'; repeatable
+    #[arg(long, value_name = "SERVICE=RANGE")]
+    pub(crate) require: Vec<String>,
+    /// Image in place of the template's, by function; repeatable
+    #[arg(long, value_name = "FUNCTION=IMAGE")]
+    pub(crate) image_uri: Vec<String>,
+    /// What the image of an image function runs, so that its hooks are loaded; repeatable
+    #[arg(long, value_name = "FUNCTION=RUNTIME")]
+    pub(crate) image_runtime: Vec<String>,
+    /// Base image, by runtime (python3.12) or family (python); repeatable [default: esb-lambda-base, as the stack has it]
+    #[arg(long, value_name = "RUNTIME=IMAGE")]
+    pub(crate) base: Vec<String>,
+    /// Tag of the functions' images
+    #[arg(long, value_name = "TAG", default_value = "latest")]
+    pub(crate) tag: String,
+    /// Registry of the functions' images, as the stack knows it [default: the registry of the deploy]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) registry: Option<String>,
+    /// List images and files in bundle/manifest.json
+    #[arg(long)]
+    pub(crate) bundle_manifest: bool,
+}
+
+/// How a stack runs functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    // The agent, on the Docker engine.
+    Docker,
+    // A runtime-node, on containerd.
+    Containerd,
+}
+
+impl From<Mode> for engine::contract::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Docker => Self::Docker,
+            Mode::Containerd => Self::Containerd,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Generate {
+    #[command(flatten)]
+    pub(crate) making: Making,
+    /// Change nothing; exit 11 when the artifact on disk is not what the templates give today
+    #[arg(long, conflicts_with_all = ["build_images", "save_defaults"])]
+    pub(crate) check: bool,
+    /// Build the images that the registry does not have, and push them there
+    #[arg(long)]
+    pub(crate) build_images: bool,
+    /// Build images even when the registry has them
+    #[arg(long, requires = "build_images")]
+    pub(crate) no_cache: bool,
+    /// Platform to build images for, such as linux/arm64 [default: the engine's]
+    #[arg(long, value_name = "OS/ARCH", requires = "build_images")]
+    pub(crate) platform: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct MakeAndDeploy {
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) applying: Applying,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+    /// Make the artifact and show what would be deployed, touching nothing else
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

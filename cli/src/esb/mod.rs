@@ -1,8 +1,16 @@
 //! `esb`: artifacts from templates, and their deploy.
 //!
-//! Every apply is the applier's: same flags, same orchestration, same journal, same exit codes.
+//! Here: the commands and what they are told. Not here: what a template means and what an artifact holds (`producer`), applying
+//! (`applier`): every apply is the applier's, with its flags, orchestration, journal and exit codes.
 
+mod answers;
 pub(crate) mod args;
+mod deploy;
+mod generate;
+mod images;
+mod make;
+mod parameters;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -18,6 +26,8 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(args: &Args, output: &mut Output) -> Ended {
     match &args.command {
+        Command::Artifact(Artifact::Generate(generate)) => generate::run(generate, output),
         Command::Artifact(Artifact::Apply(deploy)) => apply(&args.global, deploy, output),
+        Command::Deploy(deploy) => deploy::run(&args.global, deploy, output),
     }
 }

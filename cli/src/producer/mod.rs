@@ -8,6 +8,7 @@
 //! tree        values        texts         types  data      report: what is wrong, odd or left out, from all of them
 //! ```
 
+pub(crate) mod artifact;
 mod fuzz;
 #[cfg(test)]
 mod golden;

@@ -134,6 +134,18 @@ pub(crate) enum Family {
     Provided,
 }
 
+impl Family {
+    /// As runtimes begin.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Nodejs => "nodejs",
+            Self::Java => "java",
+            Self::Provided => "provided",
+        }
+    }
+}
+
 /// Where the image of a function comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum ImageSource {
@@ -170,6 +182,16 @@ pub(crate) enum Architecture {
     X86_64,
     /// `arm64`, `linux/arm64`.
     Arm64,
+}
+
+impl Architecture {
+    /// As templates write it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
 }
 
 /// The value of a variable.
@@ -365,6 +387,18 @@ pub(crate) enum StreamView {
     NewAndOldImages,
     NewImage,
     OldImage,
+}
+
+impl StreamView {
+    /// As templates write it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::KeysOnly => "KEYS_ONLY",
+            Self::NewAndOldImages => "NEW_AND_OLD_IMAGES",
+            Self::NewImage => "NEW_IMAGE",
+            Self::OldImage => "OLD_IMAGE",
+        }
+    }
 }
 
 /// One S3 bucket.

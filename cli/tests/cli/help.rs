@@ -37,6 +37,8 @@ fn help_is_written_to_standard_output(#[case] command: &[&str]) {
 #[case::all("esb", &[])]
 #[case::artifact("esb-artifact", &["artifact"])]
 #[case::artifact_apply("esb-artifact-apply", &["artifact", "apply"])]
+#[case::artifact_generate("esb-artifact-generate", &["artifact", "generate"])]
+#[case::deploy("esb-deploy", &["deploy"])]
 fn help_of_esb_is_written_to_standard_output(#[case] name: &str, #[case] command: &[&str]) {
     let args = [command, &["--help"]].concat();
     Machine::fresh().esb_snapshot(&format!("help-{name}"), &args);

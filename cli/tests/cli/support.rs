@@ -177,7 +177,7 @@ pub(crate) fn frozen(name: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

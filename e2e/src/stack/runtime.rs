@@ -1,8 +1,9 @@
 //! The function runtime: one HTTP request, one run of the handler.
 //!
-//! Here: running `/var/task/handler` with the request as JSON on stdin; what it writes to stdout is the answer.
-//! Not here: which function runs in which container.
+//! Here: which program of `/var/task` the handler is, and running it with the request as JSON on stdin; what it writes to stdout
+//! is the answer. Not here: which function runs in which container.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::{ServiceError, chain};
 
 /// The port to listen on, where functions share one address; handlers never see it.
 pub(crate) const PORT_VARIABLE: &str = "ESB_RUNTIME_PORT";
-const HANDLER: &str = "/var/task/handler";
+const TASK: &str = "/var/task";
 const HANDLER_LIMIT: Duration = Duration::from_secs(30);
 const SHOWN_LINES: usize = 10;
 
@@ -35,11 +36,32 @@ fn port() -> Result<u16, ServiceError> {
     })
 }
 
+/// The handler: `handler` as it stands, else `bootstrap` (provided runtimes), else what the image's command names in the way of
+/// scripting runtimes: `app.main` is the program `app.py`, told `main`.
+fn handler(task: &Path, named: Option<&str>) -> (PathBuf, Option<String>) {
+    let there = ["handler", "bootstrap"]
+        .iter()
+        .map(|name| task.join(name))
+        .find(|path| path.exists());
+    let named = || {
+        let (module, function) = named?.rsplit_once('.')?;
+        let path = task.join(format!("{}.py", module.replace('.', "/")));
+        Some((path, Some(function.to_owned())))
+    };
+    match there {
+        Some(path) => (path, None),
+        None => named().unwrap_or_else(|| (task.join("handler"), None)),
+    }
+}
+
 async fn answer(call: Call) -> Reply {
-    let output = match tokio::time::timeout(HANDLER_LIMIT, run(&call)).await {
+    let named = std::env::args().nth(2);
+    let (program, function) = handler(Path::new(TASK), named.as_deref());
+    let ran = run(&call, &program, function.as_deref());
+    let output = match tokio::time::timeout(HANDLER_LIMIT, ran).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => {
-            let message = format!("cannot run `{HANDLER}`: {}", chain(&error));
+            let message = format!("cannot run `{}`: {}", program.display(), chain(&error));
             return Reply::message(StatusCode::BAD_GATEWAY, &message);
         }
         Err(_) => {
@@ -61,8 +83,13 @@ async fn answer(call: Call) -> Reply {
     Reply::message(StatusCode::BAD_GATEWAY, &message)
 }
 
-async fn run(call: &Call) -> std::io::Result<std::process::Output> {
-    let mut handler = Command::new(HANDLER)
+async fn run(
+    call: &Call,
+    program: &Path,
+    function: Option<&str>,
+) -> std::io::Result<std::process::Output> {
+    let mut handler = Command::new(program)
+        .args(function)
         .env_remove(PORT_VARIABLE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -89,4 +116,33 @@ fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain(&["handler", "bootstrap"], Some("app.main"), "handler", None)]
+    #[case::provided(&["bootstrap"], Some("bootstrap"), "bootstrap", None)]
+    #[case::module(&["app.py"], Some("app.main"), "app.py", Some("main"))]
+    #[case::package(&["a/b.py"], Some("a.b.main"), "a/b.py", Some("main"))]
+    #[case::nothing(&[], None, "handler", None)]
+    fn the_handler_is_found(
+        #[case] files: &[&str],
+        #[case] named: Option<&str>,
+        #[case] program: &str,
+        #[case] function: Option<&str>,
+    ) {
+        let task = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = task.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let expected = (task.path().join(program), function.map(str::to_owned));
+        assert_eq!(handler(task.path(), named), expected);
+    }
 }

@@ -9,6 +9,7 @@ mod deploy;
 mod disk;
 mod engine;
 mod engine_crash;
+mod esb;
 mod failing_disk;
 mod faults;
 mod gate;

@@ -98,7 +98,16 @@ impl<'stack> Rig<'stack> {
 
     /// A command line with the environment of the stack, the proxy and the journal of this rig.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = artifactctl::command(&self.program, self.stack);
+        self.command_of(&self.program, arguments)
+    }
+
+    /// The same of `esb`.
+    pub(crate) fn esb(&self, arguments: &[&str]) -> Command {
+        self.command_of(&self.program.with_file_name("esb"), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = artifactctl::command(program, self.stack);
         command
             .env("DOCKER_HOST", self.proxy.docker_host())
             .env("ARTIFACTCTL_JOURNAL", &self.journal)

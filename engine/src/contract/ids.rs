@@ -69,6 +69,11 @@ fn parameter_text(parameters: &BTreeMap<String, String>) -> String {
     lines.join("\n")
 }
 
+/// What the id of a template begins with, by its path: the name of its file, made of lower-case letters, digits and single `-`.
+pub fn template_slug(path: &str) -> String {
+    slug(&canonical_ref(path))
+}
+
 fn slug(reference: &str) -> String {
     let name = reference.rsplit('/').next().unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);

@@ -20,7 +20,7 @@ mod words;
 mod write;
 
 pub use digest::{Digest, Hasher};
-pub use ids::{canonical_ref, compute_id, is_id, source_key};
+pub use ids::{canonical_ref, compute_id, is_id, source_key, template_slug};
 pub use manifest::{
     ApiVersion, ArtifactEntry, FunctionName, Generator, Manifest, Mode, RuntimeStack,
     SourceTemplate,

@@ -26,4 +26,5 @@ mod world;
 
 pub use connect::{Engine, connect};
 pub use limits::{Limits, LimitsError};
+pub use observe::observe;
 pub use world::{DockerWorld, WorldOptions, provision};

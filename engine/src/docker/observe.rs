@@ -19,7 +19,7 @@ const SERVICE: &str = "com.docker.compose.service";
 const OTHER_PROJECTS: usize = 32;
 
 /// Looks at the running containers of a compose project.
-pub(super) async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
+pub async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
     let (running, version) = try_join(running(engine), engine.identity()).await?;
     let (mine, others) = parted(running, project);
     let images: BTreeSet<&str> = mine

@@ -71,7 +71,7 @@ impl DockerWorld {
 impl World for DockerWorld {
     async fn observe(&self, project: &str) -> Result<Observation, Fault> {
         let _around = Around::new("observe", "");
-        observe::observe(&self.images.engine, project).await
+        observe(&self.images.engine, project).await
     }
 
     async fn config(&self) -> Result<ConfigTexts, Fault> {

@@ -20,6 +20,7 @@ pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
 pub use ledger::{Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_state, typed};
 pub use plan::{Plan, PlanError, plan};
+pub use survey::image_orders;
 pub use world::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };

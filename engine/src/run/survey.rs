@@ -89,7 +89,18 @@ pub(super) fn merged(
     Ok((outcome, merged))
 }
 
-/// The orders for some functions of the artifact.
+/// The orders for every image that is built from the artifact.
+pub fn image_orders(
+    artifact: &Artifact,
+    registries: &Registries,
+    options: &Options,
+    observation: &Observation,
+) -> Vec<ImageOrder> {
+    let all = owed_images(artifact).into_keys().collect();
+    orders(artifact, registries, options, observation, &all)
+}
+
+/// The same for some functions only.
 pub(super) fn orders(
     artifact: &Artifact,
     registries: &Registries,

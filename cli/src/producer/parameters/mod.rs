@@ -17,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub(crate) use bind::{Bound, bind, questions, unknown};
+pub(crate) use bind::{Bound, Question, bind, questions, unknown};
 pub(crate) use declare::{Declaration, declarations, is_flag};
 pub(crate) use source::{assignment, read_file};
 

@@ -1,0 +1,52 @@
+//! `--build-images`: images of an artifact in the registry, before anything is deployed. A deploy finds them there and reuses
+//! them, since both look for the same content keys.
+
+use std::path::Path;
+
+use engine::run::{World, image_orders};
+
+use crate::applier::prepare;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::report::talk;
+
+/// Builds and pushes what the registry does not have, one after the other.
+pub(super) fn build(
+    manifest: &Path,
+    no_cache: bool,
+    platform: Option<String>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let prepared = prepare::builds(manifest, no_cache, platform)?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    runtime.block_on(async {
+        let world = prepared.world().await?;
+        let observation = world.observe(&prepared.request.project).await?;
+        let orders = image_orders(
+            &prepared.artifact,
+            &prepared.registries,
+            &prepared.request.options,
+            &observation,
+        );
+        for order in &orders {
+            let status = world.inspect_image(order).await?;
+            if status.present.is_some() && !no_cache {
+                talk(&format!("reused: {} {}", order.function, order.reference));
+                continue;
+            }
+            talk(&format!("building {}", order.function));
+            let line = |text: &str| {
+                if !output.is_json() {
+                    talk(&format!("  | {text}"));
+                }
+            };
+            let built = world.build_image(order, &status, &line).await?;
+            talk(&format!(
+                "built: {} {} {}",
+                order.function, order.reference, built.digest
+            ));
+        }
+        Ok::<(), Failure>(())
+    })
+}

@@ -1,0 +1,146 @@
+//! Flags of the form `NAME=VALUE`, and what they mean.
+
+use std::collections::BTreeMap;
+
+use engine::contract::{ApiVersion, FunctionName, Mode, RuntimeStack};
+use engine::image::Reference;
+
+use crate::esb::args::Making;
+use crate::failure::{Failure, Kind};
+use crate::producer::model::Family;
+
+/// The flags of a run, read.
+pub(super) struct Settings {
+    pub(super) project: String,
+    pub(super) runtime_stack: RuntimeStack,
+    pub(super) bases: BTreeMap<String, String>,
+    pub(super) image_uris: BTreeMap<String, String>,
+    pub(super) image_runtimes: BTreeMap<String, Family>,
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Kind::Usage, message)
+}
+
+/// Reads the flags.
+pub(super) fn settings(making: &Making, mode: Mode) -> Result<Settings, Failure> {
+    let api_version = ApiVersion::parse(&making.api_version).ok_or_else(|| {
+        usage(format!(
+            "`--api-version {}` is not MAJOR or MAJOR.MINOR",
+            making.api_version
+        ))
+    })?;
+    let requires = pairs("--require", &making.require)?
+        .into_iter()
+        .map(|(service, range)| {
+            let parsed = semver_range(&range).ok_or_else(|| {
+                usage(format!(
+                    "`--require {service}={range}`: `{range}` is no range of versions"
+                ))
+                .hint("write a range such as `^1.4` or `>=1.4, <2`")
+            })?;
+            Ok((service, parsed))
+        })
+        .collect::<Result<_, Failure>>()?;
+    let image_runtimes = pairs("--image-runtime", &making.image_runtime)?
+        .into_iter()
+        .map(|(function, runtime)| Ok((function, family(&runtime)?)))
+        .collect::<Result<_, Failure>>()?;
+    Ok(Settings {
+        project: making
+            .project
+            .clone()
+            .unwrap_or_else(|| format!("esb-{}", making.env)),
+        runtime_stack: RuntimeStack {
+            api_version,
+            mode,
+            esb_version: making.esb_version.clone(),
+            requires,
+        },
+        bases: images("--base", &making.base)?,
+        image_uris: images("--image-uri", &making.image_uri)?,
+        image_runtimes,
+    })
+}
+
+fn semver_range(text: &str) -> Option<semver::VersionReq> {
+    semver::VersionReq::parse(text).ok()
+}
+
+/// Images by name; each must be one.
+fn images(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let images = pairs(flag, given)?;
+    for (name, image) in &images {
+        Reference::parse(image).map_err(|error| usage(format!("`{flag} {name}=…`: {error}")))?;
+    }
+    Ok(images)
+}
+
+/// The family that a runtime's name begins with.
+fn family(runtime: &str) -> Result<Family, Failure> {
+    let families = [
+        Family::Python,
+        Family::Nodejs,
+        Family::Java,
+        Family::Provided,
+    ];
+    families
+        .into_iter()
+        .find(|family| runtime.starts_with(family.as_str()))
+        .ok_or_else(|| {
+            usage(format!(
+                "`--image-runtime`: `{runtime}` is no runtime that is known"
+            ))
+            .hint("name one such as `python3.12`, `nodejs20.x` or `java21`")
+        })
+}
+
+/// `NAME=VALUE` flags; a name that is given twice is a mistake.
+fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut pairs = BTreeMap::new();
+    for text in given {
+        let (name, value) = text
+            .split_once('=')
+            .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+            .ok_or_else(|| usage(format!("`{flag} {text}` is not of the form NAME=VALUE")))?;
+        if pairs.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(usage(format!("`{flag}` names `{name}` twice")));
+        }
+    }
+    Ok(pairs)
+}
+
+/// Refuses names of functions that no template has.
+pub(super) fn check_functions(
+    settings: &Settings,
+    functions: &[(&FunctionName, &str, bool)],
+) -> Result<(), Failure> {
+    let given = [
+        (
+            "--image-uri",
+            settings.image_uris.keys().collect::<Vec<_>>(),
+        ),
+        ("--image-runtime", settings.image_runtimes.keys().collect()),
+    ];
+    for (flag, names) in given {
+        for name in names {
+            let found = functions
+                .iter()
+                .find(|(function, id, _)| function.as_str() == name || id == name);
+            match found {
+                Some((_, _, true)) => {}
+                Some((_, _, false)) => {
+                    return Err(usage(format!(
+                        "`{flag}` names `{name}`, which is no image function"
+                    )));
+                }
+                None => {
+                    return Err(usage(format!(
+                        "`{flag}` names `{name}`, which no template has"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -12,12 +12,20 @@ use crate::stream::StreamId;
 
 /// The first fact that is not as it was appended, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("the journal is damaged at fact {sequence}: {what}")]
+#[error("the journal is damaged {}: {what}", place(*.sequence))]
 pub struct Damage {
     /// The first bad sequence; 0 when the store as a whole cannot be read.
     pub sequence: u64,
     /// What is wrong.
     pub what: What,
+}
+
+/// Where, in words.
+fn place(sequence: u64) -> String {
+    match sequence {
+        0 => "as a whole".to_owned(),
+        sequence => format!("at fact {sequence}"),
+    }
 }
 
 impl Damage {
@@ -72,6 +80,9 @@ pub enum What {
     /// The head that is kept apart was changed.
     #[error("it is the last one, and the head that is kept apart is damaged")]
     KeptHeadDamaged,
+    /// Its line of an export is not the line that was exported.
+    #[error("its line of the export is not what was exported: {0}")]
+    Line(String),
     /// The storage below found its own files damaged.
     #[error("the storage is damaged ({0})")]
     Storage(String),

@@ -22,10 +22,11 @@ pub use envelope::{
 };
 pub use hash::Hash;
 pub use store::{
-    AppendError, Facts, Kept, MemoryStore, Scan, SledStore, Store, StoreError, fact, scan,
+    AppendError, Facts, Kept, MemoryStore, Scan, SledStore, Store, StoreError, fact,
+    panics_are_caught, scan,
 };
 pub use stream::{StreamId, StreamIdError};
-pub use target::{Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader};
+pub use target::{Follower, Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader};
 
 #[cfg(test)]
 mod tests;

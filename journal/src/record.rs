@@ -111,9 +111,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
 pub(crate) fn decode_header(bytes: &[u8]) -> Result<(Header, &[u8]), RecordError> {
     let mut input = Input(bytes);
     let [layout] = input.array("the layout")?;
-    if layout != LAYOUT {
-        return Err(RecordError::Layout(layout));
+    let decoded = decode_known(input);
+    match decoded {
+        decoded if layout == LAYOUT => decoded,
+        // All but the first byte is a record of ours: that byte was changed, and no newer tool wrote it.
+        Ok(_) => Err(RecordError::Malformed("the layout")),
+        Err(_) => Err(RecordError::Layout(layout)),
     }
+}
+
+/// Decodes the header behind the layout.
+fn decode_known(mut input: Input<'_>) -> Result<(Header, &[u8]), RecordError> {
     let hash = Hash::from_bytes(input.array("the hash")?);
     let length = usize::try_from(u32::from_be_bytes(input.array("the header's length")?))
         .map_err(|_| RecordError::Malformed("the header's length"))?;

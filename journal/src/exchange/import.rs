@@ -93,9 +93,19 @@ pub enum LineProblem {
         /// The last fact's.
         found: u64,
     },
-    /// A newer tool wrote it.
+    /// A newer tool wrote it. It can be read, and not be appended.
     #[error("schema {found} is newer than {supported}, the newest that this build can append")]
-    NewerSchema {
+    NewerMinor {
+        /// The fact's.
+        found: Schema,
+        /// This build's.
+        supported: Schema,
+    },
+    /// A newer tool wrote it, in a form that cannot be read.
+    #[error(
+        "schema {found} is newer than {supported}, the newest that this build reads; use the tool that wrote it"
+    )]
+    NewerMajor {
         /// The fact's.
         found: Schema,
         /// This build's.
@@ -115,6 +125,8 @@ pub struct Checked {
     pub head: Head,
     /// How many deploys it holds.
     pub deploys: usize,
+    /// The first line with a newer schema than this build can append, and that schema.
+    pub newer: Option<(u64, Schema)>,
 }
 
 /// Verifies an export without importing it.
@@ -142,6 +154,11 @@ pub fn import<S: Store + ?Sized>(
             expected: store.stream().clone(),
             found: checked.stream,
         });
+    }
+    if let Some((line, found)) = checked.newer {
+        let supported = SUPPORTED;
+        let problem = LineProblem::NewerMinor { found, supported };
+        return Err(ImportError::Line { line, problem });
     }
     export.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(export);
@@ -206,27 +223,44 @@ fn draft_of(fact: Fact) -> Draft {
 }
 
 /// The facts of an export, each verified against the ones before it.
-struct Lines<R> {
+pub(crate) struct Lines<R> {
     from: R,
     number: u64,
     chain: Option<(StreamId, Link)>,
     deploys: BTreeSet<Uuid>,
     head: Option<HeadLine>,
+    newer: Option<(u64, Schema)>,
 }
 
 impl<R: BufRead> Lines<R> {
-    fn new(from: R) -> Self {
+    pub(crate) fn new(from: R) -> Self {
         Self {
             from,
             number: 0,
             chain: None,
             deploys: BTreeSet::new(),
             head: None,
+            newer: None,
         }
     }
 
+    /// Whose facts they are, as far as that was read.
+    pub(crate) fn stream(&self) -> Option<&StreamId> {
+        self.chain.as_ref().map(|(stream, _)| stream)
+    }
+
+    /// Where the facts end that were read.
+    pub(crate) fn head(&self) -> Option<Head> {
+        self.chain.as_ref().map(|(_, link)| link.head())
+    }
+
+    /// How many deploys were read.
+    pub(crate) fn deploys(&self) -> usize {
+        self.deploys.len()
+    }
+
     /// The next fact; none once the head was read and the file has ended.
-    fn next(&mut self) -> Result<Option<Fact>, ImportError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Fact>, ImportError> {
         let Some(text) = self.read_line()? else {
             return match self.head {
                 Some(_) => Ok(None),
@@ -290,11 +324,14 @@ impl<R: BufRead> Lines<R> {
         if *stream != header.stream {
             return Err(LineProblem::OtherStream(header.stream.clone()));
         }
-        if header.schema > SUPPORTED {
-            return Err(LineProblem::NewerSchema {
+        if header.schema.major > SUPPORTED.major {
+            return Err(LineProblem::NewerMajor {
                 found: header.schema,
                 supported: SUPPORTED,
             });
+        }
+        if header.schema > SUPPORTED && self.newer.is_none() {
+            self.newer = Some((self.number, header.schema));
         }
         let begins = link.follow(header).map_err(LineProblem::Chain)?;
         if begins && !self.deploys.insert(header.deploy) {
@@ -324,7 +361,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    fn into_checked(self) -> Result<Checked, ImportError> {
+    pub(crate) fn into_checked(self) -> Result<Checked, ImportError> {
         let Some(line) = self.head else {
             return Err(self.problem(LineProblem::NoHead));
         };
@@ -332,6 +369,7 @@ impl<R: BufRead> Lines<R> {
             stream: line.stream,
             head: line.head,
             deploys: self.deploys.len(),
+            newer: self.newer,
         })
     }
 }

@@ -6,7 +6,9 @@
 mod export;
 mod import;
 mod line;
+mod verify;
 
 pub use export::{ExportError, export};
 pub use import::{Checked, ImportError, LineProblem, check, import};
 pub use line::{FORMAT, LINE_MAX};
+pub use verify::verify;

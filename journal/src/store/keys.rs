@@ -10,6 +10,8 @@
 
 use uuid::Uuid;
 
+use crate::chain::{Damage, What};
+
 /// The key of a piece of a fact's record.
 pub(crate) fn fact_key(sequence: u64, chunk: u16) -> [u8; 11] {
     let mut key = [b'f'; 11];
@@ -40,4 +42,30 @@ pub(crate) fn sequence_of(key: &[u8]) -> u64 {
 /// A number as it is stored; bytes that are none are nowhere.
 pub(crate) fn number(bytes: &[u8]) -> u64 {
     bytes.try_into().map_or(0, u64::from_be_bytes)
+}
+
+/// The pieces of a record, joined as they are read.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    record: Vec<u8>,
+    count: u16,
+    broken: bool,
+}
+
+impl Pieces {
+    /// Takes the next piece; its key says whether it is the next.
+    pub(crate) fn add(&mut self, key: &[u8], piece: &[u8]) {
+        self.broken |= key.get(9..) != Some(&self.count.to_be_bytes());
+        self.count = self.count.saturating_add(1);
+        self.record.extend_from_slice(piece);
+    }
+
+    /// The record, when no piece is missing before its end.
+    pub(crate) fn record(self, sequence: u64) -> Result<Vec<u8>, Damage> {
+        if self.broken {
+            let what = What::Unreadable("a piece of it is missing".to_owned());
+            return Err(Damage::at(sequence, what));
+        }
+        Ok(self.record)
+    }
 }

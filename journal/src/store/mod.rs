@@ -3,6 +3,7 @@
 //! Not here: who may open a store at which time (`target`).
 
 mod admit;
+mod evidence;
 mod kept;
 mod keys;
 pub(crate) mod memory;
@@ -20,8 +21,9 @@ use crate::stream::StreamId;
 
 pub use kept::Kept;
 pub use memory::MemoryStore;
-pub use sled::SledStore;
+pub use sled::{SledStore, panics_are_caught};
 
+pub(crate) use kept::KeptFile;
 pub(crate) use page::Page;
 
 /// The read half of a store. What it shows is durable, and checked against its own hashes.

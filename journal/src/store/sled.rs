@@ -1,18 +1,17 @@
-//! The store on disk. The only file that knows sled.
+//! The store on disk. Only this file and `call` know sled.
 //!
 //! A record is cut into small pieces because a leaf of sled's tree (up to 17 values) that grows over 128 KiB would be spilled into a file of
 //! its own, which sled does not sync. So all that an append writes lies in sled's log, `db`, and one `fdatasync` of it makes it durable:
 //! sled's own `flush` ends in `sync_file_range`, which flushes neither the disk's cache nor the file's metadata.
 
+mod call;
+
 use std::fs::{self, File};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use ::sled::{Batch, Config, Db, Error, Mode};
+use ::sled::{Batch, Db};
 use uuid::Uuid;
 
 use crate::chain::{Damage, What};
@@ -20,21 +19,21 @@ use crate::disk::Disk;
 use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
 use crate::record;
 use crate::store::admit::{Admitted, Tip, admit};
+use crate::store::evidence::Evidence;
 use crate::store::kept::KeptFile;
-use crate::store::keys::{deploy_key, fact_key, number, sequence_of, start_key};
+use crate::store::keys::{Pieces, deploy_key, fact_key, number, sequence_of, start_key};
 use crate::store::page::{check_place, unreadable};
 use crate::store::payloads::Payloads;
 use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError, fact};
 use crate::stream::StreamId;
 
+pub(crate) use call::open_db;
+pub use call::panics_are_caught;
+
+use call::guarded;
+
 /// Bytes of a piece of a record.
 const CHUNK: usize = 4096;
-/// Bytes that sled keeps of the tree's pages. The newest deploys fit many times over.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// How long sled may take to let go of a store that was closed.
-const CLOSING: Duration = Duration::from_millis(500);
-/// How sled says that another process has the store open; there is no other sign of it.
-const LOCKED: &str = "could not acquire lock";
 
 /// Keeps one stream in a folder: sled's files, the head kept apart, and large payloads.
 #[derive(Debug)]
@@ -49,6 +48,8 @@ pub struct SledStore {
     disk: Disk,
     end: RwLock<End>,
     appending: Mutex<Appending>,
+    /// What the log was before a reader opened it. It is let go after the log.
+    evidence: Option<Evidence>,
 }
 
 /// What can be seen of the stream: all that is durable, and nothing else.
@@ -81,14 +82,26 @@ impl SledStore {
         stream: StreamId,
         supported: Schema,
     ) -> Result<Self, StoreError> {
-        let store = Self::open_files(folder, stream, supported)?;
-        store.claim()?;
+        let mut store = Self::open_files(folder, stream, supported)?;
+        store.claim().inspect_err(|error| store.notice(error))?;
+        // It is whole up to where it must be; from here on it changes.
+        store.evidence = None;
         Ok(store)
     }
 
     /// Opens a store that is there only to read it.
     pub(crate) fn open_to_read(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
-        Self::open_files(folder, stream, SUPPORTED)
+        let store = Self::open_files(folder, stream, SUPPORTED)?;
+        if let Some(evidence) = &store.evidence {
+            evidence.keep_if_whole();
+        }
+        Ok(store)
+    }
+
+    /// The tree, for tests that change what is stored behind the store's back.
+    #[cfg(test)]
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
     }
 
     /// How often the disk was asked to keep something since the store was opened.
@@ -113,14 +126,20 @@ impl SledStore {
         if let Ok(log) = File::open(&log_path) {
             disk.sync(&log).map_err(StoreError::io(&log_path))?;
         }
-        let db = open_db(&path)?;
+        let evidence = Evidence::take(&path).map_err(StoreError::io(&path))?;
+        let damaged = |error: &StoreError| {
+            if let (StoreError::Damaged(_), Some(evidence)) = (error, &evidence) {
+                evidence.damaged();
+            }
+        };
+        let db = open_db(&path).inspect_err(damaged)?;
         let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
         sync_files(&disk, &path, &log)
             .inspect_err(|_| never_let_go(&db))
             .map_err(StoreError::io(&path))?;
         disk.sync_folder(folder).map_err(StoreError::io(folder))?;
-        let end = read_end(&db, &path, &stream, supported)?;
-        Ok(Self {
+        let end = read_end(&db, &path, &stream, supported).inspect_err(damaged)?;
+        let store = Self {
             stream,
             supported,
             db,
@@ -134,7 +153,31 @@ impl SledStore {
                 kept: None,
                 failed: false,
             }),
-        })
+            evidence,
+        };
+        store.compare_with_kept();
+        Ok(store)
+    }
+
+    /// A log that ends before the head kept apart, or whose end cannot be read, has lost facts by being opened.
+    fn compare_with_kept(&self) {
+        let (Some(evidence), Ok(kept)) = (&self.evidence, self.kept_head()) else {
+            return;
+        };
+        let whole = match (self.end().tip, kept) {
+            (Ok(tip), Kept::Head(head)) => head.sequence <= tip.head.sequence,
+            (Ok(_), Kept::Missing | Kept::Damaged) | (Err(_), _) => false,
+        };
+        if !whole {
+            evidence.damaged();
+        }
+    }
+
+    /// Remembers that damage was found, for what becomes of the files.
+    fn notice(&self, error: &StoreError) {
+        if let (StoreError::Damaged(_), Some(evidence)) = (error, &self.evidence) {
+            evidence.damaged();
+        }
     }
 
     /// Compares the stream with the head kept apart, and takes that to be written.
@@ -192,7 +235,39 @@ impl SledStore {
         sequence: u64,
         work: impl FnOnce() -> ::sled::Result<T>,
     ) -> Result<T, StoreError> {
-        guarded(&self.folder, sequence, work)
+        guarded(&self.folder.join("sled"), sequence, work)
+    }
+
+    fn page(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let mut page = Page::new(&self.stream, self.supported, from, limit);
+        let last = self.end().last;
+        if page.next() > last {
+            return Ok(Vec::new());
+        }
+        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
+        let mut rows = self.db.range(range);
+        let mut next = self.guarded(page.next(), || rows.next().transpose())?;
+        while let Some((key, piece)) = next.take()
+            && !page.is_full()
+        {
+            let (sequence, mut pieces) = (sequence_of(&key), Pieces::default());
+            pieces.add(&key, &piece);
+            next = self.guarded(page.next(), || rows.next().transpose())?;
+            while let Some((key, piece)) = &next
+                && sequence_of(key) == sequence
+            {
+                pieces.add(key, piece);
+                next = self.guarded(page.next(), || rows.next().transpose())?;
+            }
+            // What is out of its place is not looked into.
+            let record = if sequence == page.next() {
+                pieces.record(sequence)?
+            } else {
+                Vec::new()
+            };
+            page.push(sequence, &record, |header| self.payloads.read(header))?;
+        }
+        Ok(page.into_facts())
     }
 
     /// Makes the large payloads of an append durable. A failure leaves nothing that a later append could trip over.
@@ -249,36 +324,24 @@ impl Facts for SledStore {
     }
 
     fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        let mut page = Page::new(&self.stream, self.supported, from, limit);
-        let last = self.end().last;
-        if page.next() > last {
-            return Ok(Vec::new());
-        }
-        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
-        let mut rows = self.db.range(range);
-        let mut next = self.guarded(page.next(), || rows.next().transpose())?;
-        while let Some((key, piece)) = next.take()
-            && !page.is_full()
-        {
-            let (sequence, mut record) = (sequence_of(&key), piece.to_vec());
-            next = self.guarded(page.next(), || rows.next().transpose())?;
-            while let Some((key, piece)) = &next
-                && sequence_of(key) == sequence
-            {
-                record.extend_from_slice(piece);
-                next = self.guarded(page.next(), || rows.next().transpose())?;
-            }
-            page.push(sequence, &record, |header| self.payloads.read(header))?;
-        }
-        Ok(page.into_facts())
+        self.page(from, limit)
+            .inspect_err(|error| self.notice(error))
     }
 
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
         let last = self.end().last;
         let first = self.guarded(0, || self.db.get(deploy_key(deploy)))?;
-        Ok(first
+        let Some(first) = first
             .map(|first| number(&first))
-            .filter(|first| *first <= last))
+            .filter(|first| *first <= last)
+        else {
+            return Ok(None);
+        };
+        // A row that leads to the facts of another deploy leads nowhere.
+        let there = self.guarded(first, || self.db.get(start_key(first)))?;
+        Ok(there
+            .is_some_and(|id| id == deploy.as_bytes())
+            .then_some(first))
     }
 
     fn latest_deploys(
@@ -357,24 +420,6 @@ fn never_let_go(db: &Db) {
     std::mem::forget(db.clone());
 }
 
-/// Opens sled's files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.
-pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
-    let config = Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        .mode(Mode::HighThroughput)
-        .flush_every_ms(None);
-    let asked = Instant::now();
-    loop {
-        match guarded(path, 0, || config.open()) {
-            Err(StoreError::Busy { .. }) if asked.elapsed() < CLOSING => {
-                thread::sleep(Duration::from_millis(2));
-            }
-            opened => return opened,
-        }
-    }
-}
-
 /// Removes the snapshots that sled was writing when its process ended: it takes them for finished ones, and so for damage.
 fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
@@ -405,16 +450,23 @@ fn read_end(db: &Db, path: &Path, stream: &StreamId, supported: Schema) -> Resul
     };
     let last = sequence_of(&key);
     let pieces = fact_key(last, 0)..=fact_key(last, u16::MAX);
-    let record = guarded(path, last, || {
-        let mut record = Vec::new();
+    let pieces = guarded(path, last, || {
+        let mut joined = Pieces::default();
         for row in db.range(pieces) {
-            record.extend_from_slice(&row?.1);
+            let (key, piece) = row?;
+            joined.add(&key, &piece);
         }
-        Ok(record)
+        Ok(joined)
     })?;
-    let header = record::decode_header(&record)
-        .map(|(header, _)| header)
-        .map_err(|error| unreadable(stream, last, error))
+    let header = pieces
+        .record(last)
+        .map_err(StoreError::from)
+        .and_then(|record| {
+            let decoded = record::decode_header(&record);
+            decoded
+                .map(|(header, _)| header)
+                .map_err(|error| unreadable(stream, last, error))
+        })
         .and_then(|header| {
             check_place(stream, supported, last, &header)?;
             Ok(header)
@@ -425,44 +477,4 @@ fn read_end(db: &Db, path: &Path, stream: &StreamId, supported: Schema) -> Resul
         Err(error) => return Err(error),
     };
     Ok(End { last, tip })
-}
-
-/// Calls sled. It panics on some damaged files; that is damage like any other.
-fn guarded<T>(
-    path: &Path,
-    sequence: u64,
-    work: impl FnOnce() -> ::sled::Result<T>,
-) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(|error| translate(path, sequence, error)),
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no reason given");
-            Err(Damage::at(sequence, What::Storage(text.to_owned())).into())
-        }
-    }
-}
-
-fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
-    let path = path.to_owned();
-    match error {
-        Error::Io(source) if source.to_string().starts_with(LOCKED) => StoreError::Busy { path },
-        Error::Io(source) => StoreError::Io { path, source },
-        // Where it is, sled says by an offset into its log, if at all.
-        Error::Corruption { at, .. } => {
-            let place = at.map(|at| format!(" at {at:?}")).unwrap_or_default();
-            let text = format!("a part of its log does not have its checksum{place}");
-            Damage::at(sequence, What::Storage(text)).into()
-        }
-        error
-        @ (Error::CollectionNotFound(_) | Error::Unsupported(_) | Error::ReportableBug(_)) => {
-            StoreError::Backend {
-                path,
-                message: error.to_string(),
-            }
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,8 +45,8 @@ pub struct Holder {
 pub(crate) struct Lock {
     file: File,
     holder: Holder,
-    /// What is written into the lock when it is let go: nothing after a clean run.
-    leave: Option<Holder>,
+    /// What is written into the lock when it is let go: nothing, or a holder from before whose end has not been recorded.
+    leave: Mutex<Option<Holder>>,
 }
 
 impl Lock {
@@ -65,15 +66,19 @@ impl Lock {
         let lock = Self {
             file,
             holder,
-            leave: previous.clone(),
+            leave: Mutex::new(previous.clone()),
         };
         write_holder(&lock.file, Some(&lock.holder)).map_err(failed)?;
         Ok((lock, previous))
     }
 
-    /// From here on the run counts: a holder from before is not put back when the lock is let go.
-    pub(crate) fn settle(&mut self) {
-        self.leave = None;
+    /// A holder from before is not put back when the lock is let go.
+    pub(crate) fn settle(&self) {
+        *self.leave() = None;
+    }
+
+    fn leave(&self) -> MutexGuard<'_, Option<Holder>> {
+        self.leave.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the deploy that is run into the lock.
@@ -90,7 +95,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // A run that ends in a panic did not end cleanly, and its name stays.
         if !thread::panicking() {
-            drop(write_holder(&self.file, self.leave.as_ref()));
+            drop(write_holder(&self.file, self.leave().as_ref()));
         }
     }
 }

@@ -13,6 +13,7 @@
 //! store/    the store: sled's files, the head kept apart, large payloads
 //! ```
 
+mod follow;
 mod layout;
 mod lock;
 mod owner;
@@ -29,6 +30,7 @@ use crate::exchange::ImportError;
 use crate::store::StoreError;
 use crate::stream::StreamId;
 
+pub use follow::Follower;
 pub use lock::Holder;
 pub use owner::Owned;
 pub use reader::Reader;

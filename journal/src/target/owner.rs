@@ -34,7 +34,7 @@ pub struct Owned {
 
 impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
-        let (mut seat, previous) = Seat::take(root, stream, holder)?;
+        let (seat, previous) = Seat::take(root, stream, holder)?;
         let store = Arc::new(SledStore::open(&seat.layout.store(), stream.clone())?);
         let listener = seat
             .socket
@@ -42,7 +42,6 @@ impl Owned {
             .try_clone()
             .map_err(seat.socket.failed())?;
         let server = Server::start(listener, Arc::clone(&store)).map_err(seat.socket.failed())?;
-        seat.lock.settle();
         Ok(Self {
             _server: server,
             store,
@@ -57,8 +56,15 @@ impl Owned {
     }
 
     /// The owner before this one, when it ended without letting go: killed, crashed, or the power went.
+    ///
+    /// The kernel let go of its lock, so it is dead. It is handed on to the next owner until [`Owned::settle`].
     pub fn previous(&self) -> Option<&Holder> {
         self.previous.as_ref()
+    }
+
+    /// The end of the owner before this one has been recorded; the next owner is not told of it again.
+    pub fn settle(&self) {
+        self.seat.lock.settle();
     }
 
     /// Tells others which deploy is run.
@@ -80,7 +86,7 @@ pub(crate) fn import(
     holder: Holder,
     export: impl BufRead + Seek,
 ) -> Result<Head, ImportIntoError> {
-    let (mut seat, _) = Seat::take(root, stream, holder)?;
+    let (seat, _) = Seat::take(root, stream, holder)?;
     let (store, importing) = (seat.layout.store(), seat.layout.importing());
     let refused = |path: &Path| {
         let path = path.to_owned();
@@ -120,7 +126,6 @@ pub(crate) fn import(
     Disk::default()
         .sync_folder(seat.layout.folder())
         .map_err(refused(&store))?;
-    seat.lock.settle();
     Ok(head)
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::envelope::{Fact, Head};
-use crate::store::{Facts, Kept, SledStore, StoreError};
+use crate::store::{Facts, Kept, KeptFile, SledStore, StoreError};
 use crate::stream::StreamId;
 use crate::target::ReadError;
 use crate::target::layout::Layout;
@@ -91,6 +91,12 @@ impl Reader {
             Err(StoreError::Busy { path }) => Err(ReadError::Busy { path }),
             Err(error) => Err(ReadError::Store(error)),
         }
+    }
+
+    /// The head kept apart as the file says it, without asking anybody: what is recorded is there a moment later.
+    pub(crate) fn kept_file(&self) -> Result<Kept, StoreError> {
+        let path = self.layout.store().join("head");
+        KeptFile::read(&path, &self.stream).map_err(StoreError::io(&path))
     }
 
     /// Who owns the target at this moment; none without an owner, or when it has not written its name.

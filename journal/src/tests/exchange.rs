@@ -205,7 +205,7 @@ fn the_largest_payload_fits_a_line() {
 }
 
 #[test]
-fn an_export_of_a_newer_schema_is_refused_by_name() {
+fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
     let schema = Schema { major: 1, minor: 1 };
     let newer = MemoryStore::supporting(stream(), schema);
     append(
@@ -218,10 +218,32 @@ fn an_export_of_a_newer_schema_is_refused_by_name() {
             },
         ],
     );
-    let refused = imported(&exported(&newer)).unwrap_err();
+    let export = exported(&newer);
+    let refused = imported(&export).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "line 2: schema 1.1 is newer than 1.0, the newest that this build can append"
+    );
+    // It can be read where it is.
+    let verified = exchange::verify(Cursor::new(&export), None, |_| ()).unwrap();
+    assert_eq!((verified.damage, verified.facts), (None, 2));
+}
+
+#[test]
+fn an_export_of_a_newer_major_is_not_read() {
+    let schema = Schema { major: 2, minor: 0 };
+    let newer = MemoryStore::supporting(stream(), schema);
+    append(
+        &newer,
+        vec![Draft {
+            schema,
+            ..draft(1, "x")
+        }],
+    );
+    let refused = exchange::check(Cursor::new(exported(&newer))).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "line 1: schema 2.0 is newer than 1.0, the newest that this build reads; use the tool that wrote it"
     );
 }
 

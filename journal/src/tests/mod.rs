@@ -1,7 +1,9 @@
 //! Tests of the crate: rules that both stores keep, and what only the store on disk does.
 
 mod conformance;
+mod damage;
 mod exchange;
+mod follow;
 mod golden;
 mod names;
 mod owner;

@@ -233,6 +233,11 @@ fn a_killed_owner_is_taken_over() {
             "what was seen is there, round {round}"
         );
         assert_eq!(chain::verify(&reader, Some(&seen)).unwrap().damage, None);
+        drop(owned);
+        let owned = own(&root);
+        let again = owned.previous().map(|holder| holder.pid);
+        assert_eq!(again, Some(child.id()), "until it has been recorded");
+        owned.settle();
         appended = head.sequence;
     }
     assert_eq!(

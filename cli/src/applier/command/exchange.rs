@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use engine::load;
@@ -55,7 +56,7 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
         let checked = exchange::check(BufReader::new(from));
         (spool, checked)
     } else {
-        let mut file = open(args)?;
+        let mut file = open(&args.file)?;
         let checked = exchange::check(BufReader::new(&mut file));
         (file, checked)
     };
@@ -86,14 +87,17 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-fn import_failure(error: &ImportError) -> Failure {
+pub(crate) fn import_failure(error: &ImportError) -> Failure {
     match error {
         ImportError::NotEmpty { .. } => Failure::of(Kind::Refused, error)
             .hint("import into another directory with `--journal DIR`"),
         ImportError::Append(AppendError::Store(error)) => target::store_failure(error),
         ImportError::Io(_) => Failure::of(Kind::Unreachable, error),
         ImportError::Line {
-            problem: LineProblem::NewerSchema { .. } | LineProblem::OtherFormat(_),
+            problem:
+                LineProblem::NewerMinor { .. }
+                | LineProblem::NewerMajor { .. }
+                | LineProblem::OtherFormat(_),
             ..
         } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
         ImportError::Line { .. }
@@ -104,9 +108,10 @@ fn import_failure(error: &ImportError) -> Failure {
     }
 }
 
-fn open(args: &Import) -> Result<File, Failure> {
-    load::open_anywhere(&args.file).map_err(|problem| {
-        let message = format!("cannot read the export `{}`", args.file.display());
+/// Opens an export.
+pub(crate) fn open(path: &Path) -> Result<File, Failure> {
+    load::open_anywhere(path).map_err(|problem| {
+        let message = format!("cannot read the export `{}`", path.display());
         let mut failure = Failure::new(Kind::Usage, message);
         failure.causes.push(format!("it {problem}"));
         // It is read twice, which a pipe cannot be.

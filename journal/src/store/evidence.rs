@@ -1,0 +1,192 @@
+//! What a log looked like before it was opened.
+//!
+//! Opening is not reading only: sled's recovery overwrites whatever follows the last message that it understands, so that with one bit
+//! changed in the middle of the log, merely looking at it would take away every fact behind that bit. So its files are remembered
+//! before they are opened, and put back afterwards: always by a reader, and by an owner that was refused. A journal that is damaged
+//! stays as it was found.
+//!
+//! Of a log of more than [`REMEMBERED`] bytes the newest segments are remembered, more than is ever appended between two owners, and they are put
+//! back only when damage was found: what sled tidies up in a log that is whole harms nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::disk::Disk;
+
+/// Most bytes of a log that are remembered.
+const REMEMBERED: u64 = (SEGMENTS * SEGMENT) as u64;
+/// The same in segments of sled's log.
+const SEGMENTS: usize = 128;
+/// Bytes of a segment of sled's log.
+const SEGMENT: usize = 512 * 1024;
+/// Where the header of a segment says how old it is: the place in the log, as a little-endian number, every bit but the highest inverted.
+const SEGMENT_PLACE: std::ops::Range<usize> = 4..12;
+/// How long sled may take to let go of a log that was closed.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// The files of a log as they were. Dropped after the log was closed, it puts them back when that was asked for.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    folder: PathBuf,
+    /// The small files, whole.
+    files: BTreeMap<OsString, Vec<u8>>,
+    /// Pieces of the log, each with its place.
+    log: Vec<(u64, Vec<u8>)>,
+    length: u64,
+    put_back: AtomicBool,
+}
+
+impl Evidence {
+    /// Remembers the files in a folder of sled's; none when there is no log.
+    pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
+        let log = match File::open(folder.join(LOG)) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = log.metadata()?.len();
+        let mut files = BTreeMap::new();
+        for name in small_files(folder)? {
+            files.insert(name.clone(), fs::read(folder.join(name))?);
+        }
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            files,
+            log: pieces(&log, length)?,
+            length,
+            put_back: AtomicBool::new(false),
+        }))
+    }
+
+    /// Asks for the files to be put back once the log is closed, if all of it is remembered.
+    pub(crate) fn keep_if_whole(&self) {
+        if self.length <= REMEMBERED {
+            self.put_back.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Damage was found. The files are put back at once, under sled, which never looks again at what it gave up, in case this process does
+    /// not get to its end; and once more when the log is closed.
+    pub(crate) fn damaged(&self) {
+        self.put_back.store(true, Ordering::SeqCst);
+        // Nobody can be told of a failure here; the damage itself is what is reported.
+        drop(self.restore());
+    }
+
+    fn restore(&self) -> io::Result<()> {
+        let log = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.folder.join(LOG))?;
+        for (place, bytes) in &self.log {
+            let mut present = vec![0; bytes.len()];
+            if log.read_exact_at(&mut present, *place).is_err() || present != *bytes {
+                log.write_all_at(bytes, *place)?;
+            }
+        }
+        if log.metadata()?.len() != self.length {
+            log.set_len(self.length)?;
+        }
+        for (name, bytes) in &self.files {
+            let path = self.folder.join(name);
+            if fs::read(&path).ok().as_ref() != Some(bytes) {
+                let mut file = OpenOptions::new();
+                let file = file.write(true).create(true).truncate(true).mode(0o600);
+                file.open(path)?.write_all_at(bytes, 0)?;
+            }
+        }
+        for name in small_files(&self.folder)? {
+            if !self.files.contains_key(&name) {
+                fs::remove_file(self.folder.join(name))?;
+            }
+        }
+        Disk::default().sync(&log)
+    }
+}
+
+impl Drop for Evidence {
+    fn drop(&mut self) {
+        if !self.put_back.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(log) = File::open(self.folder.join(LOG)) else {
+            return;
+        };
+        let asked = Instant::now();
+        // sled's last thread has let go when its lock can be taken, and nobody else opens the log meanwhile.
+        while log.try_lock().is_err() {
+            if asked.elapsed() > CLOSING {
+                return;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        drop(self.restore());
+    }
+}
+
+/// The file in a folder of sled's that does not have its checksum, which is its last four bytes; else the log, whose checksums are inside.
+pub(crate) fn suspect(folder: &Path) -> PathBuf {
+    let broken = |name: &OsString| {
+        let bytes = fs::read(folder.join(name)).unwrap_or_default();
+        let (body, sum) = bytes.split_at(bytes.len().saturating_sub(4));
+        // Between a snapshot and its checksum stands its length, which the checksum does not cover.
+        let covered = match name.to_str() {
+            Some("conf") => body,
+            _ => body.split_at(body.len().saturating_sub(8)).0,
+        };
+        crc32fast::hash(covered).to_le_bytes() != sum
+    };
+    let names = small_files(folder).unwrap_or_default();
+    let name = names.into_iter().find(broken);
+    folder.join(name.unwrap_or_else(|| LOG.into()))
+}
+
+/// The name of sled's log.
+const LOG: &str = "db";
+
+/// The names of the other files, sorted; there are no others in folders below.
+fn small_files(folder: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.file_name() != LOG {
+            names.push(entry.file_name());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The log, or its newest segments when it is long.
+fn pieces(log: &File, length: u64) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    let read = |place: u64, length: u64| -> io::Result<(u64, Vec<u8>)> {
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        log.read_exact_at(&mut bytes, place)?;
+        Ok((place, bytes))
+    };
+    if length <= REMEMBERED {
+        return Ok(vec![read(0, length)?]);
+    }
+    let mut segments = Vec::new();
+    for place in (0..length).step_by(SEGMENT) {
+        let mut header = [0; 20];
+        if log.read_exact_at(&mut header, place).is_ok() {
+            let place_in_log = header[SEGMENT_PLACE]
+                .try_into()
+                .map_or(0, u64::from_le_bytes);
+            segments.push((place_in_log ^ (u64::MAX >> 1), place));
+        }
+    }
+    segments.sort_unstable();
+    let newest = segments.iter().rev().take(SEGMENTS);
+    newest
+        .map(|(_, place)| read(*place, (SEGMENT as u64).min(length - place)))
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! Calls of sled: it panics on some damaged files, and its errors say what it cannot read, not what that means.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::sled::{Config, Db, Error, Mode};
+
+use crate::chain::{Damage, What};
+use crate::store::StoreError;
+use crate::store::evidence;
+
+/// Bytes that sled keeps of the tree's pages. The newest deploys fit many times over.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long sled may take to let go of a store that was closed.
+const CLOSING: Duration = Duration::from_millis(500);
+/// How sled says that another process has the store open; there is no other sign of it.
+const LOCKED: &str = "could not acquire lock";
+
+/// Opens sled's files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.
+pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
+    let config = Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .mode(Mode::HighThroughput)
+        .flush_every_ms(None);
+    let asked = Instant::now();
+    loop {
+        match guarded(path, 0, || config.open()) {
+            Err(StoreError::Busy { .. }) if asked.elapsed() < CLOSING => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+thread_local! {
+    static CALLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True while this thread is in a call of sled, which panics on some damaged files. Such a panic is caught and becomes a damage like any
+/// other, so whoever reports panics can pass over it.
+pub fn panics_are_caught() -> bool {
+    CALLING.get()
+}
+
+/// Calls sled.
+pub(super) fn guarded<T>(
+    path: &Path,
+    sequence: u64,
+    work: impl FnOnce() -> ::sled::Result<T>,
+) -> Result<T, StoreError> {
+    let before = CALLING.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    CALLING.set(before);
+    match done {
+        Ok(done) => done.map_err(|error| translate(path, sequence, error)),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason given");
+            Err(broken(path, sequence, text))
+        }
+    }
+}
+
+fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
+    match error {
+        Error::Io(source) if source.to_string().starts_with(LOCKED) => StoreError::Busy {
+            path: path.to_owned(),
+        },
+        // The log ends within something, or an offset in it is none.
+        Error::Io(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            broken(path, sequence, &source.to_string())
+        }
+        Error::Io(source) => StoreError::Io {
+            path: path.to_owned(),
+            source,
+        },
+        // Where it is, sled says by an offset into its log, if at all.
+        Error::Corruption { at, .. } => {
+            let place = at.map(|at| format!(" at {at:?}")).unwrap_or_default();
+            broken(
+                path,
+                sequence,
+                &format!("a part of it does not have its checksum{place}"),
+            )
+        }
+        // One version of sled with one set of options writes every store: another one is a changed byte.
+        error
+        @ (Error::CollectionNotFound(_) | Error::Unsupported(_) | Error::ReportableBug(_)) => {
+            broken(path, sequence, &error.to_string())
+        }
+    }
+}
+
+/// Damage in sled's own files.
+fn broken(path: &Path, sequence: u64, reason: &str) -> StoreError {
+    let file = evidence::suspect(path);
+    // An assertion of sled's can show all that it holds; the first words say which one it was.
+    let reason: String = reason
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(160)
+        .collect();
+    let text = format!("`{}`: {reason}", file.display());
+    Damage::at(sequence, What::Storage(text)).into()
+}

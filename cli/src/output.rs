@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::contract::printable_lines;
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub(crate) enum Type {
     Plan,
     Deploy,
     Status,
+    Hold,
+    Lock,
     Verified,
     Assertion,
     Abandoned,
@@ -38,13 +41,15 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Fact,
         Self::Applied,
         Self::Failed,
         Self::Plan,
         Self::Deploy,
         Self::Status,
+        Self::Hold,
+        Self::Lock,
         Self::Verified,
         Self::Assertion,
         Self::Abandoned,
@@ -60,8 +65,8 @@ impl Type {
     pub(crate) fn documented(self) -> (&'static str, &'static str) {
         match self {
             Self::Fact => (
-                "`deploy`, `resume` as it happens; `show`",
-                "one fact: `sequence`, `deploy`, `kind`, `payload`; from `show` the whole envelope",
+                "`deploy`, `resume` as it happens; `show`, `watch`",
+                "one fact: `sequence`, `deploy`, `kind`, `payload`; from `show` and `watch` the whole envelope",
             ),
             Self::Applied => (
                 "`deploy`, `resume`",
@@ -81,11 +86,19 @@ impl Type {
             ),
             Self::Status => (
                 "`status`",
-                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `drift`, `holder`, `head`",
+                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `drift`, `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
+            ),
+            Self::Hold => (
+                "`history`",
+                "a hold of a target that had no unfinished deploy: `hold` its id, `actor`, `message`, `held_at`, `released_at`, `released_by`, `note`",
+            ),
+            Self::Lock => (
+                "`lock hold`, `lock release`, `lock status`",
+                "one target: `target`, `state` (free, on_hold, held by a process), `hold`, `holder`, `head`",
             ),
             Self::Verified => (
                 "`verify`",
-                "one journal: `stream`, `head`, `facts`, `deploys`, `damage`, `illegal`",
+                "one journal: `stream`, `head`, `facts`, `deploys`, `damage`, `illegal`, `unread`",
             ),
             Self::Assertion => (
                 "`assert`",
@@ -160,6 +173,11 @@ impl Output {
         write(&bytes)
     }
 
+    /// True when nobody reads any more: a command without an end of its own ends then.
+    pub(crate) fn is_closed() -> bool {
+        CLOSED.load(Ordering::Relaxed)
+    }
+
     /// Writes text, with a newline at its end.
     pub(crate) fn text(text: &str) -> Result<(), Failure> {
         let newline = if text.ends_with('\n') { "" } else { "\n" };
@@ -212,12 +230,19 @@ fn indented(text: &str) -> String {
         .replace("\n  \n", "\n\n")
 }
 
+/// Nobody reads standard output any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
 /// A reader that closed the pipe has read enough: that ends the command, and is no failure of it.
 fn write(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::of(Kind::Unreachable, &error))
         }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(()),
+        Err(_) => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
     }
 }

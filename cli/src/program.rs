@@ -35,9 +35,20 @@ pub(crate) fn main<Args: Parser>(
         format, verbose, ..
     } = *global(&args);
     report::log(verbose);
+    pass_over_caught_panics();
     let mut output = Output::new(format);
     match run(&args, &mut output) {
         Ok(code) => code,
         Err(failure) => output.failed(&failure),
     }
+}
+
+/// A panic that the journal catches, on damaged files, is reported as the damage it is, and not as a panic as well.
+fn pass_over_caught_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !journal::panics_are_caught() {
+            usual(panic);
+        }
+    }));
 }

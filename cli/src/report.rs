@@ -219,6 +219,15 @@ pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
         Event::Failed(failed) => failed_words(failed, all),
         Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
         Event::Abandoned(abandoned) => vec![abandoned_words(abandoned)],
+        Event::TakenOver(taken) => vec![format!(
+            "taken over: {} (process {} on {}) held it since {} and ended without letting go",
+            taken.holder.actor, taken.holder.pid, taken.holder.host, taken.holder.since
+        )],
+        Event::Held(held) => vec![format!("held: {}", held.message)],
+        Event::Released(released) => {
+            let note = released.note.as_ref().map(|note| format!(": {note}"));
+            vec![format!("released{}", note.unwrap_or_default())]
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Polic
 use engine::contract::{Digest, Mode};
 use engine::image::Registries;
 use engine::load::{self, Artifact};
-use engine::machine::{Options, Requested};
+use engine::machine::{Command, LostHolder, Options, Requested};
 use engine::run::simulated::{Mishap, SimulatedWorld, Truth};
 use engine::run::{Author, Interrupts, Ledger, LedgerError, Run, Stamp, adopt, proceed};
 use journal::{MemoryStore, StreamId, exchange};
@@ -75,6 +75,16 @@ impl Rig {
 
     /// One process: it adopts the request and goes on until it rests, or dies in the call of a number.
     fn run(&mut self, actor: &str, mishap: Option<(usize, Mishap)>) -> Result<(), LedgerError> {
+        self.run_after(actor, None, mishap)
+    }
+
+    /// The same after an owner that did not let go.
+    fn run_after(
+        &mut self,
+        actor: &str,
+        lost: Option<LostHolder>,
+        mishap: Option<(usize, Mishap)>,
+    ) -> Result<(), LedgerError> {
         let world = SimulatedWorld::new(self.truth.clone(), mishap.into_iter().collect());
         let request = self.request();
         let registries = Registries::default();
@@ -88,11 +98,8 @@ impl Rig {
             notice: &|_| {},
         };
         let mut work = pin!(async {
-            let author = Author {
-                actor: actor.to_owned(),
-                tool: "artifactctl 0.1.0".to_owned(),
-            };
-            let mut ledger = Ledger::open(&self.store, &self.stamp, author)?;
+            let mut ledger =
+                Ledger::open(&self.store, &self.stamp, author(actor))?.taking_over(lost);
             adopt(&mut ledger, request, run.notice)?;
             proceed(&run, &mut ledger).await.map(drop)
         });
@@ -106,6 +113,17 @@ impl Rig {
         }
         self.truth = world.truth();
         Ok(())
+    }
+
+    /// One process of a person: it takes or ends a hold.
+    fn lock(
+        &mut self,
+        actor: &str,
+        lost: Option<LostHolder>,
+        command: Command,
+    ) -> Result<(), LedgerError> {
+        let ledger = Ledger::open(&self.store, &self.stamp, author(actor))?;
+        ledger.taking_over(lost).record(vec![command]).map(drop)
     }
 
     fn request(&self) -> Requested {
@@ -146,6 +164,37 @@ impl Rig {
         let mut file = File::create_new(folder.join(name))?;
         exchange::export(&self.store, &mut file)?;
         Ok(())
+    }
+}
+
+fn author(actor: &str) -> Author {
+    Author {
+        actor: actor.to_owned(),
+        tool: "artifactctl 0.1.0".to_owned(),
+    }
+}
+
+/// An owner that was killed.
+fn lost() -> LostHolder {
+    LostHolder {
+        actor: "mori@build-7".to_owned(),
+        pid: 4711,
+        host: "build-7".to_owned(),
+        boot_id: "1f0c9d1e-6f8f-4b35-9a53-0d3f4a1f7c11".to_owned(),
+        since: "2026-02-20T09:00:00Z".to_owned(),
+        deploy: None,
+    }
+}
+
+fn hold(message: &str) -> Command {
+    Command::Hold {
+        message: message.to_owned(),
+    }
+}
+
+fn release(note: Option<&str>) -> Command {
+    Command::Release {
+        note: note.map(str::to_owned),
     }
 }
 
@@ -217,5 +266,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut killed = Rig::new("1.4.2")?;
     killed.run("mori@build-7", Some((SECOND_BUILD, Mishap::KilledAfter)))?;
     killed.write(folder, "deploy-killed.jsonl")?;
+
+    let mut taken = Rig::new("1.4.2")?;
+    taken.run("mori@build-7", Some((SECOND_BUILD, Mishap::KilledAfter)))?;
+    taken.lock("sato@laptop", Some(lost()), hold("looking into it"))?;
+    taken.lock("sato@laptop", None, release(None))?;
+    taken.run_after("sato@laptop", Some(lost()), None)?;
+    taken.write(folder, "deploy-taken-over.jsonl")?;
+
+    let mut held = Rig::new("1.4.2")?;
+    held.lock("sato@laptop", None, hold("not before Monday"))?;
+    held.lock("mori@build-7", Some(lost()), release(Some("it is Monday")))?;
+    held.run("mori@build-7", None)?;
+    held.lock("sato@laptop", None, hold("the database is being moved"))?;
+    held.write(folder, "target-held.jsonl")?;
     Ok(())
 }

@@ -38,6 +38,14 @@ pub(crate) enum Command {
     History(History),
     /// Show one deploy, fact by fact
     Show(Show),
+    /// Follow a target live: print facts as they are recorded, whoever records them, until Ctrl-C
+    #[command(after_help = "Examples:\n  \
+        artifactctl watch esb-dev/dev\n  \
+        artifactctl watch esb-dev/dev --exit-code --format json")]
+    Watch(Watch),
+    /// Keep a target from being deployed to, and see who does
+    #[command(subcommand)]
+    Lock(Lock),
     /// Check that a journal is whole: its hash chain, and that each fact may follow the ones before it
     Verify(Verify),
     /// Compare the events of a deploy with a pattern; exits 10 when they differ
@@ -238,12 +246,59 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Watch {
+    /// The target, PROJECT/ENV [default: the only one]
+    pub(crate) target: Option<String>,
+    /// Begin with this fact [default: the beginning of the deploy that runs, else what comes next]
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(crate) from: Option<u64>,
+    /// End with the deploy, with the exit code that it ends with
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// Whose a target is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    /// Hold a target: nothing is deployed, resumed or abandoned until it is released; refused while a deploy runs
+    Hold {
+        /// The target, PROJECT/ENV [default: the only one]
+        target: Option<String>,
+        /// Why, for whoever is refused and for the journal
+        #[arg(long, short, value_name = "TEXT")]
+        message: String,
+        /// Who is recorded as the actor [default: the CI's actor, else user and host]
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
+    },
+    /// Release a target that is on hold, whoever holds it
+    Release {
+        /// The target, PROJECT/ENV [default: the only one]
+        target: Option<String>,
+        /// Why, for the journal
+        #[arg(long, short, value_name = "TEXT")]
+        message: Option<String>,
+        /// Who is recorded as the actor [default: the CI's actor, else user and host]
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
+    },
+    /// Show who holds each target: a person, a process, or nobody
+    Status {
+        /// The target, PROJECT/ENV [default: all]
+        target: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
     /// The head the journal must reach, SEQUENCE:HASH, as a run printed it
     #[arg(long, value_name = "HEAD")]
     pub(crate) head: Option<String>,
+    /// Verify an exported file instead, where it is; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    pub(crate) export: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

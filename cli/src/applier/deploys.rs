@@ -1,9 +1,10 @@
 //! Which deploy of a target is meant, and its facts.
 
+use engine::run::latest_deploy;
 use journal::{Fact, Facts, StoreError};
 use uuid::Uuid;
 
-use crate::applier::target::store_failure;
+use crate::applier::target::{ledger_failure, store_failure};
 use crate::failure::{Failure, Kind};
 
 /// Fewest hexadecimal digits that stand for a deploy.
@@ -20,11 +21,7 @@ const NAMED: usize = 8;
 /// The beginning of an id is its time, so that deploys of one day begin alike; their ends differ.
 pub(crate) fn named(facts: &dyn Facts, name: &str) -> Result<Vec<Fact>, Failure> {
     let first = if name == "latest" {
-        facts
-            .latest_deploys(None, 1)
-            .map_err(|error| store_failure(&error))?
-            .first()
-            .map(|&(first, _)| first)
+        latest_deploy(facts).map_err(|error| ledger_failure(&error))?
     } else if let Ok(id) = Uuid::parse_str(name) {
         facts
             .deploy_start(id)

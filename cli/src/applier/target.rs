@@ -3,13 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::run::LedgerError;
+use engine::machine::{LostHolder, State};
+use engine::run::{Author, Ledger, LedgerError};
+use jiff::Timestamp;
 use journal::{
-    AppendError, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError, StreamId,
+    AppendError, Facts, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError,
+    StreamId,
 };
+use serde::Serialize;
 
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::identity::{SystemStamp, TOOL};
 use crate::{identity, report};
 
 /// Where the journal is: `--journal` or its variable, else the user's state directory.
@@ -96,6 +101,13 @@ pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, Stre
     }
 }
 
+/// The target that is named, whether or not it has a journal.
+pub(crate) fn named(global: &Global, text: &str) -> Result<(PathBuf, StreamId), Failure> {
+    let root = root(global)?;
+    let target = parse(&root, text)?;
+    Ok((root, target))
+}
+
 /// Says that nothing has been deployed, which is no failure.
 pub(crate) fn nothing_in(root: &Path) {
     report::talk(&format!(
@@ -116,7 +128,7 @@ pub(crate) fn holder(actor: &str) -> Holder {
         pid: std::process::id(),
         host: identity::host(),
         boot_id: identity::boot_id(),
-        since: jiff::Timestamp::now(),
+        since: Timestamp::now(),
         deploy: None,
     }
 }
@@ -125,6 +137,83 @@ pub(crate) fn holder(actor: &str) -> Holder {
 pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, Failure> {
     let holder = holder(actor);
     Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
+}
+
+/// Opens the journal of a target that this process owns. An owner before it that did not let go is recorded by the first append.
+pub(crate) fn ledger<'a>(owned: &'a Owned, actor: &str) -> Result<Ledger<'a>, Failure> {
+    let author = Author {
+        actor: actor.to_owned(),
+        tool: TOOL.to_owned(),
+    };
+    let ledger = Ledger::open(owned.store(), &SystemStamp, author)
+        .map_err(|error| ledger_failure(&error))?;
+    Ok(ledger.taking_over(owned.previous().map(lost)))
+}
+
+fn lost(holder: &Holder) -> LostHolder {
+    LostHolder {
+        actor: holder.actor.clone(),
+        pid: holder.pid,
+        host: holder.host.clone(),
+        boot_id: holder.boot_id.clone(),
+        since: holder.since.to_string(),
+        deploy: holder.deploy,
+    }
+}
+
+/// A person's hold on a target, as every output shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct HoldLine {
+    pub(crate) actor: String,
+    pub(crate) since: Timestamp,
+    pub(crate) message: String,
+}
+
+impl HoldLine {
+    /// Who and since when is in the envelope of its fact.
+    pub(crate) fn of(facts: &dyn Facts, state: &State) -> Result<Option<Self>, Failure> {
+        let Some(hold) = &state.hold else {
+            return Ok(None);
+        };
+        let fact = journal::fact(facts, hold.sequence).map_err(|error| store_failure(&error))?;
+        Ok(fact.map(|fact| Self {
+            actor: fact.header.actor,
+            since: fact.header.recorded_at,
+            message: hold.message.clone(),
+        }))
+    }
+
+    /// In words: `on hold by …`.
+    pub(crate) fn words(&self) -> String {
+        format!(
+            "on hold by {} since {}: {}",
+            self.actor,
+            self.since.strftime("%Y-%m-%d %H:%M:%SZ"),
+            self.message
+        )
+    }
+
+    /// The refusal of whatever would go on with the target.
+    pub(crate) fn failure(&self, target: &StreamId) -> Failure {
+        Failure::new(
+            Kind::Refused,
+            format!("target `{target}` is {}", self.words()),
+        )
+        .hint(release_hint(target))
+    }
+}
+
+/// The command that ends a hold.
+pub(crate) fn release_hint(target: &StreamId) -> String {
+    format!("`artifactctl lock release {target}` ends the hold")
+}
+
+/// Nothing begins, goes on or is given up while a person holds the target.
+pub(crate) fn must_be_free(target: &StreamId, ledger: &Ledger<'_>) -> Result<(), Failure> {
+    match HoldLine::of(ledger.facts(), ledger.state())? {
+        Some(hold) => Err(hold.failure(target)),
+        None => Ok(()),
+    }
 }
 
 /// Who holds a target, in words: `held by …`.
@@ -150,7 +239,7 @@ pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
             format!("target `{target}` is {}", held(holder)),
         )
         .hint(format!(
-            "wait for it, or watch it with `artifactctl show latest --target {target}`"
+            "wait for it, or watch it with `artifactctl watch {target}`"
         )),
         OwnError::Unnamed { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         OwnError::Store(error) => store_failure(error),
@@ -231,6 +320,9 @@ pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
             | AppendError::Empty
             | AppendError::Field { .. },
         ) => Failure::of(Kind::Internal, error),
+        error @ LedgerError::Decode { .. } if error.is_newer() => {
+            Failure::of(Kind::Journal, error).hint("update artifactctl")
+        }
         LedgerError::Decode { .. } | LedgerError::Illegal { .. } | LedgerError::Base { .. } => {
             Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
         }

@@ -25,6 +25,8 @@ use crate::support::Machine;
 #[case::empty_journal(5, &["show", "--journal", "empty"])]
 #[case::import_into_facts(5, &["import", "export.jsonl"])]
 #[case::damaged_export(8, &["import", "damaged.jsonl", "--journal", "empty"])]
+#[case::damaged_export_verified(8, &["verify", "--export", "damaged.jsonl"])]
+#[case::export_of_another_head(10, &["verify", "--export", "export.jsonl", "--head", "1:0000000000000000000000000000000000000000000000000000000000000000"])]
 #[case::export_cut_short(8, &["import", "cut.jsonl", "--journal", "empty"])]
 #[case::no_engine(9, &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"])]
 #[case::no_engine_to_plan(9, &["plan", "--artifact", "artifact/artifact.yml", "--out", "out"])]
@@ -98,4 +100,61 @@ fn a_journal_that_was_tampered_with_is_named_by_verify() {
     // A deploy does not go on from what cannot be trusted, nor does a plan.
     let ran = machine.run(&["deploy", "--artifact", machine.artifact(), "--out", "out"]);
     assert_eq!(ran.code, 8, "{}", ran.stderr);
+}
+
+/// One bit in the middle of the log: named, without a panic on standard error, and whoever reads takes nothing away.
+#[test]
+fn a_journal_with_a_changed_bit_stays_as_it_was_found() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let log = machine.journal().join("store/sled/db");
+    let mut bytes = fs::read(&log).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[written / 2] ^= 4;
+    fs::write(&log, &bytes).unwrap();
+    for command in ["verify", "history", "status", "show", "export", "verify"] {
+        let ran = machine.run(&[command]);
+        assert_eq!(ran.code, 8, "{command}: {}{}", ran.stdout, ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("store/sled/db`"), "{}", ran.stderr);
+        assert!(
+            fs::read(&log).unwrap() == bytes,
+            "{command} wrote to the log"
+        );
+    }
+}
+
+#[test]
+fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
+    use journal::{Draft, MemoryStore, Schema, Store, exchange};
+    let machine = Machine::fresh();
+    let stream: journal::StreamId = crate::support::TARGET.parse().unwrap();
+    let schema = Schema { major: 1, minor: 1 };
+    let store = MemoryStore::supporting(stream.clone(), schema);
+    let draft = Draft {
+        event_id: uuid::Uuid::from_u128(1),
+        deploy: uuid::Uuid::from_u128(2),
+        kind: "Rejoiced".to_owned(),
+        schema,
+        recorded_at: jiff::Timestamp::UNIX_EPOCH,
+        actor: "ada".to_owned(),
+        attempt: 1,
+        tool: "9.0.0".to_owned(),
+        payload: b"{}".to_vec(),
+    };
+    store
+        .append(&journal::Head::empty(&stream), vec![draft])
+        .unwrap();
+    let mut export = Vec::new();
+    exchange::export(&store, &mut export).unwrap();
+    fs::write(machine.work().join("newer.jsonl"), export).unwrap();
+    let verified = machine.run(&["verify", "--export", "newer.jsonl"]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert!(verified.stdout.contains("whole; 1 deploy of a newer tool"));
+    let refused = machine.run(&["import", "newer.jsonl"]);
+    assert_eq!(refused.code, 8);
+    assert!(
+        refused.stderr.contains("schema 1.1 is newer than 1.0"),
+        "{}",
+        refused.stderr
+    );
 }

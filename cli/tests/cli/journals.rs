@@ -107,6 +107,26 @@ fn an_export_is_the_file_that_was_imported() {
 }
 
 #[test]
+fn an_export_is_verified_where_it_is() {
+    let machine = Machine::fresh();
+    fs::copy(
+        frozen("deploy-applied.jsonl"),
+        machine.work().join("export.jsonl"),
+    )
+    .unwrap();
+    machine.snapshot("verify-export", &["verify", "--export", "export.jsonl"]);
+    let text = fs::read_to_string(frozen("deploy-applied.jsonl")).unwrap();
+    let spaced = text.replacen("\"actor\":", "\"actor\": ", 3);
+    let lines: Vec<&str> = text.lines().take(2).chain(spaced.lines().skip(2)).collect();
+    fs::write(machine.work().join("spaced.jsonl"), lines.join("\n") + "\n").unwrap();
+    machine.snapshot(
+        "verify-export-damaged",
+        &["verify", "--export", "spaced.jsonl"],
+    );
+    assert!(!machine.root().exists(), "nothing is made");
+}
+
+#[test]
 fn an_export_that_was_changed_is_refused_and_leaves_no_journal() {
     let machine = Machine::fresh();
     let original = fs::read_to_string(frozen("deploy-applied.jsonl")).unwrap();

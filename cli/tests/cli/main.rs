@@ -10,6 +10,7 @@ mod help;
 mod hints;
 mod journals;
 mod json;
+mod locks;
 mod manifest;
 mod pipes;
 mod support;

@@ -8,7 +8,7 @@ use crate::process::{images, run};
 use crate::rig::Rig;
 
 const RESUMED: &str = "Requested Observed CompatChecked Merged ImageBuilt \
-    Resumed Observed CompatChecked Merged ImageBuilt ImageBuilt Applied";
+    TakenOver Resumed Observed CompatChecked Merged ImageBuilt ImageBuilt Applied";
 
 /// The published files with the name that only this artifact has taken out.
 fn published(rig: &Rig<'_>) -> Vec<(String, String)> {

@@ -50,17 +50,28 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Event::Failed(payload) => bytes(payload),
         Event::Resumed(payload) => bytes(payload),
         Event::Abandoned(payload) => bytes(payload),
+        Event::TakenOver(payload) => bytes(payload),
+        Event::Held(payload) => bytes(payload),
+        Event::Released(payload) => bytes(payload),
     }
 }
 
-/// The event of a kind from its payload bytes. A newer minor schema is read as far as it is known.
+/// The event of a kind from its payload bytes. A newer minor schema is read as far as it is known: what is not known is newer, not wrong.
 pub fn decode(kind: &str, schema: Schema, payload: &[u8]) -> Result<Event, DecodeError> {
+    let newer = || DecodeError::Newer {
+        kind: kind.to_owned(),
+        found: schema,
+    };
     if schema.major > SCHEMA.major {
-        return Err(DecodeError::Newer {
-            kind: kind.to_owned(),
-            found: schema,
-        });
+        return Err(newer());
     }
+    match known(kind, payload) {
+        Err(_) if schema > SCHEMA => Err(newer()),
+        decoded => decoded,
+    }
+}
+
+fn known(kind: &str, payload: &[u8]) -> Result<Event, DecodeError> {
     Ok(match kind {
         "Requested" => Event::Requested(typed(kind, payload)?),
         "Observed" => Event::Observed(typed(kind, payload)?),
@@ -71,6 +82,9 @@ pub fn decode(kind: &str, schema: Schema, payload: &[u8]) -> Result<Event, Decod
         "Failed" => Event::Failed(typed(kind, payload)?),
         "Resumed" => Event::Resumed(typed(kind, payload)?),
         "Abandoned" => Event::Abandoned(typed(kind, payload)?),
+        "TakenOver" => Event::TakenOver(typed(kind, payload)?),
+        "Held" => Event::Held(typed(kind, payload)?),
+        "Released" => Event::Released(typed(kind, payload)?),
         other => return Err(DecodeError::UnknownKind(other.to_owned())),
     })
 }

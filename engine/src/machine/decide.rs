@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::event::{
-    AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, FailureKind, ImageBuilt,
-    Merged, ObservedStack, Requested, Resumed, Step,
+    AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, FailureKind, Held, ImageBuilt,
+    LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step, TakenOver,
 };
 use super::evolve::{Illegal, evolve};
-use super::state::{Deploy, Recorded, Stage, State};
+use super::state::{Deploy, Hold, Recorded, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
 
 /// What somebody, or the loop, wants to become true.
@@ -42,6 +42,18 @@ pub enum Command {
     Apply(Applied),
     /// The attempt ends here.
     Fail(Failed),
+    /// The owner before this one ended without letting go.
+    TakeOver(LostHolder),
+    /// Hold the target.
+    Hold {
+        /// Why.
+        message: String,
+    },
+    /// Let go of the target.
+    Release {
+        /// What the person said.
+        note: Option<String>,
+    },
 }
 
 /// Why a command is not allowed. Data.
@@ -58,6 +70,12 @@ pub enum Refusal {
     /// There is nothing to resume or to abandon.
     #[error("no deploy of this target is unfinished")]
     NothingUnfinished,
+    /// A person holds the target.
+    #[error("the target is on hold: {}", .0.message)]
+    OnHold(Hold),
+    /// There is no hold to release.
+    #[error("the target is not on hold")]
+    NotHeld,
     /// The command does not fit the state.
     #[error("{0}")]
     Illegal(#[from] Illegal),
@@ -65,8 +83,13 @@ pub enum Refusal {
 
 /// Says whether a command is allowed, and which event it makes. Never yields what [`evolve`] refuses.
 pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
+    let free = || match &state.hold {
+        Some(hold) => Err(Refusal::OnHold(hold.clone())),
+        None => Ok(()),
+    };
     let event = match command {
         Command::Request(requested) => {
+            free()?;
             if let Some(deploy) = state.unfinished() {
                 return Err(Refusal::Unfinished {
                     deploy: deploy.id,
@@ -75,10 +98,14 @@ pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
             }
             Event::Requested(requested)
         }
-        Command::Resume => Event::Resumed(resumed(
-            state.unfinished().ok_or(Refusal::NothingUnfinished)?,
-        )),
+        Command::Resume => {
+            free()?;
+            Event::Resumed(resumed(
+                state.unfinished().ok_or(Refusal::NothingUnfinished)?,
+            ))
+        }
         Command::Abandon { reason, note } => {
+            free()?;
             state.unfinished().ok_or(Refusal::NothingUnfinished)?;
             Event::Abandoned(Abandoned { reason, note })
         }
@@ -89,11 +116,20 @@ pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
         Command::Image(built) => Event::ImageBuilt(built),
         Command::Apply(applied) => Event::Applied(applied),
         Command::Fail(failed) => Event::Failed(failed),
+        Command::TakeOver(holder) => Event::TakenOver(TakenOver { holder }),
+        Command::Hold { message } => {
+            free()?;
+            Event::Held(Held {
+                message,
+                latest: state.deploy.as_ref().map(|deploy| deploy.first),
+            })
+        }
+        Command::Release { note } => {
+            state.hold.as_ref().ok_or(Refusal::NotHeld)?;
+            Event::Released(Released { note })
+        }
     };
-    let deploy = match (&event, &state.deploy) {
-        (Event::Requested(_), _) | (_, None) => Uuid::max(),
-        (_, Some(deploy)) => deploy.id,
-    };
+    let deploy = state.id_for(&event).unwrap_or(Uuid::max());
     // The transition table is the only judge: try the event on a copy of the state.
     evolve(
         state.clone(),

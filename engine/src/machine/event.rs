@@ -34,6 +34,12 @@ pub enum Event {
     Resumed(Resumed),
     /// It will never be finished.
     Abandoned(Abandoned),
+    /// The owner before this one ended without letting go of the target.
+    TakenOver(TakenOver),
+    /// A person holds the target.
+    Held(Held),
+    /// A person let go of the target.
+    Released(Released),
 }
 
 /// Someone asked for this deploy.
@@ -286,6 +292,46 @@ pub enum AbandonReason {
     GivenUp,
 }
 
+/// The owner before this one ended without letting go of the target: killed, crashed, or the power went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// Who it was.
+    pub holder: LostHolder,
+}
+
+/// An owner that ended without letting go, as its lock named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostHolder {
+    /// Who.
+    pub actor: String,
+    /// The process.
+    pub pid: u32,
+    /// The machine.
+    pub host: String,
+    /// The machine's boot id: after a restart a process number means nothing.
+    pub boot_id: String,
+    /// Since when it held the target, RFC 3339.
+    pub since: String,
+    /// The deploy that it ran, once that was known.
+    pub deploy: Option<Uuid>,
+}
+
+/// A person holds the target: nothing is deployed onto it until somebody lets go of it. Who and since when is in the envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Why.
+    pub message: String,
+    /// The first fact of the latest deploy, so that opening a target that was held costs no history either.
+    pub latest: Option<u64>,
+}
+
+/// A person let go of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// What the person said.
+    pub note: Option<String>,
+}
+
 impl Requested {
     /// The same artifact, onto the same target, with the same options: what an unfinished deploy goes on with.
     pub fn asks_the_same(&self, other: &Self) -> bool {
@@ -297,8 +343,8 @@ impl Requested {
 }
 
 impl Event {
-    /// Every kind, in the order of a deploy.
-    pub const KINDS: [&'static str; 9] = [
+    /// Every kind: those of a deploy in its order, then those of the target's lock.
+    pub const KINDS: [&'static str; 12] = [
         "Requested",
         "Observed",
         "CompatChecked",
@@ -308,7 +354,13 @@ impl Event {
         "Failed",
         "Resumed",
         "Abandoned",
+        "TakenOver",
+        "Held",
+        "Released",
     ];
+
+    /// The kinds that are about who may use the target, and not about how far a deploy is.
+    pub const LOCK_KINDS: [&'static str; 3] = ["TakenOver", "Held", "Released"];
 
     /// The kind, as journal envelopes carry it.
     pub fn kind(&self) -> &'static str {
@@ -322,6 +374,9 @@ impl Event {
             Self::Failed(_) => "Failed",
             Self::Resumed(_) => "Resumed",
             Self::Abandoned(_) => "Abandoned",
+            Self::TakenOver(_) => "TakenOver",
+            Self::Held(_) => "Held",
+            Self::Released(_) => "Released",
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::event::{Event, ImageBuilt, Requested, Resumed};
-use super::state::{Deploy, Recorded, Stage, State};
+use super::state::{Deploy, Hold, Recorded, Stage, State};
 use crate::compat::Verdict;
 
 /// An event that cannot follow the state it meets. In a journal this is damage, or a newer tool.
@@ -25,8 +27,14 @@ pub fn fold<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Result<State, 
 pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
     let illegal = Illegal {
         kind: fact.event.kind(),
-        stage: state.stage_name(),
+        stage: state.standing(),
     };
+    if let Some(state) = locked(&state, fact) {
+        return Ok(state);
+    }
+    if state.hold.is_some() {
+        return Err(illegal);
+    }
     if let Event::Requested(request) = &fact.event {
         return if state.unfinished().is_some() {
             Err(illegal)
@@ -106,15 +114,55 @@ pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
             | Event::Applied(_)
             | Event::Failed(_)
             | Event::Resumed(_)
-            | Event::Abandoned(_),
+            | Event::Abandoned(_)
+            | Event::TakenOver(_)
+            | Event::Held(_)
+            | Event::Released(_),
         ) => return Err(illegal),
     };
     Ok(State {
         deploy: Some(deploy),
+        hold: None,
     })
 }
 
+/// The state after a fact about who may use the target: how far its deploy is stays as it was. None when the fact is another one, or not allowed.
+fn locked(state: &State, fact: &Recorded) -> Option<State> {
+    let hold = match (&fact.event, &state.hold) {
+        // It belongs to what was interrupted, or to the deploy or hold that has just begun.
+        (Event::TakenOver(_), hold) if state.open_id() == Some(fact.deploy) => hold.clone(),
+        (Event::Held(held), None) if may_carry_a_hold(state, fact.deploy) => Some(Hold {
+            id: fact.deploy,
+            sequence: fact.sequence,
+            message: held.message.clone(),
+        }),
+        (Event::Released(_), Some(hold)) if hold.id == fact.deploy => None,
+        _ => return None,
+    };
+    Some(State {
+        hold,
+        ..state.clone()
+    })
+}
+
+/// A hold of an unfinished deploy is one of its facts. Any other stands by itself, for nothing follows a terminal event of a deploy.
+fn may_carry_a_hold(state: &State, id: Uuid) -> bool {
+    match (state.open_id(), &state.deploy) {
+        (Some(open), _) => open == id,
+        (None, Some(ended)) => ended.id != id,
+        (None, None) => true,
+    }
+}
+
 impl State {
+    /// What keeps an event from following: the hold, else the stage.
+    fn standing(&self) -> &'static str {
+        match self.hold {
+            Some(_) => "on hold",
+            None => self.stage_name(),
+        }
+    }
+
     /// The stage of the latest deploy, as people read it.
     pub fn stage_name(&self) -> &'static str {
         self.deploy
@@ -125,8 +173,10 @@ impl State {
 
 fn begun(fact: &Recorded, request: &Requested) -> State {
     State {
+        hold: None,
         deploy: Some(Deploy {
             id: fact.deploy,
+            first: fact.sequence,
             request: request.clone(),
             attempt: 1,
             stage: Stage::Requested,

@@ -18,9 +18,9 @@ pub use codec::{DecodeError, SCHEMA, decode, encode};
 pub use decide::{Command, Refusal, decide};
 pub use event::{
     AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, Event, Failed,
-    FailureKind, ImageBuilt, ImageSource, Merged, ObservedStack, Options, ProvisionResult,
-    PublishedFile, Requested, Resumed, Step,
+    FailureKind, Held, ImageBuilt, ImageSource, LostHolder, Merged, ObservedStack, Options,
+    ProvisionResult, PublishedFile, Released, Requested, Resumed, Step, TakenOver,
 };
 pub use evolve::{Illegal, evolve, fold};
 pub use next::{Effect, Next, next};
-pub use state::{Deploy, Recorded, Stage, State};
+pub use state::{Deploy, Hold, Recorded, Stage, State};

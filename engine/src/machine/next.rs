@@ -45,7 +45,7 @@ pub enum Effect {
 
 /// Says what comes next. Reads the state, never the last event.
 pub fn next(state: &State) -> Next {
-    let Some(deploy) = &state.deploy else {
+    let (Some(deploy), None) = (&state.deploy, &state.hold) else {
         return Next::Rest;
     };
     match &deploy.stage {

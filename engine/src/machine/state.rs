@@ -26,6 +26,19 @@ pub struct Recorded {
 pub struct State {
     /// The latest deploy; none when nothing was ever asked for.
     pub deploy: Option<Deploy>,
+    /// The hold that a person has on the target.
+    pub hold: Option<Hold>,
+}
+
+/// A person's hold on a target. While it is there nothing of a deploy can be recorded, so that nobody and nothing takes it over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The id that its facts carry: that of the unfinished deploy that is held, else one of its own.
+    pub id: Uuid,
+    /// The sequence of its fact, whose envelope says who and since when.
+    pub sequence: u64,
+    /// Why.
+    pub message: String,
 }
 
 /// The latest deploy of a target.
@@ -33,6 +46,8 @@ pub struct State {
 pub struct Deploy {
     /// Its id.
     pub id: Uuid,
+    /// The sequence of its first fact.
+    pub first: u64,
     /// What was asked for.
     pub request: Requested,
     /// Number of the current attempt.
@@ -79,6 +94,32 @@ impl State {
         self.deploy
             .as_ref()
             .filter(|deploy| !deploy.stage.is_terminal())
+    }
+
+    /// The id that the next fact carries when it goes on with what is there: that of the hold, or of the unfinished deploy.
+    pub(crate) fn open_id(&self) -> Option<Uuid> {
+        let hold = self.hold.as_ref().map(|hold| hold.id);
+        hold.or_else(|| self.unfinished().map(|deploy| deploy.id))
+    }
+
+    /// The id that an event carries; none when it begins something and needs one of its own.
+    pub(crate) fn id_for(&self, event: &Event) -> Option<Uuid> {
+        match event {
+            Event::Requested(_) => None,
+            Event::Held(_) => self.open_id(),
+            Event::Observed(_)
+            | Event::CompatChecked(_)
+            | Event::Merged(_)
+            | Event::ImageBuilt(_)
+            | Event::Applied(_)
+            | Event::Failed(_)
+            | Event::Resumed(_)
+            | Event::Abandoned(_)
+            | Event::TakenOver(_)
+            | Event::Released(_) => self
+                .open_id()
+                .or_else(|| self.deploy.as_ref().map(|deploy| deploy.id)),
+        }
     }
 
     /// The deploy whose keys may stand in the output directory when the next deploy begins.

@@ -1,5 +1,7 @@
 //! The rules of the machine, and the tables of `docs/events.md`.
 
+mod base;
+mod locks;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -139,18 +141,55 @@ fn abandoned() -> Event {
     })
 }
 
+fn taken_over() -> Event {
+    Event::TakenOver(TakenOver {
+        holder: LostHolder {
+            actor: "mori@build-7".to_owned(),
+            pid: 4711,
+            host: "build-7".to_owned(),
+            boot_id: "b007".to_owned(),
+            since: "2026-02-20T09:00:00Z".to_owned(),
+            deploy: Some(DEPLOY),
+        },
+    })
+}
+
+fn held() -> Event {
+    Event::Held(Held {
+        message: "the database is being moved".to_owned(),
+        latest: None,
+    })
+}
+
+fn released() -> Event {
+    Event::Released(Released { note: None })
+}
+
 const DEPLOY: Uuid = Uuid::from_u128(1);
+/// The id of a hold that stands by itself, and of what begins after a deploy.
+const OTHER: Uuid = Uuid::from_u128(2);
 
 fn state(events: &[Event]) -> State {
-    let facts: Vec<Recorded> = (1..)
+    (1..)
         .zip(events)
-        .map(|(sequence, event)| Recorded {
-            sequence,
-            deploy: DEPLOY,
-            event: event.clone(),
+        .try_fold(State::default(), |state, (sequence, event)| {
+            let new = if matches!(event, Event::Requested(_)) {
+                DEPLOY
+            } else {
+                OTHER
+            };
+            let deploy = state.id_for(event).unwrap_or(new);
+            let event = event.clone();
+            evolve(
+                state,
+                &Recorded {
+                    sequence,
+                    deploy,
+                    event,
+                },
+            )
         })
-        .collect();
-    fold(&facts).unwrap()
+        .unwrap()
 }
 
 /// One state per row of the table, in the order of a deploy.
@@ -183,6 +222,22 @@ fn stages() -> Vec<(&'static str, State)> {
         ),
         ("failed", state(&[request(), failed(FailureKind::Image)])),
         ("abandoned", state(&[request(), abandoned()])),
+        ("no deploy yet, on hold", state(&[held()])),
+        (
+            "failed, on hold",
+            state(&[request(), failed(FailureKind::Image), held()]),
+        ),
+        (
+            "applied, on hold",
+            state(&[
+                request(),
+                observed(),
+                compatible(),
+                merged(&[]),
+                applied(),
+                held(),
+            ]),
+        ),
     ]
 }
 
@@ -197,14 +252,14 @@ fn events(attempt: Attempt) -> Vec<Event> {
         failed(FailureKind::Image),
         resumed(attempt),
         abandoned(),
+        taken_over(),
+        held(),
+        released(),
     ]
 }
 
 fn try_event(state: &State, event: Event) -> Result<State, Illegal> {
-    let deploy = match (&event, &state.deploy) {
-        (Event::Requested(_), _) | (_, None) => Uuid::from_u128(2),
-        (_, Some(deploy)) => deploy.id,
-    };
+    let deploy = state.id_for(&event).unwrap_or(Uuid::from_u128(3));
     evolve(
         state.clone(),
         &Recorded {
@@ -234,7 +289,11 @@ fn the_documented_transitions_are_those_of_the_code() {
         write!(table, "| {name} |").unwrap();
         let attempt = state.deploy.as_ref().map_or(1, |deploy| deploy.attempt);
         for event in events(attempt + 1) {
-            let after = try_event(&state, event).map_or("", |state| state.stage_name());
+            let after = match try_event(&state, event) {
+                Ok(State { hold: Some(_), .. }) => "on hold",
+                Ok(state) => state.stage_name(),
+                Err(_) => "",
+            };
             if after.is_empty() {
                 table.push_str(" |");
             } else {
@@ -252,7 +311,7 @@ fn the_documented_transitions_are_those_of_the_code() {
 }
 
 #[test]
-fn nothing_follows_a_terminal_event_but_another_deploy() {
+fn nothing_follows_a_terminal_event_but_another_deploy_or_a_hold_of_its_own() {
     for (name, state) in stages() {
         let terminal = state
             .deploy
@@ -260,7 +319,15 @@ fn nothing_follows_a_terminal_event_but_another_deploy() {
             .is_some_and(|deploy| deploy.stage.is_terminal());
         for event in events(2).into_iter().skip(1).filter(|_| terminal) {
             let kind = event.kind();
-            assert!(try_event(&state, event).is_err(), "{kind} followed {name}");
+            let with_its_id = Recorded {
+                sequence: 100,
+                deploy: DEPLOY,
+                event,
+            };
+            assert!(
+                evolve(state.clone(), &with_its_id).is_err(),
+                "{kind} followed {name}"
+            );
         }
     }
 }
@@ -272,7 +339,18 @@ fn the_machine_rests_exactly_where_nothing_is_asked_or_the_attempt_has_ended() {
         .filter(|(_, state)| next(state) == Next::Rest)
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(rests, ["no deploy yet", "applied", "failed", "abandoned"]);
+    assert_eq!(
+        rests,
+        [
+            "no deploy yet",
+            "applied",
+            "failed",
+            "abandoned",
+            "no deploy yet, on hold",
+            "failed, on hold",
+            "applied, on hold"
+        ]
+    );
 }
 
 #[test]
@@ -288,6 +366,10 @@ fn what_decide_yields_evolve_accepts() {
             Command::Observe(observation()),
             Command::Check,
             Command::Reject,
+            Command::Hold {
+                message: "why".to_owned(),
+            },
+            Command::Release { note: None },
         ];
         for command in commands {
             let words = format!("{command:?} when {name}");
@@ -305,6 +387,14 @@ fn what_decide_yields_evolve_accepts() {
     &[Event::Requested(requested()), observed(), checked(Verdict::Compatible), merged(&[]), applied()],
     Command::Abandon { reason: AbandonReason::GivenUp, note: None }
 )]
+#[case::request_on_hold(&[held()], Command::Request(requested()))]
+#[case::resume_on_hold(&[Event::Requested(requested()), held()], Command::Resume)]
+#[case::abandon_on_hold(
+    &[Event::Requested(requested()), held()],
+    Command::Abandon { reason: AbandonReason::GivenUp, note: None }
+)]
+#[case::hold_on_hold(&[held()], Command::Hold { message: "mine".to_owned() })]
+#[case::release_of_nothing(&[Event::Requested(requested())], Command::Release { note: None })]
 #[case::check_before_observation(&[Event::Requested(requested())], Command::Check)]
 #[case::publish_with_an_image_outstanding(
     &[Event::Requested(requested()), observed(), checked(Verdict::Compatible), merged(&["a", "b"]), built("a")],
@@ -349,43 +439,6 @@ fn a_resumed_attempt_observes_again_and_remembers_earlier_images() {
 }
 
 #[test]
-fn a_deploy_that_may_have_begun_to_publish_is_the_base_of_the_next() {
-    let begun = [
-        Event::Requested(requested()),
-        observed(),
-        checked(Verdict::Compatible),
-        merged(&["a"]),
-    ];
-    let with = |more: &[Event]| state(&[&begun[..], more].concat()).base();
-    assert_eq!(with(&[abandoned()]), None);
-    assert_eq!(
-        with(&[built("a"), abandoned()]),
-        Some(Base {
-            deploy: DEPLOY,
-            merged: 4,
-            applied: false
-        })
-    );
-    assert_eq!(
-        with(&[built("a"), applied()]),
-        Some(Base {
-            deploy: DEPLOY,
-            merged: 4,
-            applied: true
-        })
-    );
-    // A later attempt that never got as far does not hide that the first one did.
-    assert_eq!(
-        with(&[built("a"), resumed(2), abandoned()]),
-        Some(Base {
-            deploy: DEPLOY,
-            merged: 4,
-            applied: false
-        })
-    );
-}
-
-#[test]
 fn a_fact_of_another_deploy_is_illegal() {
     let state = state(&[Event::Requested(requested())]);
     let stray = Recorded {
@@ -415,6 +468,8 @@ fn a_newer_minor_schema_is_read_and_a_newer_major_refused_by_name() {
     let payload = encode(&resumed(2));
     let newer = |major, minor| decode("Resumed", journal::Schema { major, minor }, &payload);
     assert!(newer(1, 9).is_ok());
+    let kind_of_newer = decode("Rejoiced", journal::Schema { major: 1, minor: 9 }, b"{}");
+    assert!(matches!(kind_of_newer, Err(DecodeError::Newer { .. })));
     assert!(newer(2, 0).unwrap_err().to_string().contains("schema 2.0"));
     assert!(
         matches!(decode("Rejoiced", SCHEMA, b"{}"), Err(DecodeError::UnknownKind(kind)) if kind == "Rejoiced")

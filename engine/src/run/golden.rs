@@ -8,7 +8,7 @@ use journal::{Facts, MemoryStore, chain, exchange, scan};
 use rstest::rstest;
 
 use super::ledger::{deploy_facts, fold};
-use crate::views::{Summary, summarise};
+use crate::views::{Summary, hold, summarise};
 
 /// Imports a frozen journal; everything in it is verified on the way.
 fn imported(name: &str) -> MemoryStore {
@@ -22,13 +22,22 @@ fn imported(name: &str) -> MemoryStore {
     store
 }
 
-/// One deploy in a line: what the views say of it, and the stage that its facts fold into.
+/// One deploy in a line: what the views say of it, and the stage that its facts fold into. A hold that stands by itself likewise.
 fn line(store: &MemoryStore, first: u64) -> String {
     let facts = deploy_facts(store, first).unwrap();
     let state = fold(&facts).unwrap();
     let (facts, stage) = (facts.len(), state.stage_name());
     let raw: Vec<_> = scan(store, first).map(Result::unwrap).take(facts).collect();
+    if let Some(hold) = hold(&raw) {
+        let released = hold.released_by.unwrap_or_default();
+        let open = state.hold.is_some();
+        return format!(
+            "{first}+{facts} hold by {}: {}; {released}; {open}",
+            hold.actor, hold.message
+        );
+    }
     let Summary {
+        taken_over,
         status,
         attempts,
         actors,
@@ -44,7 +53,12 @@ fn line(store: &MemoryStore, first: u64) -> String {
     let error = error.unwrap_or_default();
     format!(
         "{first}+{facts} {stage}, {status}, attempt {attempts} by {actors}; \
-         {built} built, {reused} reused, {unread} unread; {error}"
+         {built} built, {reused} reused, {unread} unread; {error}{}",
+        if taken_over > 0 {
+            format!("{taken_over} taken over")
+        } else {
+            String::new()
+        }
     )
 }
 
@@ -80,6 +94,8 @@ fn line(store: &MemoryStore, first: u64) -> String {
     "ba5d0843597bd4454d0bba49936dd42b2b411f1dc8d0c95f65ff734a1ad34af2",
     &["1+5 merged, unfinished, attempt 1 by mori@build-7; 1 built, 0 reused, 0 unread; "]
 )]
+#[case::taken_over("deploy-taken-over.jsonl", "aa9aff676c68efb845aab831d82f24660a6e0ea6d8b12ce410b7e1f80cc1bba8", &["1+18 applied, applied, attempt 2 by mori@build-7 sato@laptop; 3 built, 2 reused, 0 unread; 2 taken over"])]
+#[case::held("target-held.jsonl", "0d90e29880e75a001babb6ccc956efde271236889515ce4c3a701dcc3bb7d175", &["1+3 hold by sato@laptop: not before Monday; mori@build-7; false", "4+9 applied, applied, attempt 1 by mori@build-7; 4 built, 0 reused, 0 unread; ", "13+1 hold by sato@laptop: the database is being moved; ; true"])]
 fn a_frozen_journal_is_whole_and_says_what_it_said(
     #[case] name: &str,
     #[case] head: &str,

@@ -187,7 +187,10 @@ pub(super) fn images_of_base(
             | Event::Applied(_)
             | Event::Failed(_)
             | Event::Resumed(_)
-            | Event::Abandoned(_) => None,
+            | Event::Abandoned(_)
+            | Event::TakenOver(_)
+            | Event::Held(_)
+            | Event::Released(_) => None,
         });
     Ok(images.collect())
 }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::failpoint;
 use crate::machine::{
-    self, Command, DecodeError, Event, Illegal, Recorded, Refusal, State, decide, evolve,
+    self, Command, DecodeError, Event, Held, Illegal, LostHolder, Recorded, Refusal, State, decide,
+    evolve,
 };
 
 /// Where time and ids come from. Two implementations: the system's, and a fixed one for tests and golden journals.
@@ -62,6 +63,19 @@ pub enum LedgerError {
     Refused(#[from] Refusal),
 }
 
+impl LedgerError {
+    /// A newer tool wrote what does not read: that is no damage.
+    pub fn is_newer(&self) -> bool {
+        matches!(
+            self,
+            Self::Decode {
+                source: DecodeError::Newer { .. },
+                ..
+            }
+        )
+    }
+}
+
 /// The open journal of one target, folded.
 pub struct Ledger<'a> {
     store: &'a dyn Store,
@@ -69,6 +83,8 @@ pub struct Ledger<'a> {
     author: Author,
     head: Head,
     state: State,
+    /// An owner that ended without letting go, until that is recorded.
+    taken_over: Option<LostHolder>,
 }
 
 impl<'a> Ledger<'a> {
@@ -86,7 +102,17 @@ impl<'a> Ledger<'a> {
             author,
             head,
             state,
+            taken_over: None,
         })
+    }
+
+    /// The owner before this one ended without letting go: the next append says so as well.
+    #[must_use]
+    pub fn taking_over(self, holder: Option<LostHolder>) -> Self {
+        Self {
+            taken_over: holder,
+            ..self
+        }
     }
 
     /// The state as folded so far.
@@ -111,15 +137,13 @@ impl<'a> Ledger<'a> {
 
     /// Decides each command in turn and appends what becomes true as one durable batch: all of it, or nothing.
     pub fn record(&mut self, commands: Vec<Command>) -> Result<Vec<Recorded>, LedgerError> {
+        let commands = self.with_take_over(commands);
         let mut state = self.state.clone();
         let mut drafts = Vec::with_capacity(commands.len());
         let mut recorded = Vec::with_capacity(commands.len());
         for command in commands {
             let event = decide(&state, command)?;
-            let deploy = match (&event, &state.deploy) {
-                (Event::Requested(_), _) | (_, None) => self.stamp.id(),
-                (_, Some(deploy)) => deploy.id,
-            };
+            let deploy = state.id_for(&event).unwrap_or_else(|| self.stamp.id());
             let sequence = self.head.sequence + 1 + recorded.len() as u64;
             let fact = Recorded {
                 sequence,
@@ -140,7 +164,20 @@ impl<'a> Ledger<'a> {
             };
         }
         self.state = state;
+        self.taken_over = None;
         Ok(recorded)
+    }
+
+    /// A take-over is recorded with what was interrupted, before all else; where nothing was, with what begins.
+    fn with_take_over(&self, mut commands: Vec<Command>) -> Vec<Command> {
+        if let Some(holder) = &self.taken_over {
+            let begins = usize::from(self.state.open_id().is_none());
+            commands.insert(
+                begins.min(commands.len()),
+                Command::TakeOver(holder.clone()),
+            );
+        }
+        commands
     }
 
     fn draft(&self, fact: &Recorded, state: &State) -> Draft {
@@ -158,7 +195,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Facts by what tells them from the others of an attempt.
+/// Facts by what tells them from the others of an attempt. That a lock was taken over is none of an attempt's.
 fn named(recorded: &[Recorded]) -> String {
     let name = |fact: &Recorded| {
         let kind = fact.event.kind();
@@ -167,8 +204,25 @@ fn named(recorded: &[Recorded]) -> String {
         }
         kind.to_owned()
     };
-    let names: Vec<String> = recorded.iter().map(name).collect();
+    let of_attempt = |fact: &&Recorded| !matches!(fact.event, Event::TakenOver(_));
+    let names: Vec<String> = recorded.iter().filter(of_attempt).map(name).collect();
     names.join(" ")
+}
+
+/// The first fact of the latest deploy of a target, behind whatever hold stands after it; none when nothing was ever asked for.
+pub fn latest_deploy(facts: &(impl Facts + ?Sized)) -> Result<Option<u64>, LedgerError> {
+    let Some((first, _)) = facts.latest_deploys(None, 1)?.into_iter().next() else {
+        return Ok(None);
+    };
+    let begin = journal::fact(facts, first)?;
+    Ok(match begin.as_ref().map(typed) {
+        Some(Ok(Recorded {
+            event: Event::Held(held),
+            ..
+        })) => held.latest,
+        // What a newer tool began is a deploy.
+        Some(_) | None => Some(first),
+    })
 }
 
 /// The state of a target: its latest deploy, folded.
@@ -176,12 +230,25 @@ pub fn latest_state(facts: &(impl Facts + ?Sized)) -> Result<State, LedgerError>
     let Some((first, _)) = facts.latest_deploys(None, 1)?.into_iter().next() else {
         return Ok(State::default());
     };
-    fold(&deploy_facts(facts, first)?)
+    let latest = deploy_facts(facts, first)?;
+    let before = match latest.first().map(|fact| &fact.event) {
+        // A hold that stands by itself says which deploy it stands behind.
+        Some(Event::Held(Held {
+            latest: Some(first),
+            ..
+        })) => fold(&deploy_facts(facts, *first)?)?,
+        _ => State::default(),
+    };
+    fold_onto(before, &latest)
 }
 
-/// Folds the facts of one deploy.
+/// Folds the facts of one deploy, or of a hold that stands by itself.
 pub fn fold(facts: &[Recorded]) -> Result<State, LedgerError> {
-    facts.iter().try_fold(State::default(), |state, fact| {
+    fold_onto(State::default(), facts)
+}
+
+fn fold_onto(state: State, facts: &[Recorded]) -> Result<State, LedgerError> {
+    facts.iter().try_fold(state, |state, fact| {
         evolve(state, fact).map_err(|source| LedgerError::Illegal {
             sequence: fact.sequence,
             source,

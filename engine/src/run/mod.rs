@@ -18,7 +18,9 @@ mod world;
 pub use drive::{Adopted, Outcome, Run, adopt, give_up, proceed};
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
-pub use ledger::{Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_state, typed};
+pub use ledger::{
+    Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_deploy, latest_state, typed,
+};
 pub use plan::{Plan, PlanError, plan};
 pub use survey::image_orders;
 pub use world::{

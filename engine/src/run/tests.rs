@@ -11,6 +11,7 @@ mod histories;
 mod inputs;
 mod keys;
 mod laws;
+mod locks;
 mod model;
 mod plans;
 mod rig;

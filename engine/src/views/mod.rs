@@ -10,4 +10,4 @@ mod summary;
 mod tests;
 
 pub use pattern::{Mismatch, Pattern, PatternError};
-pub use summary::{ServiceVersion, Status, Summary, summarise};
+pub use summary::{HoldSummary, ServiceVersion, Status, Summary, hold, summarise};

@@ -5,7 +5,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::machine::Event;
+
 /// Kinds in order, each with how often it may stand: once, `?`, `*` or `+`. `_` stands for any kind.
+///
+/// A pattern is about how a deploy went. Kinds about the lock of the target (`TakenOver`, `Held`, `Released`) are passed over unless the
+/// pattern names them: a deploy that met no other trouble than a leftover lock went as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     items: Vec<Item>,
@@ -64,6 +69,10 @@ impl Pattern {
         let mut at = self.reachable(BTreeSet::from([0]));
         let mut length = 0;
         for (index, kind) in kinds.into_iter().enumerate() {
+            length = index + 1;
+            if self.passes_over(kind) {
+                continue;
+            }
             let stepped = at
                 .iter()
                 .filter(|&&i| self.items.get(i).is_some_and(|item| item.fits(kind)));
@@ -81,7 +90,6 @@ impl Pattern {
                 });
             }
             at = after;
-            length = index + 1;
         }
         if at.contains(&self.items.len()) {
             Ok(())
@@ -92,6 +100,11 @@ impl Pattern {
                 expected: self.expected(&at),
             })
         }
+    }
+
+    fn passes_over(&self, kind: &str) -> bool {
+        let named = |item: &Item| item.kind.as_deref() == Some(kind);
+        Event::LOCK_KINDS.contains(&kind) && !self.items.iter().any(named)
     }
 
     /// Adds every position that is reached by leaving out optional items.

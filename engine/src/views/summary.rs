@@ -31,6 +31,8 @@ pub struct Summary {
     pub tools: Vec<String>,
     /// Number of attempts.
     pub attempts: u32,
+    /// How often an owner ended without letting go, and another took over.
+    pub taken_over: usize,
     /// How it stands.
     pub status: Status,
     /// Digest of the artifact.
@@ -103,6 +105,7 @@ pub fn summarise(facts: &[Fact]) -> Option<Summary> {
         actors: Vec::new(),
         tools: Vec::new(),
         attempts: last.header.attempt,
+        taken_over: 0,
         status: Status::Unfinished,
         artifact: None,
         manifest_path: None,
@@ -122,6 +125,59 @@ pub fn summarise(facts: &[Fact]) -> Option<Summary> {
             Ok(event) => summary.add(event),
             Err(_) => summary.unread += 1,
         }
+    }
+    Some(summary)
+}
+
+/// A hold that a person had, or has, on a target without an unfinished deploy: a group of facts of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldSummary {
+    /// The target, `project/env`.
+    pub target: String,
+    /// Its id.
+    pub hold: Uuid,
+    /// Sequence of its first fact.
+    pub first: u64,
+    /// Sequence of its last fact.
+    pub last: u64,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub message: String,
+    /// Since when.
+    pub held_at: Timestamp,
+    /// When somebody let go; none while it is there.
+    pub released_at: Option<Timestamp>,
+    /// Who let go.
+    pub released_by: Option<String>,
+    /// What that person said.
+    pub note: Option<String>,
+}
+
+/// Sums up a hold that stands by itself. None when these are the facts of a deploy.
+pub fn hold(facts: &[Fact]) -> Option<HoldSummary> {
+    let (first, last) = (facts.first()?, facts.last()?);
+    let event =
+        |fact: &Fact| machine::decode(&fact.header.kind, fact.header.schema, &fact.payload).ok();
+    let Event::Held(held) = event(first)? else {
+        return None;
+    };
+    let mut summary = HoldSummary {
+        target: first.header.stream.to_string(),
+        hold: first.header.deploy,
+        first: first.header.sequence,
+        last: last.header.sequence,
+        actor: first.header.actor.clone(),
+        message: held.message,
+        held_at: first.header.recorded_at,
+        released_at: None,
+        released_by: None,
+        note: None,
+    };
+    if let Some(Event::Released(released)) = event(last) {
+        summary.released_at = Some(last.header.recorded_at);
+        summary.released_by = Some(last.header.actor.clone());
+        summary.note = released.note;
     }
     Some(summary)
 }
@@ -148,7 +204,8 @@ impl Summary {
                 self.engine = Some(observed.observation.engine.version);
             }
             Event::CompatChecked(checked) => self.verdict = Some(checked.verdict),
-            Event::Merged(_) => {}
+            // A hold stops a deploy, and does not change how far it is.
+            Event::Merged(_) | Event::Held(_) | Event::Released(_) => {}
             Event::ImageBuilt(image) => match image.source {
                 ImageSource::Built => self.built += 1,
                 ImageSource::Reused => self.reused += 1,
@@ -163,6 +220,7 @@ impl Summary {
                 self.error = None;
             }
             Event::Abandoned(_) => self.status = Status::Abandoned,
+            Event::TakenOver(_) => self.taken_over += 1,
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use engine::machine::{AbandonReason, Command};
-use engine::run::{Author, Ledger};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -11,7 +10,7 @@ use crate::applier::args::Abandon;
 use crate::applier::command::resume;
 use crate::applier::target;
 use crate::args::Global;
-use crate::identity::{self, SystemStamp, TOOL};
+use crate::identity;
 use crate::output::{Output, Type};
 use crate::program::Ended;
 
@@ -27,12 +26,8 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
     let (stream, deploy) = resume::unfinished(global, args.target.as_deref())?;
     let actor = identity::actor(args.actor.as_deref());
     let owned = target::own(&target::root(global)?, &stream, &actor)?;
-    let author = Author {
-        actor,
-        tool: TOOL.to_owned(),
-    };
-    let mut ledger = Ledger::open(owned.store(), &SystemStamp, author)
-        .map_err(|error| target::ledger_failure(&error))?;
+    let mut ledger = target::ledger(&owned, &actor)?;
+    target::must_be_free(&stream, &ledger)?;
     let command = Command::Abandon {
         reason: AbandonReason::GivenUp,
         note: args.message.clone(),
@@ -40,6 +35,7 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
     ledger
         .record(vec![command])
         .map_err(|error| target::ledger_failure(&error))?;
+    owned.settle();
     let body = Abandoned {
         target: stream.to_string(),
         deploy: deploy.id,

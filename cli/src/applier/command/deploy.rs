@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use engine::machine::{Applied, FailureKind};
 use engine::run::{
-    Adopted, Author, Fault, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up,
-    proceed,
+    Adopted, Fault, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up, proceed,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -15,7 +14,7 @@ use crate::applier::prepare::{self, Prepared};
 use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
-use crate::identity::{self, SystemStamp, TOOL};
+use crate::identity;
 use crate::output::{Output, Type};
 use crate::program::Ended;
 use crate::report::{Reporter, talk};
@@ -55,17 +54,11 @@ pub(crate) fn drive(
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     let ended = runtime.block_on(async {
         let interrupts = signals::listen()?;
-        let mut ledger = Ledger::open(
-            owned.store(),
-            &SystemStamp,
-            Author {
-                actor,
-                tool: TOOL.to_owned(),
-            },
-        )
-        .map_err(|error| target::ledger_failure(&error))?;
+        let mut ledger = target::ledger(&owned, &actor)?;
+        target::must_be_free(&prepared.target, &ledger)?;
         let adopted = adopt(&mut ledger, prepared.request.clone(), &notice)
             .map_err(|error| target::ledger_failure(&error))?;
+        owned.settle();
         if let Some(deploy) = &ledger.state().deploy
             && let Err(error) = owned.set_deploy(deploy.id)
         {

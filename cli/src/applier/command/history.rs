@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use engine::views::{Summary, summarise};
+use engine::views::{HoldSummary, Summary, hold, summarise};
 use journal::Facts;
 
 use crate::applier::args::History;
@@ -26,40 +26,90 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
         None => target::all_or(global, args.target.as_deref())?,
     };
     let limit = args.limit.get();
-    let mut summaries = Vec::new();
+    let mut entries = Vec::new();
     for stream in &targets {
         let reader = target::reader(&root, stream)?;
-        summaries.extend(of_target(&At::new(&reader, args.past.at)?, limit)?);
+        entries.extend(of_target(&At::new(&reader, args.past.at)?, limit)?);
     }
-    summaries.sort_by_key(|summary| std::cmp::Reverse(summary.requested_at));
-    summaries.truncate(limit);
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.begun_at()));
+    entries.truncate(limit);
     if output.is_json() {
-        for summary in &summaries {
-            Output::json(Type::Deploy, summary)?;
+        for entry in &entries {
+            match entry {
+                Entry::Deploy(summary) => Output::json(Type::Deploy, summary)?,
+                Entry::Hold(hold) => Output::json(Type::Hold, hold)?,
+            }
         }
-    } else if summaries.is_empty() {
+    } else if entries.is_empty() {
         target::nothing_in(&root);
     } else {
-        Output::text(&table(&summaries))?;
+        Output::text(&table(&entries))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_target(facts: &dyn Facts, limit: usize) -> Result<Vec<Summary>, Failure> {
+/// What a target's journal consists of.
+enum Entry {
+    Deploy(Box<Summary>),
+    /// A hold of a target without an unfinished deploy.
+    Hold(HoldSummary),
+}
+
+impl Entry {
+    fn begun_at(&self) -> jiff::Timestamp {
+        match self {
+            Self::Deploy(summary) => summary.requested_at,
+            Self::Hold(hold) => hold.held_at,
+        }
+    }
+}
+
+fn of_target(facts: &dyn Facts, limit: usize) -> Result<Vec<Entry>, Failure> {
     let latest = facts
         .latest_deploys(None, limit)
         .map_err(|error| target::store_failure(&error))?;
-    let mut summaries = Vec::with_capacity(latest.len());
+    let mut entries = Vec::with_capacity(latest.len());
     for (first, _) in latest {
         let facts = deploys::raw(facts, first).map_err(|error| target::store_failure(&error))?;
-        summaries.extend(summarise(&facts));
+        match hold(&facts) {
+            Some(hold) => entries.push(Entry::Hold(hold)),
+            None => entries.extend(summarise(&facts).map(Box::new).map(Entry::Deploy)),
+        }
     }
-    Ok(summaries)
+    Ok(entries)
 }
 
-fn table(summaries: &[Summary]) -> String {
+/// A hold in one line, and how it ended.
+pub(crate) fn held(hold: &HoldSummary) -> String {
+    let mut text = format!("by {}: {}", hold.actor, hold.message);
+    if let (Some(at), Some(by)) = (&hold.released_at, &hold.released_by) {
+        let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
+        text.push_str(&format!("; released by {by} at {at}"));
+        if let Some(note) = &hold.note {
+            text.push_str(&format!(": {note}"));
+        }
+    }
+    text
+}
+
+fn table(entries: &[Entry]) -> String {
     let mut text = String::new();
-    for summary in summaries {
+    for entry in entries {
+        let summary = match entry {
+            Entry::Deploy(summary) => summary,
+            Entry::Hold(hold) => {
+                let _ = writeln!(
+                    text,
+                    "{}  {:<10}  {}  {}  {}",
+                    hold.held_at.strftime("%Y-%m-%d %H:%M:%SZ"),
+                    "hold",
+                    hold.target,
+                    hold.hold,
+                    held(hold)
+                );
+                continue;
+            }
+        };
         let artifact = summary
             .artifact
             .as_deref()

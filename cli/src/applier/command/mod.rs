@@ -6,6 +6,7 @@ mod completions;
 mod deploy;
 mod exchange;
 mod history;
+mod lock;
 mod manifest;
 mod plan;
 mod provision;
@@ -13,6 +14,7 @@ mod resume;
 mod show;
 mod status;
 mod verify;
+mod watch;
 
 use crate::applier::args::{Args, Command, Deploy};
 use crate::args::Global;
@@ -30,6 +32,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
         Command::Status(status) => status::run(global, status, output),
         Command::History(history) => history::run(global, history, output),
         Command::Show(show) => show::run(global, show, output),
+        Command::Watch(watch) => watch::run(global, watch, output),
+        Command::Lock(lock) => lock::run(global, lock, output),
         Command::Verify(verify) => verify::run(global, verify, output),
         Command::Assert(assert) => assert::run(global, assert, output),
         Command::Export(export) => exchange::export(global, export, output),

@@ -5,16 +5,27 @@ use std::process::ExitCode;
 
 use engine::compat::Verdict;
 use engine::merge::ConfigFile;
-use engine::run::{Plan, PlanError, plan};
+use engine::run::{Plan, PlanError, latest_state, plan};
 use journal::Facts;
+use serde::Serialize;
 
 use crate::applier::args::Request;
+use crate::applier::target::HoldLine;
 use crate::applier::{prepare, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
 use crate::program::Ended;
-use crate::report::image_line;
+use crate::report::{image_line, talk};
+
+/// A plan, and what stands in the way of it.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    /// The hold that a person has on the target: a deploy would be refused.
+    hold: Option<HoldLine>,
+}
 
 /// Makes a plan and shows it.
 pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &Output) -> Ended {
@@ -43,7 +54,22 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
             PlanError::Failed(failed) => Failure::from(failed),
         })
     })?;
-    output.result(Type::Plan, &plan, || text(&plan))?;
+    let hold = match facts {
+        Some(facts) => {
+            let state = latest_state(facts).map_err(|error| target::ledger_failure(&error))?;
+            HoldLine::of(facts, &state)?
+        }
+        None => None,
+    };
+    let body = Body { plan: &plan, hold };
+    output.result(Type::Plan, &body, || text(&plan))?;
+    if let Some(hold) = &body.hold {
+        talk(&format!(
+            "warning: target `{0}` is {1}; a deploy is refused until `artifactctl lock release {0}`",
+            prepared.target,
+            hold.words()
+        ));
+    }
     match plan.verdict {
         Verdict::Incompatible => Err(incompatible(&plan)),
         Verdict::Compatible if exit_code && plan.changes_anything() => {

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use engine::contract::Digest;
 use engine::machine::{Stage, State};
 use engine::publish;
-use engine::run::latest_state;
+use engine::run::{latest_deploy, latest_state};
 use engine::views::{Status as DeployStatus, summarise};
 use journal::{Facts, Holder, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Status;
 use crate::applier::at::At;
+use crate::applier::target::HoldLine;
 use crate::applier::{deploys, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -22,6 +23,21 @@ use crate::program::Ended;
 #[derive(Serialize)]
 struct TargetStatus {
     target: String,
+    /// The latest deploy; none when only a hold has been recorded.
+    #[serde(flatten)]
+    latest: Option<Latest>,
+    /// Files of the output directory that are not what was applied.
+    drift: Vec<String>,
+    /// Who deploys onto it at this moment.
+    holder: Option<Holder>,
+    /// The hold that a person has on it.
+    hold: Option<HoldLine>,
+    head: String,
+}
+
+/// How the latest deploy stands.
+#[derive(Serialize)]
+struct Latest {
     deploy: uuid::Uuid,
     status: DeployStatus,
     stage: &'static str,
@@ -29,11 +45,6 @@ struct TargetStatus {
     actor: String,
     requested_at: jiff::Timestamp,
     error: Option<String>,
-    /// Files of the output directory that are not what was applied.
-    drift: Vec<String>,
-    /// Who deploys onto it at this moment.
-    holder: Option<Holder>,
-    head: String,
 }
 
 /// Shows each target.
@@ -53,8 +64,11 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
         };
         unsettled |= !status.drift.is_empty()
             || matches!(
-                status.status,
-                DeployStatus::Unfinished | DeployStatus::Failed
+                status.latest,
+                Some(Latest {
+                    status: DeployStatus::Unfinished | DeployStatus::Failed,
+                    ..
+                })
             );
         output.result(Type::Status, &status, || text(&status))?;
     }
@@ -85,33 +99,42 @@ fn of_target(
     let head = facts
         .head()
         .map_err(|error| target::store_failure(&error))?;
-    let Some(&(first, _)) = facts
-        .latest_deploys(None, 1)
-        .map_err(|error| target::store_failure(&error))?
-        .first()
-    else {
+    if head.sequence == 0 {
         return Ok(None);
+    }
+    let state = match latest_state(&facts) {
+        // What an older tool can tell of it is told.
+        Err(error) if error.is_newer() => None,
+        state => Some(state.map_err(|error| target::ledger_failure(&error))?),
     };
-    let raw = deploys::raw(&facts, first).map_err(|error| target::store_failure(&error))?;
-    let Some(summary) = summarise(&raw) else {
-        return Ok(None);
-    };
-    let state = latest_state(&facts).map_err(|error| target::ledger_failure(&error))?;
-    Ok(Some(TargetStatus {
-        target: stream.to_string(),
+    let first = latest_deploy(&facts).map_err(|error| target::ledger_failure(&error))?;
+    let raw = first
+        .map(|first| deploys::raw(&facts, first))
+        .transpose()
+        .map_err(|error| target::store_failure(&error))?;
+    let latest = raw.and_then(|raw| summarise(&raw)).map(|summary| Latest {
         deploy: summary.deploy,
         status: summary.status,
-        stage: state.stage_name(),
+        stage: state.as_ref().map_or("unknown", State::stage_name),
         attempts: summary.attempts,
         actor: summary.actors.join(", "),
         requested_at: summary.requested_at,
         error: summary.error,
+    });
+    let hold = state
+        .as_ref()
+        .map(|state| HoldLine::of(&facts, state))
+        .transpose()?;
+    Ok(Some(TargetStatus {
+        target: stream.to_string(),
+        latest,
         // What the output directory is today says nothing about what it was.
-        drift: match at {
-            None => drift(&state)?,
-            Some(_) => Vec::new(),
+        drift: match (at, &state) {
+            (None, Some(state)) => drift(state)?,
+            (None, None) | (Some(_), _) => Vec::new(),
         },
         holder,
+        hold: hold.flatten(),
         head: target::head_text(&head),
     }))
 }
@@ -135,26 +158,43 @@ fn drift(state: &State) -> Result<Vec<String>, Failure> {
 }
 
 fn text(status: &TargetStatus) -> String {
-    let mut text = format!(
-        "{}: {}\n  deploy {} (attempt {}) by {}, asked for at {}\n  journal head {}",
-        status.target,
-        status.status.word(),
-        status.deploy,
-        status.attempts,
-        status.actor,
-        status.requested_at.strftime("%Y-%m-%d %H:%M:%SZ"),
-        status.head
-    );
-    if let Some(error) = &status.error {
+    let mut text = match &status.latest {
+        Some(latest) => format!(
+            "{}: {}\n  deploy {} (attempt {}) by {}, asked for at {}",
+            status.target,
+            latest.status.word(),
+            latest.deploy,
+            latest.attempts,
+            latest.actor,
+            latest.requested_at.strftime("%Y-%m-%d %H:%M:%SZ"),
+        ),
+        None => format!("{}: no deploy yet", status.target),
+    };
+    text.push_str(&format!("\n  journal head {}", status.head));
+    if let Some(error) = status
+        .latest
+        .as_ref()
+        .and_then(|latest| latest.error.as_ref())
+    {
         text.push_str(&format!("\n  {error}"));
     }
-    match (&status.holder, status.status) {
+    if let Some(hold) = &status.hold {
+        text.push_str(&format!(
+            "\n  {}\n  end the hold with `artifactctl lock release {}`",
+            hold.words(),
+            status.target
+        ));
+    }
+    match (
+        &status.holder,
+        status.latest.as_ref().map(|latest| latest.status),
+    ) {
         (Some(holder), _) => text.push_str(&format!("\n  {}", target::held(holder))),
-        (None, DeployStatus::Unfinished | DeployStatus::Failed) => text.push_str(&format!(
+        (None, Some(DeployStatus::Unfinished | DeployStatus::Failed)) => text.push_str(&format!(
             "\n  go on with `artifactctl resume {0}`, or give it up with `artifactctl abandon {0}`",
             status.target
         )),
-        (None, DeployStatus::Applied | DeployStatus::Abandoned) => {}
+        (None, Some(DeployStatus::Applied | DeployStatus::Abandoned) | None) => {}
     }
     for file in &status.drift {
         text.push_str(&format!("\n  drift: {file} is not what was applied"));

@@ -1,14 +1,19 @@
 //! `verify`: the journal's hash chain is whole, and its facts can follow each other.
 
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::run::{deploy_facts, fold};
-use journal::{Damage, Facts, Head, Journal, ReadError, StoreError, StreamId, VerifyReport, chain};
+use engine::run::{fold, typed};
+use journal::exchange::verify as verify_export;
+use journal::{
+    Damage, Fact, Facts, Head, Journal, ReadError, StoreError, StreamId, VerifyReport, What, chain,
+};
 use serde::Serialize;
 
 use crate::applier::args::Verify;
-use crate::applier::target;
+use crate::applier::command::exchange;
+use crate::applier::{deploys, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
@@ -21,11 +26,16 @@ struct Verified {
     report: VerifyReport,
     /// The first deploy whose facts cannot follow each other, in words.
     illegal: Option<String>,
+    /// Deploys with facts of a newer tool, which could not be folded.
+    unread: u64,
 }
 
 /// Verifies every target that is meant, all of them before the first failure is reported.
 pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
     let noted = args.head.as_deref().map(target::parse_head).transpose()?;
+    if let Some(file) = &args.export {
+        return export(file, noted.as_ref(), output);
+    }
     let (root, targets) = match noted {
         // A head belongs to one target.
         Some(_) => {
@@ -63,6 +73,78 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
     ))
 }
 
+/// Verifies an export, deploy by deploy as it is read.
+fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
+    let from: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(exchange::open(file)?)
+    };
+    let (mut folded, mut deploy) = (Folded::default(), Vec::new());
+    let report = verify_export(BufReader::new(from), noted, |fact: &Fact| {
+        let begins = deploy
+            .last()
+            .is_some_and(|last: &Fact| last.header.deploy != fact.header.deploy);
+        if begins {
+            folded.add(&deploy);
+            deploy.clear();
+        }
+        deploy.push(fact.clone());
+    })
+    .map_err(|error| exchange::import_failure(&error))?;
+    // The deploy in which the damage lies is not whole.
+    if report.damage.is_none() {
+        folded.add(&deploy);
+    }
+    let verified = Verified {
+        illegal: folded.illegal.filter(|_| report.damage.is_none()),
+        unread: folded.unread,
+        report,
+    };
+    output.result(Type::Verified, &verified, || text(&verified))?;
+    let reason = match (&verified.report.damage, &verified.illegal) {
+        (Some(damage), _) => damage.to_string(),
+        (None, Some(illegal)) => illegal.clone(),
+        (None, None) => return Ok(ExitCode::SUCCESS),
+    };
+    // An export that is whole without the noted head is another one.
+    let other = matches!(
+        &verified.report.damage,
+        Some(Damage {
+            what: What::OtherHead | What::LostTail(_),
+            ..
+        })
+    );
+    let kind = if other {
+        Kind::Assertion
+    } else {
+        Kind::Journal
+    };
+    Err(Failure::new(kind, format!("{}: {reason}", file.display()))
+        .hint("export the journal again, with `artifactctl export`, from where it is whole"))
+}
+
+/// What folding the deploys of a journal found.
+#[derive(Default)]
+struct Folded {
+    illegal: Option<String>,
+    unread: u64,
+}
+
+impl Folded {
+    /// Folds the facts of one deploy.
+    fn add(&mut self, facts: &[Fact]) {
+        let recorded: Result<Vec<_>, _> = facts.iter().map(typed).collect();
+        match recorded.and_then(|facts| fold(&facts)) {
+            Ok(_) => {}
+            Err(error) if error.is_newer() => self.unread += 1,
+            Err(error) => {
+                self.illegal = Some(Failure::of(Kind::Journal, &error).sentence());
+            }
+        }
+    }
+}
+
 fn broken(verified: &Verified) -> bool {
     verified.report.damage.is_some() || verified.illegal.is_some()
 }
@@ -75,12 +157,16 @@ fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verifi
         Err(error) => return Err(target::read_failure(&error)),
     };
     let report = chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
-    let illegal = if report.damage.is_none() {
-        illegal(&reader)?
+    let folded = if report.damage.is_none() {
+        fold_all(&reader)?
     } else {
-        None
+        Folded::default()
     };
-    Ok(Verified { report, illegal })
+    Ok(Verified {
+        report,
+        illegal: folded.illegal,
+        unread: folded.unread,
+    })
 }
 
 /// The report on a journal of which nothing can be read.
@@ -94,34 +180,46 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
             damage: Some(damage),
         },
         illegal: None,
+        unread: 0,
     }
 }
 
-/// Folds every deploy, a page of the index at a time.
-fn illegal(facts: &dyn Facts) -> Result<Option<String>, Failure> {
+/// Folds every deploy, the newest first, until one cannot be.
+fn fold_all(facts: &dyn Facts) -> Result<Folded, Failure> {
     const PAGE: usize = 256;
-    let mut before = None;
+    let (mut folded, mut before) = (Folded::default(), None);
     loop {
         let page = facts
             .latest_deploys(before, PAGE)
             .map_err(|error| target::store_failure(&error))?;
         for &(first, _) in &page {
-            if let Err(error) = deploy_facts(facts, first).and_then(|facts| fold(&facts)) {
-                return Ok(Some(Failure::of(Kind::Journal, &error).sentence()));
+            let deploy =
+                deploys::raw(facts, first).map_err(|error| target::store_failure(&error))?;
+            folded.add(&deploy);
+            if folded.illegal.is_some() {
+                return Ok(folded);
             }
         }
         match page.last() {
             Some(&(first, _)) => before = Some(first),
-            None => return Ok(None),
+            None => return Ok(folded),
         }
     }
 }
 
 fn text(verified: &Verified) -> String {
-    let Verified { report, illegal } = verified;
+    let Verified {
+        report,
+        illegal,
+        unread,
+    } = verified;
     let state = match (&report.damage, illegal) {
         (Some(damage), _) => format!("damaged: {damage}"),
         (None, Some(illegal)) => format!("damaged: {illegal}"),
+        (None, None) if *unread > 0 => {
+            let deploys = counted(*unread, "deploy");
+            format!("whole; {deploys} of a newer tool could not be folded")
+        }
         (None, None) => "whole".to_owned(),
     };
     format!(

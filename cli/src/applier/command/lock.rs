@@ -1,0 +1,151 @@
+//! `lock`: a person's hold on a target, and who has it at this moment.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use engine::machine::{Command, Refusal};
+use engine::run::{LedgerError, latest_state};
+use journal::{Facts, Holder, StreamId};
+use serde::Serialize;
+
+use crate::applier::args::Lock;
+use crate::applier::target::{self, HoldLine};
+use crate::args::Global;
+use crate::failure::{Failure, Kind};
+use crate::identity;
+use crate::output::{Output, Type};
+use crate::program::Ended;
+
+/// Whose a target is.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Whose {
+    /// Nobody's.
+    Free,
+    /// A person holds it.
+    OnHold,
+    /// A process deploys onto it, or is about to.
+    Held,
+}
+
+#[derive(Serialize)]
+struct Line {
+    target: String,
+    state: Whose,
+    hold: Option<HoldLine>,
+    holder: Option<Holder>,
+    head: String,
+}
+
+/// Runs one of the three.
+pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
+    match args {
+        Lock::Hold {
+            target,
+            message,
+            actor,
+        } => {
+            let (root, stream) = target::one(global, target.as_deref())?;
+            let command = Command::Hold {
+                message: message.clone(),
+            };
+            record(&root, &stream, actor.as_deref(), command, output)
+        }
+        Lock::Release {
+            target,
+            message,
+            actor,
+        } => {
+            let (root, stream) = target::one(global, target.as_deref())?;
+            // Where nothing was ever recorded nothing is made.
+            target::reader(&root, &stream)?;
+            let command = Command::Release {
+                note: message.clone(),
+            };
+            record(&root, &stream, actor.as_deref(), command, output)
+        }
+        Lock::Status { target } => status(global, target.as_deref(), output),
+    }
+}
+
+fn record(
+    root: &Path,
+    stream: &StreamId,
+    actor: Option<&str>,
+    command: Command,
+    output: &Output,
+) -> Ended {
+    let actor = identity::actor(actor);
+    let owned = target::own(root, stream, &actor)?;
+    let mut ledger = target::ledger(&owned, &actor)?;
+    if matches!(command, Command::Hold { .. }) {
+        target::must_be_free(stream, &ledger)?;
+    }
+    ledger.record(vec![command]).map_err(|error| {
+        if !matches!(error, LedgerError::Refused(Refusal::NotHeld)) {
+            return target::ledger_failure(&error);
+        }
+        Failure::new(Kind::Refused, format!("target `{stream}` is not on hold")).hint(format!(
+            "`artifactctl lock status {stream}` shows whose it is"
+        ))
+    })?;
+    owned.settle();
+    let hold = HoldLine::of(ledger.facts(), ledger.state())?;
+    let line = Line {
+        target: stream.to_string(),
+        state: if hold.is_some() {
+            Whose::OnHold
+        } else {
+            Whose::Free
+        },
+        hold,
+        holder: None,
+        head: target::head_text(ledger.head()),
+    };
+    output.result(Type::Lock, &line, || {
+        let said = match &line.hold {
+            Some(hold) => hold.words(),
+            None => "released".to_owned(),
+        };
+        format!("{}: {said}; journal head {}", line.target, line.head)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(global: &Global, named: Option<&str>, output: &Output) -> Ended {
+    let (root, targets) = target::all_or(global, named)?;
+    for stream in &targets {
+        let reader = target::reader(&root, stream)?;
+        let holder = reader
+            .holder()
+            .map_err(|error| target::store_failure(&error))?;
+        let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
+        let hold = HoldLine::of(&reader, &state)?;
+        let head = reader
+            .head()
+            .map_err(|error| target::store_failure(&error))?;
+        let line = Line {
+            target: stream.to_string(),
+            state: match (&hold, &holder) {
+                (Some(_), _) => Whose::OnHold,
+                (None, Some(_)) => Whose::Held,
+                (None, None) => Whose::Free,
+            },
+            hold,
+            holder,
+            head: target::head_text(&head),
+        };
+        output.result(Type::Lock, &line, || {
+            let said = match (&line.hold, &line.holder) {
+                (Some(hold), _) => hold.words(),
+                (None, Some(holder)) => target::held(holder),
+                (None, None) => "free".to_owned(),
+            };
+            format!("{}: {said}", line.target)
+        })?;
+    }
+    if targets.is_empty() {
+        target::nothing_in(&root);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,175 @@
+//! `watch`: a target, live. Facts are printed as they are recorded, from the owner while there is one, else from the store.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use engine::machine::{self, Event, Next, next};
+use engine::run::{latest_deploy, latest_state};
+use journal::{Fact, Facts, Follower, Journal, ReadError, StoreError, StreamId};
+
+use crate::applier::args::Watch;
+use crate::applier::{facts, target};
+use crate::args::Global;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::program::Ended;
+use crate::report::talk;
+use crate::signals;
+
+/// How often it is looked whether there is something new: a small file is read.
+const LOOKING: Duration = Duration::from_millis(50);
+/// Facts that may wait to be written before reading waits as well.
+const WAITING: usize = 1024;
+
+/// Follows until somebody stops it, or until the deploy ends.
+pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
+    let (root, stream) = match &args.target {
+        // A target that is named may be deployed to for the first time later.
+        Some(text) => target::named(global, text)?,
+        None => target::one(global, None)?,
+    };
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let (stop, stopped) = sync_channel(1);
+    runtime
+        .block_on(async { signals::listen() })
+        .map(|interrupts| {
+            // Reading can wait for an owner that does not answer; whoever stops it does not wait for that.
+            runtime.spawn(async move {
+                interrupts.first().await;
+                let _ = stop.try_send(());
+            })
+        })?;
+    let (found, recorded) = sync_channel(WAITING);
+    let from = args.from;
+    let reading = thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(move || {
+            if let Err(failure) = read(&root, &stream, from, &found) {
+                let _ = found.send(Err(failure));
+            }
+        });
+    reading.map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let ended = show(args, output, &recorded, &stopped);
+    runtime.shutdown_background();
+    ended
+}
+
+/// Hands on every fact, in order, for ever.
+fn read(
+    root: &Path,
+    stream: &StreamId,
+    from: Option<u64>,
+    to: &SyncSender<Result<Fact, Failure>>,
+) -> Result<(), Failure> {
+    let reader = loop {
+        match Journal::read(root, stream) {
+            Ok(reader) => break reader,
+            // It is made by its first deploy.
+            Err(ReadError::Absent { .. }) => thread::sleep(LOOKING),
+            Err(ReadError::Busy { path }) => busy(&path),
+            Err(error) => return Err(target::read_failure(&error)),
+        }
+    };
+    let from = loop {
+        match from.map_or_else(|| begin(&reader), Ok) {
+            Ok(from) => break from,
+            Err(failure) if failure.kind == Kind::Refused => busy(root),
+            Err(failure) => return Err(failure),
+        }
+    };
+    let mut follower = Follower::new(reader, from);
+    loop {
+        match follower.poll() {
+            Ok(page) if page.is_empty() => thread::sleep(LOOKING),
+            Ok(page) => {
+                for fact in page {
+                    if to.send(Ok(fact)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Err(StoreError::Busy { path }) => busy(&path),
+            Err(error) => return Err(target::store_failure(&error)),
+        }
+    }
+}
+
+/// An owner that is stopped, or very slow: it is said, and waited for.
+fn busy(path: &Path) {
+    talk(&format!(
+        "nobody answers for `{}`; still watching",
+        path.display()
+    ));
+}
+
+/// The first fact of the deploy that is under way, else the one that comes next.
+fn begin(facts: &dyn Facts) -> Result<u64, Failure> {
+    let head = facts
+        .head()
+        .map_err(|error| target::store_failure(&error))?;
+    let state = latest_state(facts).map_err(|error| target::ledger_failure(&error))?;
+    let under_way = match next(&state) {
+        Next::Rest => None,
+        Next::Record(_) | Next::Perform(_) => {
+            latest_deploy(facts).map_err(|error| target::ledger_failure(&error))?
+        }
+    };
+    Ok(under_way.unwrap_or(head.sequence.saturating_add(1)))
+}
+
+fn show(
+    args: &Watch,
+    output: &Output,
+    recorded: &Receiver<Result<Fact, Failure>>,
+    stopped: &Receiver<()>,
+) -> Ended {
+    loop {
+        if stopped.try_recv().is_ok() {
+            return Ok(ExitCode::from(Kind::Interrupted.code()));
+        }
+        if Output::is_closed() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let fact = match recorded.recv_timeout(LOOKING) {
+            Ok(fact) => fact?,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
+        };
+        if output.is_json() {
+            facts::json(&fact)?;
+        } else {
+            Output::text(&facts::text(&fact))?;
+        }
+        if args.exit_code
+            && let Some(ended) = ended(&fact)
+        {
+            return ended;
+        }
+    }
+}
+
+/// How a deploy ends with a fact; none when it goes on.
+fn ended(fact: &Fact) -> Option<Ended> {
+    let header = &fact.header;
+    match machine::decode(&header.kind, header.schema, &fact.payload).ok()? {
+        Event::Applied(_) => Some(Ok(ExitCode::SUCCESS)),
+        Event::Failed(failed) => Some(Err(Failure::from(failed))),
+        Event::Abandoned(_) => Some(Err(Failure::new(
+            Kind::Refused,
+            format!("deploy {} was abandoned", header.deploy),
+        ))),
+        Event::Requested(_)
+        | Event::Observed(_)
+        | Event::CompatChecked(_)
+        | Event::Merged(_)
+        | Event::ImageBuilt(_)
+        | Event::Resumed(_)
+        | Event::TakenOver(_)
+        | Event::Held(_)
+        | Event::Released(_) => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! Who may use a target: a person's hold, and an owner that ended without letting go.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::support::{Machine, TARGET};
+
+const PATTERN: &str = "Requested Observed CompatChecked Merged ImageBuilt+ Applied";
+
+/// A moment and a hash change with every run.
+fn masked(text: &str) -> String {
+    let dots = |c: char| if c.is_ascii_digit() { '.' } else { c };
+    let words = text.split(' ').map(|word| match word.split_once(':') {
+        Some((sequence, hash)) if hash.trim().len() == 64 => format!("{sequence}:HEAD\n"),
+        _ if word.starts_with("20") || word.contains('Z') && word.contains(':') => {
+            word.chars().map(dots).collect()
+        }
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn hold(machine: &Machine, because: &str) {
+    let args = [
+        "lock",
+        "hold",
+        TARGET,
+        "-m",
+        because,
+        "--actor",
+        "sato@laptop",
+    ];
+    let held = machine.run(&args);
+    assert_eq!(held.code, 0, "{}", held.stderr);
+    assert!(
+        masked(&held.stdout).starts_with(&format!(
+            "{TARGET}: on hold by sato@laptop since ....-..-.."
+        )),
+        "{}",
+        held.stdout
+    );
+}
+
+#[test]
+fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    hold(&machine, "the database is being moved");
+    let artifact = machine.artifact();
+    let deploy = ["deploy", "--artifact", artifact, "--out", "out"];
+    let refused = machine.run(&deploy);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    let said = masked(&refused.stderr);
+    assert!(
+        said.contains("target `esb-dev/dev` is on hold by sato@laptop since ....-..-.. ..:..:..Z: the database is being moved")
+            && said.contains("hint: `artifactctl lock release esb-dev/dev` ends the hold"),
+        "{said}"
+    );
+    let again = machine.run(&["lock", "hold", "-m", "mine"]);
+    assert_eq!(again.code, 5);
+    assert!(again.stderr.contains("on hold by sato@laptop"));
+
+    let status = machine.run(&["status"]).stdout;
+    assert!(status.contains("esb-dev/dev: applied") && status.contains("on hold by sato@laptop"));
+    assert!(
+        machine
+            .run(&["lock", "status"])
+            .stdout
+            .contains("on hold by")
+    );
+    let json = machine.run(&["status", "--format", "json"]).stdout;
+    assert!(json.contains(r#""hold":{"actor":"sato@laptop""#), "{json}");
+    // What is called the latest deploy is a deploy, and it went as it went.
+    assert!(
+        machine
+            .run(&["show"])
+            .stdout
+            .contains("applied: 3 of 3 files written")
+    );
+    assert_eq!(machine.run(&["assert", "latest", PATTERN]).code, 0);
+    assert_eq!(machine.run(&["verify"]).code, 0);
+
+    let released = machine.run(&["lock", "release", "-m", "moved", "--actor", "mori@build-7"]);
+    assert_eq!(released.code, 0, "{}", released.stderr);
+    let history = masked(&machine.run(&["history"]).stdout);
+    let newest = history.lines().next().unwrap();
+    assert!(
+        newest.contains("by sato@laptop: the database is being moved; released by mori@build-7 at"),
+        "{history}"
+    );
+    assert_eq!(machine.run(&["lock", "release"]).code, 5);
+    // Nothing keeps a deploy any more, but for the engine that is not there.
+    assert_eq!(machine.run(&deploy).code, 9);
+    assert_eq!(machine.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_facts() {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    hold(&machine, "looking into it");
+    for args in [&["resume"][..], &["abandon"]] {
+        let refused = machine.run(args);
+        // The artifact that was recorded is not on this machine; a resume that gets as far says so first.
+        let expected = if args == ["resume"] { 3 } else { 5 };
+        assert_eq!(refused.code, expected, "{args:?}: {}", refused.stderr);
+    }
+    let shown = machine.run(&["show"]).stdout;
+    assert!(shown.contains("held: looking into it"), "{shown}");
+    assert_eq!(machine.run(&["lock", "release"]).code, 0);
+    assert_eq!(machine.run(&["abandon"]).code, 0);
+    assert_eq!(machine.run(&["verify"]).code, 0);
+    let json = machine.run(&["history", "--format", "json"]).stdout;
+    assert_eq!(json.lines().count(), 1, "{json}");
+}
+
+#[test]
+fn a_target_can_be_held_before_its_first_deploy() {
+    let machine = Machine::fresh();
+    hold(&machine, "not before Monday");
+    let status = machine.run(&["status"]);
+    assert!(
+        status.stdout.contains("esb-dev/dev: no deploy yet"),
+        "{}",
+        status.stdout
+    );
+    assert_eq!(machine.run(&["show"]).code, 5);
+    let refused = machine.run(&["deploy", "--artifact", machine.artifact(), "--out", "out"]);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    let nothing = machine.run(&["lock", "release", "esb-dev/prod"]);
+    assert_eq!(nothing.code, 5);
+    assert!(
+        !machine.root().join("esb-dev/prod").exists(),
+        "nothing is made"
+    );
+}
+
+/// A holder that is written into a lock that nobody has did not end by itself.
+#[test]
+fn an_owner_that_did_not_let_go_is_recorded_by_the_next_append() {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    let lock = machine.journal().join("lock");
+    let lost = r#"{"actor":"mori@build-7","pid":4711,"host":"build-7","boot_id":"b007","since":"2026-02-20T09:00:00Z","deploy":null}"#;
+    fs::write(&lock, lost).unwrap();
+    // Reading records nothing, and neither does who is refused.
+    assert_eq!(machine.run(&["status"]).code, 0);
+    assert_eq!(machine.run(&["lock", "release"]).code, 5);
+    assert_eq!(machine.run(&["abandon"]).code, 0);
+    let shown = machine.run(&["show"]).stdout;
+    assert!(
+        shown.contains(
+            "taken over: mori@build-7 (process 4711 on build-7) held it since 2026-02-20T09:00:00Z"
+        ),
+        "{shown}"
+    );
+    let at = |what: &str| shown.find(what).unwrap();
+    assert!(at("taken over:") < at("abandoned:"));
+    assert_eq!(fs::read_to_string(&lock).unwrap(), "");
+    assert_eq!(machine.run(&["verify"]).code, 0);
+    let json = machine.run(&["history", "--format", "json"]).stdout;
+    assert!(json.contains(r#""taken_over":1"#), "{json}");
+}
+
+#[test]
+fn a_watch_prints_what_is_recorded_and_ends_with_the_deploy() {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    let mut watch = machine
+        .command(&["watch", "--exit-code"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    // The deploy that is under way is shown from its beginning.
+    for _ in 0..5 {
+        lines
+            .by_ref()
+            .find(|line| line.as_ref().unwrap().contains("  2026-02-20"))
+            .unwrap()
+            .unwrap();
+    }
+    assert_eq!(machine.run(&["abandon", "-m", "not needed"]).code, 0);
+    assert!(lines.any(|line| line.unwrap().contains("abandoned: given up: not needed")));
+    let ended = watch.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("was abandoned"));
+}
+
+#[test]
+fn a_watch_begins_where_it_is_told_and_ends_quietly_when_it_is_stopped() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let mut watch = machine
+        .command(&["watch", TARGET, "--from", "8", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    for sequence in [8, 9] {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains(&format!("\"sequence\":{sequence}")), "{line}");
+    }
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = watch.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), &*ended.stderr), (Some(130), &b""[..]));
+}

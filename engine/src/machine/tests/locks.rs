@@ -1,0 +1,26 @@
+//! Holds, which change nothing of the deploy that they stop.
+
+use super::*;
+
+#[test]
+fn a_hold_changes_nothing_of_the_deploy_it_stops() {
+    let before = [Event::Requested(requested()), observed()];
+    let after = state(&[&before[..], &[held(), taken_over(), released()]].concat());
+    assert_eq!(after, state(&before));
+    let hold = state(&[&before[..], &[held()]].concat()).hold.unwrap();
+    assert_eq!((hold.id, hold.sequence), (DEPLOY, 3));
+}
+
+#[test]
+fn a_hold_of_a_target_without_an_unfinished_deploy_has_an_id_of_its_own_and_says_where_the_deploy_is()
+ {
+    let ended = state(&[Event::Requested(requested()), abandoned()]);
+    let hold = Command::Hold {
+        message: "why".to_owned(),
+    };
+    let Event::Held(held) = decide(&ended, hold).unwrap() else {
+        panic!("a hold was asked for");
+    };
+    assert_eq!(held.latest, Some(1));
+    assert_eq!(ended.id_for(&Event::Held(held)), None);
+}

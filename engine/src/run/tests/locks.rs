@@ -1,0 +1,250 @@
+//! Take-overs and holds: what they are recorded with, that they stop what they must, and that they cost no history.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use journal::{AppendError, Draft, Fact, Facts, Head, Kept, Store, StoreError, StreamId};
+use uuid::Uuid;
+
+use super::inputs::{OnDisk, truth};
+use super::rig::{Disturbance, Ended, FixedStamp, Target, author};
+use crate::machine::{AbandonReason, Command, LostHolder, Next, Refusal, next};
+use crate::run::ledger::{Ledger, LedgerError, latest_deploy, latest_state};
+use crate::run::simulated::Mishap;
+use crate::run::{Adopted, adopt};
+
+fn stamp(target: &Target) -> FixedStamp {
+    FixedStamp::after(&target.store.head().unwrap())
+}
+
+fn whole(target: &Target) {
+    let report = journal::chain::verify(&target.store, None).unwrap();
+    assert_eq!(report.damage, None);
+}
+
+fn lost() -> LostHolder {
+    LostHolder {
+        actor: "mori@build-7".to_owned(),
+        pid: 4711,
+        host: "build-7".to_owned(),
+        boot_id: "b007".to_owned(),
+        since: "2026-02-20T09:00:00Z".to_owned(),
+        deploy: None,
+    }
+}
+
+fn hold(message: &str) -> Command {
+    Command::Hold {
+        message: message.to_owned(),
+    }
+}
+
+fn release() -> Command {
+    Command::Release { note: None }
+}
+
+/// A target with an unfinished deploy, its owner killed at the first build.
+fn killed(disk: &OnDisk) -> Target {
+    let mut target = Target::new(truth("1.4.2"));
+    let ended = target.run(&disk.wish(), &[Disturbance::Call(3, Mishap::KilledBefore)]);
+    assert!(matches!(ended, Ended::Killed), "{ended:?}");
+    target
+}
+
+/// Records one command after the other, each by an owner of its own that took over.
+fn record(target: &Target, taken_over: bool, commands: Vec<Command>) -> Result<(), LedgerError> {
+    for command in commands {
+        let stamp = stamp(target);
+        let mut ledger = Ledger::open(&target.store, &stamp, author("tester"))?
+            .taking_over(taken_over.then(lost));
+        ledger.record(vec![command])?;
+        assert_eq!(*ledger.state(), latest_state(&target.store)?);
+    }
+    Ok(())
+}
+
+/// The kinds with the deploy that each belongs to, in the order in which these came.
+fn groups(target: &Target) -> Vec<(Uuid, Vec<String>)> {
+    let mut groups: Vec<(Uuid, Vec<String>)> = Vec::new();
+    for fact in journal::scan(&target.store, 1) {
+        let header = fact.unwrap().header;
+        match groups.last_mut() {
+            Some((deploy, kinds)) if *deploy == header.deploy => kinds.push(header.kind),
+            Some(_) | None => groups.push((header.deploy, vec![header.kind])),
+        }
+    }
+    groups
+}
+
+#[test]
+fn a_take_over_is_recorded_once_and_before_what_goes_on() {
+    let disk = OnDisk::new(&["a"]);
+    let target = killed(&disk);
+    let interrupted = target.kinds().len();
+    let stamp = stamp(&target);
+    let mut ledger = Ledger::open(&target.store, &stamp, author("tester"))
+        .unwrap()
+        .taking_over(Some(lost()));
+    let asked = disk.wish().request(&target.truth);
+    assert_eq!(
+        adopt(&mut ledger, asked, &|_| {}).unwrap(),
+        Adopted::Resumed
+    );
+    let abandon = Command::Abandon {
+        reason: AbandonReason::GivenUp,
+        note: None,
+    };
+    ledger.record(vec![abandon]).unwrap();
+    assert_eq!(
+        target.kinds()[interrupted..],
+        ["TakenOver", "Resumed", "Abandoned"]
+    );
+    whole(&target);
+}
+
+#[test]
+fn a_take_over_without_an_unfinished_deploy_is_recorded_with_what_begins() {
+    let disk = OnDisk::new(&["a"]);
+    let target = Target::new(truth("1.4.2"));
+    let stamp = stamp(&target);
+    let mut ledger = Ledger::open(&target.store, &stamp, author("tester"))
+        .unwrap()
+        .taking_over(Some(lost()));
+    let asked = disk.wish().request(&target.truth);
+    assert_eq!(adopt(&mut ledger, asked, &|_| {}).unwrap(), Adopted::Begun);
+    assert_eq!(target.kinds(), ["Requested", "TakenOver"]);
+    whole(&target);
+}
+
+#[test]
+fn what_is_refused_records_no_take_over() {
+    let target = killed(&OnDisk::new(&["a"]));
+    let before = target.kinds();
+    let refused = record(&target, true, vec![release()]);
+    assert!(matches!(
+        refused,
+        Err(LedgerError::Refused(Refusal::NotHeld))
+    ));
+    assert_eq!(target.kinds(), before);
+}
+
+#[test]
+fn a_hold_of_an_unfinished_deploy_is_one_of_its_facts_and_stops_it() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = killed(&disk);
+    let at_rest = latest_state(&target.store).unwrap();
+    record(&target, true, vec![hold("looking into it")]).unwrap();
+    assert_eq!(next(&latest_state(&target.store).unwrap()), Next::Rest);
+    let ended = target.run(&disk.wish(), &[]);
+    let Ended::Broken(LedgerError::Refused(Refusal::OnHold(found))) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(found.message, "looking into it");
+    record(&target, false, vec![release()]).unwrap();
+    assert_eq!(latest_state(&target.store).unwrap(), at_rest);
+    target.settle(&disk.wish());
+    let groups = groups(&target);
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    let kinds = groups[0].1.join(" ");
+    assert!(kinds.contains("TakenOver Held Released Resumed"), "{kinds}");
+    whole(&target);
+}
+
+#[test]
+fn a_hold_after_a_deploy_stands_by_itself_and_the_next_deploy_builds_on_the_last() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    record(&target, false, vec![hold("not before Monday"), release()]).unwrap();
+    target.settle(&disk.wish());
+    let base = latest_state(&target.store).unwrap().base();
+    assert!(base.is_some());
+    record(&target, true, vec![hold("once"), release()]).unwrap();
+    record(&target, false, vec![hold("twice"), release()]).unwrap();
+    assert_eq!(latest_state(&target.store).unwrap().base(), base);
+    assert_eq!(latest_deploy(&target.store).unwrap(), Some(3));
+    target.settle(&disk.wish());
+    let groups = groups(&target);
+    let kinds: Vec<String> = groups.iter().map(|(_, kinds)| kinds.join(" ")).collect();
+    assert_eq!(kinds[0], "Held Released");
+    assert_eq!(
+        kinds[2..4],
+        ["Held TakenOver TakenOver Released", "Held Released"]
+    );
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    whole(&target);
+}
+
+/// A store that counts what is read.
+struct Counting<'a> {
+    store: &'a dyn Store,
+    pages: AtomicUsize,
+    facts: AtomicUsize,
+}
+
+impl Facts for Counting<'_> {
+    fn stream(&self) -> &StreamId {
+        self.store.stream()
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        self.store.head()
+    }
+
+    fn kept_head(&self) -> Result<Kept, StoreError> {
+        self.store.kept_head()
+    }
+
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let page = self.store.facts(from, limit)?;
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.facts.fetch_add(page.len(), Ordering::Relaxed);
+        Ok(page)
+    }
+
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
+        self.store.deploy_start(deploy)
+    }
+
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
+        self.store.latest_deploys(before, limit)
+    }
+}
+
+impl Store for Counting<'_> {
+    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+        self.store.append(expected, drafts)
+    }
+}
+
+#[test]
+fn however_many_holds_there_were_opening_reads_a_deploy_and_a_hold() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    target.settle(&disk.wish());
+    let read = |target: &Target| {
+        let counting = Counting {
+            store: &target.store,
+            pages: AtomicUsize::new(0),
+            facts: AtomicUsize::new(0),
+        };
+        Ledger::open(&counting, &stamp(target), author("tester")).unwrap();
+        (counting.pages.into_inner(), counting.facts.into_inner())
+    };
+    for _ in 0..200 {
+        record(&target, false, vec![hold("again"), release()]).unwrap();
+    }
+    let (pages, facts) = read(&target);
+    // A page is read for the hold, and one for the deploy, which ends where the first hold begins.
+    assert!(pages <= 4 && facts <= 300, "{pages} pages, {facts} facts");
+    for _ in 0..400 {
+        record(&target, false, vec![hold("again"), release()]).unwrap();
+    }
+    assert_eq!(
+        read(&target),
+        (pages, facts),
+        "and no more after more holds"
+    );
+}

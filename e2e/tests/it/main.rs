@@ -14,6 +14,7 @@ mod failing_disk;
 mod faults;
 mod gate;
 mod hostile;
+mod lock;
 mod matrix;
 mod payload;
 mod power;

@@ -98,6 +98,15 @@ impl Running {
         self.says(&format!("\"kind\":\"{kind}\""));
     }
 
+    /// Waits until so many facts of this kind are durable.
+    #[track_caller]
+    pub(crate) fn records_often(&self, kind: &str, count: usize) {
+        let fact = format!("\"kind\":\"{kind}\"");
+        eventually(&fact, || {
+            self.read("stdout").matches(&fact).count() >= count
+        });
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ran {
         let mut status = None;

@@ -112,7 +112,8 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
-        if !path.is_dir() {
+        let made = !path.is_dir();
+        if made {
             // A file that was cut off while sled made it is a damaged store to it, so it is made aside.
             let fresh = folder.join("sled.new");
             disk.make_empty(&fresh).map_err(StoreError::io(&fresh))?;
@@ -155,7 +156,10 @@ impl SledStore {
             }),
             evidence,
         };
-        store.compare_with_kept();
+        // One that has just been made has no head yet, and has lost nothing.
+        if !made {
+            store.compare_with_kept();
+        }
         Ok(store)
     }
 

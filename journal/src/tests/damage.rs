@@ -384,7 +384,8 @@ fn an_owner_that_is_refused_leaves_a_damaged_store_as_it_was() {
     let left = left(Left::Killed);
     let log = left.path().join("sled/db");
     let mut bytes = fs::read(&log).unwrap();
-    let middle = bytes.len() / 2;
+    // sled makes its log longer than what it holds.
+    let middle = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 2;
     bytes[middle] ^= 1;
     fs::write(&log, bytes).unwrap();
     let before = files(left.path());

@@ -112,8 +112,7 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
-        let made = !path.is_dir();
-        if made {
+        if !path.is_dir() {
             // A file that was cut off while sled made it is a damaged store to it, so it is made aside.
             let fresh = folder.join("sled.new");
             disk.make_empty(&fresh).map_err(StoreError::io(&fresh))?;
@@ -156,10 +155,7 @@ impl SledStore {
             }),
             evidence,
         };
-        // One that has just been made has no head yet, and has lost nothing.
-        if !made {
-            store.compare_with_kept();
-        }
+        store.compare_with_kept();
         Ok(store)
     }
 
@@ -170,7 +166,9 @@ impl SledStore {
         };
         let whole = match (self.end().tip, kept) {
             (Ok(tip), Kept::Head(head)) => head.sequence <= tip.head.sequence,
-            (Ok(_), Kept::Missing | Kept::Damaged) | (Err(_), _) => false,
+            // One that has just been made, or whose making was cut off, has no head yet and has lost nothing.
+            (Ok(tip), Kept::Missing) => tip.head.sequence == 0,
+            (Ok(_), Kept::Damaged) | (Err(_), _) => false,
         };
         if !whole {
             evidence.damaged();

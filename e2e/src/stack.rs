@@ -12,7 +12,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::command::{self, CommandError};
-use crate::engine::{Engine, LABEL_RUN, Origin};
+use crate::engine::{Engine, LABEL_RUN};
 use crate::http::{self, Reply};
 use crate::images::{self, ImageError};
 use crate::workspace;
@@ -204,17 +204,13 @@ impl<'engine> Stack<'engine> {
     fn remove(&self) -> Result<(), StackError> {
         let mut down = self.compose();
         command::run(down.args(["down", "--volumes", "--remove-orphans", "--timeout", "5"]))?;
-        // On an engine of ours the images go with it.
-        if *self.engine.origin() == Origin::Found {
-            for image in self.images_of_ours()? {
-                // Its name only: another stack may have the same image under a name of its own. The last name of a
-                // repository takes those with it that have a digest and no tag.
-                let mut remove = self.engine.docker();
-                match command::run(remove.args(["image", "rm", &image])) {
-                    Err(CommandError::Failed { output, .. })
-                        if output.contains("No such image") => {}
-                    other => drop(other?),
-                }
+        for image in self.images_of_ours()? {
+            // Its name only: another stack may have the same image under a name of its own. The last name of a
+            // repository takes those with it that have a digest and no tag.
+            let mut remove = self.engine.docker();
+            match command::run(remove.args(["image", "rm", &image])) {
+                Err(CommandError::Failed { output, .. }) if output.contains("No such image") => {}
+                other => drop(other?),
             }
         }
         Ok(())

@@ -7,6 +7,8 @@
 
 mod bucket;
 #[cfg(test)]
+mod covered;
+#[cfg(test)]
 mod documented;
 mod event;
 mod fields;

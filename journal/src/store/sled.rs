@@ -1,13 +1,14 @@
-//! The store on disk. Only this file and `call` know sled.
+//! The store on disk: what an owner and a reader may do with it, and appends. Only this room knows sled.
 //!
 //! A record is cut into small pieces because a leaf of sled's tree (up to 17 values) that grows over 128 KiB would be spilled into a file of
 //! its own, which sled does not sync. So all that an append writes lies in sled's log, `db`, and one `fdatasync` of it makes it durable:
 //! sled's own `flush` ends in `sync_file_range`, which flushes neither the disk's cache nor the file's metadata.
 
 mod call;
+mod files;
+mod read;
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -18,19 +19,21 @@ use crate::chain::{Damage, What};
 use crate::disk::Disk;
 use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
 use crate::record;
-use crate::store::admit::{Admitted, Tip, admit};
+use crate::store::admit::{Admitted, admit};
 use crate::store::evidence::Evidence;
 use crate::store::kept::KeptFile;
-use crate::store::keys::{Pieces, deploy_key, fact_key, number, sequence_of, start_key};
-use crate::store::page::{check_place, unreadable};
+use crate::store::keys::{deploy_key, fact_key, number, sequence_of, start_key};
 use crate::store::payloads::Payloads;
-use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError, fact};
+use crate::store::{AppendError, Facts, Kept, Store, StoreError, fact};
 use crate::stream::StreamId;
 
+#[cfg(test)]
 pub(crate) use call::open_db;
 pub use call::panics_are_caught;
 
 use call::guarded;
+use files::{Files, never_let_go, notice};
+use read::{End, read_end};
 
 /// Bytes of a piece of a record.
 const CHUNK: usize = 4096;
@@ -50,14 +53,6 @@ pub struct SledStore {
     appending: Mutex<Appending>,
     /// What the log was before a reader opened it. It is let go after the log.
     evidence: Option<Evidence>,
-}
-
-/// What can be seen of the stream: all that is durable, and nothing else.
-#[derive(Debug, Clone)]
-struct End {
-    last: u64,
-    /// The last fact, unless its record is damaged.
-    tip: Result<Tip, Damage>,
 }
 
 #[derive(Debug)]
@@ -112,33 +107,9 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
-        if !path.is_dir() {
-            // A file that was cut off while sled made it is a damaged store to it, so it is made aside.
-            let fresh = folder.join("sled.new");
-            disk.make_empty(&fresh).map_err(StoreError::io(&fresh))?;
-            drop(open_db(&fresh)?);
-            disk.move_whole(&fresh, &path)
-                .map_err(StoreError::io(&path))?;
-        }
-        remove_unfinished_snapshots(&path).map_err(StoreError::io(&path))?;
-        let log_path = path.join("db");
-        // sled's recovery writes down what it sees in the log; so that is made durable first, or a power cut could take it away again.
-        if let Ok(log) = File::open(&log_path) {
-            disk.sync(&log).map_err(StoreError::io(&log_path))?;
-        }
-        let evidence = Evidence::take(&path).map_err(StoreError::io(&path))?;
-        let damaged = |error: &StoreError| {
-            if let (StoreError::Damaged(_), Some(evidence)) = (error, &evidence) {
-                evidence.damaged();
-            }
-        };
-        let db = open_db(&path).inspect_err(damaged)?;
-        let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
-        sync_files(&disk, &path, &log)
-            .inspect_err(|_| never_let_go(&db))
-            .map_err(StoreError::io(&path))?;
-        disk.sync_folder(folder).map_err(StoreError::io(folder))?;
-        let end = read_end(&db, &path, &stream, supported).inspect_err(damaged)?;
+        let Files { db, log, evidence } = files::open(&disk, folder, &path)?;
+        let end = read_end(&db, &path, &stream, supported)
+            .inspect_err(|error| notice(evidence.as_ref(), error))?;
         let store = Self {
             stream,
             supported,
@@ -175,11 +146,8 @@ impl SledStore {
         }
     }
 
-    /// Remembers that damage was found, for what becomes of the files.
     fn notice(&self, error: &StoreError) {
-        if let (StoreError::Damaged(_), Some(evidence)) = (error, &self.evidence) {
-            evidence.damaged();
-        }
+        notice(self.evidence.as_ref(), error);
     }
 
     /// Compares the stream with the head kept apart, and takes that to be written.
@@ -238,38 +206,6 @@ impl SledStore {
         work: impl FnOnce() -> ::sled::Result<T>,
     ) -> Result<T, StoreError> {
         guarded(&self.folder.join("sled"), sequence, work)
-    }
-
-    fn page(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        let mut page = Page::new(&self.stream, self.supported, from, limit);
-        let last = self.end().last;
-        if page.next() > last {
-            return Ok(Vec::new());
-        }
-        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
-        let mut rows = self.db.range(range);
-        let mut next = self.guarded(page.next(), || rows.next().transpose())?;
-        while let Some((key, piece)) = next.take()
-            && !page.is_full()
-        {
-            let (sequence, mut pieces) = (sequence_of(&key), Pieces::default());
-            pieces.add(&key, &piece);
-            next = self.guarded(page.next(), || rows.next().transpose())?;
-            while let Some((key, piece)) = &next
-                && sequence_of(key) == sequence
-            {
-                pieces.add(key, piece);
-                next = self.guarded(page.next(), || rows.next().transpose())?;
-            }
-            // What is out of its place is not looked into.
-            let record = if sequence == page.next() {
-                pieces.record(sequence)?
-            } else {
-                Vec::new()
-            };
-            page.push(sequence, &record, |header| self.payloads.read(header))?;
-        }
-        Ok(page.into_facts())
     }
 
     /// Makes the large payloads of an append durable. A failure leaves nothing that a later append could trip over.
@@ -415,68 +351,4 @@ impl Drop for SledStore {
             never_let_go(&self.db);
         }
     }
-}
-
-/// Keeps sled from closing a log whose disk fails: it syncs the log then, and panics when that fails.
-fn never_let_go(db: &Db) {
-    std::mem::forget(db.clone());
-}
-
-/// Removes the snapshots that sled was writing when its process ended: it takes them for finished ones, and so for damage.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("snap.") && name.ends_with(".generating") {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn sync_files(disk: &Disk, path: &Path, log: &File) -> io::Result<()> {
-    disk.sync(log)?;
-    disk.sync(&File::open(path.join("conf"))?)?;
-    disk.sync_folder(path)
-}
-
-/// Reads the last fact's header.
-fn read_end(db: &Db, path: &Path, stream: &StreamId, supported: Schema) -> Result<End, StoreError> {
-    let facts = fact_key(0, 0)..=fact_key(u64::MAX, u16::MAX);
-    let Some((key, _)) = guarded(path, 0, || db.range(facts).next_back().transpose())? else {
-        return Ok(End {
-            last: 0,
-            tip: Ok(Tip::empty(stream)),
-        });
-    };
-    let last = sequence_of(&key);
-    let pieces = fact_key(last, 0)..=fact_key(last, u16::MAX);
-    let pieces = guarded(path, last, || {
-        let mut joined = Pieces::default();
-        for row in db.range(pieces) {
-            let (key, piece) = row?;
-            joined.add(&key, &piece);
-        }
-        Ok(joined)
-    })?;
-    let header = pieces
-        .record(last)
-        .map_err(StoreError::from)
-        .and_then(|record| {
-            let decoded = record::decode_header(&record);
-            decoded
-                .map(|(header, _)| header)
-                .map_err(|error| unreadable(stream, last, error))
-        })
-        .and_then(|header| {
-            check_place(stream, supported, last, &header)?;
-            Ok(header)
-        });
-    let tip = match header {
-        Ok(header) => Ok(Tip::after(&header)),
-        Err(StoreError::Damaged(damage)) => Err(damage),
-        Err(error) => return Err(error),
-    };
-    Ok(End { last, tip })
 }

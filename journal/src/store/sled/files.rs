@@ -1,0 +1,81 @@
+//! sled's own files: making them, opening them so that neither damage nor a power cut takes anything away, and letting go of them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use ::sled::Db;
+
+use crate::disk::Disk;
+use crate::store::StoreError;
+use crate::store::evidence::Evidence;
+
+use super::call::open_db;
+
+/// The files, open.
+pub(super) struct Files {
+    pub(super) db: Db,
+    pub(super) log: File,
+    /// What they were before; none when there was no log.
+    pub(super) evidence: Option<Evidence>,
+}
+
+/// Opens the files at a path below the store's folder, and makes them when they are not there.
+pub(super) fn open(disk: &Disk, folder: &Path, path: &Path) -> Result<Files, StoreError> {
+    if !path.is_dir() {
+        make(disk, folder, path)?;
+    }
+    remove_unfinished_snapshots(path).map_err(StoreError::io(path))?;
+    let log_path = path.join("db");
+    // sled's recovery writes down what it sees in the log; so that is made durable first, or a power cut could take it away again.
+    if let Ok(log) = File::open(&log_path) {
+        disk.sync(&log).map_err(StoreError::io(&log_path))?;
+    }
+    let evidence = Evidence::take(path).map_err(StoreError::io(path))?;
+    let db = open_db(path).inspect_err(|error| notice(evidence.as_ref(), error))?;
+    let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
+    sync_files(disk, path, &log)
+        .inspect_err(|_| never_let_go(&db))
+        .map_err(StoreError::io(path))?;
+    disk.sync_folder(folder).map_err(StoreError::io(folder))?;
+    Ok(Files { db, log, evidence })
+}
+
+/// Makes the files aside and moves them to their place: one that was cut off while sled made it is a damaged store to it.
+fn make(disk: &Disk, folder: &Path, path: &Path) -> Result<(), StoreError> {
+    let fresh = folder.join("sled.new");
+    disk.make_empty(&fresh).map_err(StoreError::io(&fresh))?;
+    drop(open_db(&fresh)?);
+    disk.move_whole(&fresh, path).map_err(StoreError::io(path))
+}
+
+/// Removes the snapshots that sled was writing when its process ended: it takes them for finished ones, and so for damage.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_files(disk: &Disk, path: &Path, log: &File) -> io::Result<()> {
+    disk.sync(log)?;
+    disk.sync(&File::open(path.join("conf"))?)?;
+    disk.sync_folder(path)
+}
+
+/// Remembers that damage was found, for what becomes of the files.
+pub(super) fn notice(evidence: Option<&Evidence>, error: &StoreError) {
+    if let (StoreError::Damaged(_), Some(evidence)) = (error, evidence) {
+        evidence.damaged();
+    }
+}
+
+/// Keeps sled from closing a log whose disk fails: it syncs the log then, and panics when that fails.
+pub(super) fn never_let_go(db: &Db) {
+    std::mem::forget(db.clone());
+}

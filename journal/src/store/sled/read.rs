@@ -1,0 +1,105 @@
+//! Reading rows of the tree: the end of the stream, and pages of facts.
+
+use std::path::Path;
+
+use ::sled::Db;
+
+use crate::chain::Damage;
+use crate::envelope::{Fact, Schema};
+use crate::record;
+use crate::store::admit::Tip;
+use crate::store::keys::{Pieces, fact_key, sequence_of};
+use crate::store::page::{check_place, unreadable};
+use crate::store::{Page, StoreError};
+use crate::stream::StreamId;
+
+use super::SledStore;
+use super::call::guarded;
+
+/// What can be seen of the stream: all that is durable, and nothing else.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub(super) last: u64,
+    /// The last fact, unless its record is damaged.
+    pub(super) tip: Result<Tip, Damage>,
+}
+
+/// Reads the last fact's header.
+pub(super) fn read_end(
+    db: &Db,
+    path: &Path,
+    stream: &StreamId,
+    supported: Schema,
+) -> Result<End, StoreError> {
+    let facts = fact_key(0, 0)..=fact_key(u64::MAX, u16::MAX);
+    let Some((key, _)) = guarded(path, 0, || db.range(facts).next_back().transpose())? else {
+        return Ok(End {
+            last: 0,
+            tip: Ok(Tip::empty(stream)),
+        });
+    };
+    let last = sequence_of(&key);
+    let pieces = fact_key(last, 0)..=fact_key(last, u16::MAX);
+    let pieces = guarded(path, last, || {
+        let mut joined = Pieces::default();
+        for row in db.range(pieces) {
+            let (key, piece) = row?;
+            joined.add(&key, &piece);
+        }
+        Ok(joined)
+    })?;
+    let header = pieces
+        .record(last)
+        .map_err(StoreError::from)
+        .and_then(|record| {
+            let decoded = record::decode_header(&record);
+            decoded
+                .map(|(header, _)| header)
+                .map_err(|error| unreadable(stream, last, error))
+        })
+        .and_then(|header| {
+            check_place(stream, supported, last, &header)?;
+            Ok(header)
+        });
+    let tip = match header {
+        Ok(header) => Ok(Tip::after(&header)),
+        Err(StoreError::Damaged(damage)) => Err(damage),
+        Err(error) => return Err(error),
+    };
+    Ok(End { last, tip })
+}
+
+impl SledStore {
+    /// A page of facts up to the end; [`Facts::facts`](crate::store::Facts::facts) says when it is full.
+    pub(super) fn page(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let mut page = Page::new(&self.stream, self.supported, from, limit);
+        let last = self.end().last;
+        if page.next() > last {
+            return Ok(Vec::new());
+        }
+        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
+        let mut rows = self.db.range(range);
+        let mut next = self.guarded(page.next(), || rows.next().transpose())?;
+        while let Some((key, piece)) = next.take()
+            && !page.is_full()
+        {
+            let (sequence, mut pieces) = (sequence_of(&key), Pieces::default());
+            pieces.add(&key, &piece);
+            next = self.guarded(page.next(), || rows.next().transpose())?;
+            while let Some((key, piece)) = &next
+                && sequence_of(key) == sequence
+            {
+                pieces.add(key, piece);
+                next = self.guarded(page.next(), || rows.next().transpose())?;
+            }
+            // What is out of its place is not looked into.
+            let record = if sequence == page.next() {
+                pieces.record(sequence)?
+            } else {
+                Vec::new()
+            };
+            page.push(sequence, &record, |header| self.payloads.read(header))?;
+        }
+        Ok(page.into_facts())
+    }
+}

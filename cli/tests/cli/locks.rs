@@ -98,15 +98,36 @@ fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
 fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_facts() {
     let machine = Machine::with_journal("deploy-killed.jsonl");
     hold(&machine, "looking into it");
-    for args in [&["resume"][..], &["abandon"]] {
-        let refused = machine.run(args);
-        // The artifact that was recorded is not on this machine; a resume that gets as far says so first.
-        let expected = if args == ["resume"] { 3 } else { 5 };
-        assert_eq!(refused.code, expected, "{args:?}: {}", refused.stderr);
+    // The artifact that was recorded is not on this machine, but the hold comes first.
+    for command in ["resume", "abandon"] {
+        let refused = machine.run(&[command]);
+        assert_eq!(refused.code, 5, "{command}: {}", refused.stderr);
+        let said = masked(&refused.stderr);
+        assert!(
+            said.contains("target `esb-dev/dev` is on hold by sato@laptop since ....-..-.. ..:..:..Z: looking into it")
+                && said.contains("hint: `artifactctl lock release esb-dev/dev` ends the hold"),
+            "{command}: {said}"
+        );
     }
+    let status = masked(&machine.run(&["status"]).stdout);
+    let steps: Vec<_> = status.lines().filter(|line| line.contains('`')).collect();
+    assert_eq!(
+        steps,
+        ["  end the hold with `artifactctl lock release esb-dev/dev`"],
+        "{status}"
+    );
+    assert!(
+        status.contains("on hold by sato@laptop since ....-..-.. ..:..:..Z: looking into it"),
+        "{status}"
+    );
     let shown = machine.run(&["show"]).stdout;
     assert!(shown.contains("held: looking into it"), "{shown}");
     assert_eq!(machine.run(&["lock", "release"]).code, 0);
+    let status = machine.run(&["status"]).stdout;
+    assert!(
+        status.contains("go on with `artifactctl resume"),
+        "{status}"
+    );
     assert_eq!(machine.run(&["abandon"]).code, 0);
     assert_eq!(machine.run(&["verify"]).code, 0);
     let json = machine.run(&["history", "--format", "json"]).stdout;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::payload::Payload;
 use crate::process::{Running, run};
 use crate::rig::Rig;
 
@@ -16,9 +15,7 @@ const BOUND: Duration = Duration::from_secs(20);
 #[test]
 fn whatever_would_change_a_target_is_refused_at_once_while_a_deploy_runs() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&["--actor", "ada"]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &["--actor", "ada"]);
     let others: [&[&str]; 4] = [
         &["resume"],
         &["abandon"],
@@ -46,9 +43,7 @@ fn whatever_would_change_a_target_is_refused_at_once_while_a_deploy_runs() {
 #[test]
 fn a_killed_holder_is_recorded_by_whoever_takes_over() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&["--actor", "ada"]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &["--actor", "ada"]);
     let pid = deploy.pid();
     deploy.kill();
     rig.proxy.clear();
@@ -96,7 +91,9 @@ fn a_hold_survives_its_process_and_every_kill_and_ends_only_by_a_release() {
     assert!(rig.mutating().is_empty() && rig.published().is_empty());
     // A plan reads, and warns.
     let plan = run(&mut rig.request("plan", &[])).ended(0);
-    plan.said("is on hold by ada");
+    plan.said("is on hold by ada since 20");
+    plan.said("the disk is being changed");
+    plan.said(&format!("`artifactctl lock release {target}`"));
     assert_eq!(plan.object("plan")["hold"]["actor"], "ada");
     // A process that died with the lock in its hands is taken over; the hold is not.
     let lock = rig.journal.join(&target).join("lock");
@@ -104,15 +101,7 @@ fn a_hold_survives_its_process_and_every_kill_and_ends_only_by_a_release() {
     std::fs::write(lock, dead).unwrap();
     rig.deploy(&[]).ended(5).said("on hold by ada");
     // Another target of the same journal goes on.
-    let other = Payload::write(&rig.folder().join("other"), rig.stack.project(), &["alpha"]);
-    other.remove_builds();
-    other.edit("artifact.yml", "env: dev", "env: test");
-    let mut beside = rig.command(&["deploy", "--artifact"]);
-    beside
-        .arg(other.manifest())
-        .arg("--out")
-        .arg(rig.folder().join("other-out"));
-    run(&mut beside).ended(0);
+    rig.deploy_beside("alpha", false).ended(0);
 
     rig.run(&["lock", "release", &target, "--actor", "grace"])
         .ended(0);
@@ -139,9 +128,7 @@ fn a_hold_survives_its_process_and_every_kill_and_ends_only_by_a_release() {
 #[test]
 fn a_reader_of_a_stopped_owner_says_so_within_a_bound_and_goes_on_when_the_owner_does() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&["--actor", "ada"]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &["--actor", "ada"]);
     let watch = Running::start(&mut rig.command(&["watch", "--exit-code", "--format", "json"]));
     watch.records("Merged");
     deploy.signal(Signal::STOP);
@@ -178,9 +165,7 @@ fn whoever_watches_sees_every_fact_once_whatever_becomes_of_the_owner() {
         .map(|_| Running::start(&mut rig.command(&watching)))
         .collect();
     rig.deploy(&["--actor", "ada"]).ended(0);
-    rig.hold_build("alpha");
-    let killed = rig.start(&["--no-cache"]);
-    rig.await_builds(2);
+    let killed = rig.start_held_at("alpha", &["--no-cache"]);
     killed.kill();
     rig.proxy.clear();
     rig.deploy(&["--no-cache"]).ended(0);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::payload::Payload;
 use crate::process::{images, run};
 use crate::rig::Rig;
 
@@ -12,9 +11,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 #[test]
 fn readers_answer_and_only_the_same_target_is_refused_while_a_deploy_runs() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&["--actor", "ada"]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &["--actor", "ada"]);
     let readers: [&[&str]; 4] = [&["history"], &["show"], &["status"], &["verify"]];
     for arguments in readers {
         let answer = rig.run(arguments).ended(0);
@@ -31,21 +28,14 @@ fn readers_answer_and_only_the_same_target_is_refused_while_a_deploy_runs() {
     refused.said("is held by ada");
     refused.said(&format!("(process {} on ", deploy.pid()));
 
-    let project = rig.stack.project();
-    let other = Payload::write(&rig.folder().join("other"), project, &["alpha"]);
-    other.edit("artifact.yml", "env: dev", "env: test");
-    let mut beside = rig.command(&["deploy", "--artifact"]);
-    beside
-        .arg(other.manifest())
-        .arg("--out")
-        .arg(rig.folder().join("other-out"));
-    run(&mut beside).ended(0);
+    rig.deploy_beside("alpha", true).ended(0);
 
     rig.proxy.release();
     deploy.wait().ended(0);
     let status = rig.run(&["status", "--format", "json"]).ended(0);
     let statuses = status.objects("status");
     let targets: Vec<_> = statuses.iter().map(|target| &target["target"]).collect();
+    let project = rig.stack.project();
     assert_eq!(
         targets,
         [&format!("{project}/dev"), &format!("{project}/test")]
@@ -56,9 +46,7 @@ fn readers_answer_and_only_the_same_target_is_refused_while_a_deploy_runs() {
 #[test]
 fn a_target_whose_holder_was_killed_is_taken_over() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&[]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &[]);
     rig.deploy(&[]).ended(5);
     deploy.kill();
     let next = rig.deploy(&[]).ended(0);

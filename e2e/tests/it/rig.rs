@@ -156,6 +156,31 @@ impl<'stack> Rig<'stack> {
         });
     }
 
+    /// Begins a deploy and waits until it is at work: in the image build of a function, for as long as the proxy holds that back.
+    pub(crate) fn start_held_at(&self, function: &str, more: &[&str]) -> Running {
+        let before = self.builds().len();
+        self.hold_build(function);
+        let deploy = self.start(more);
+        self.await_builds(before + 1);
+        deploy
+    }
+
+    /// Deploys one function onto another target of the same journal, to the end.
+    pub(crate) fn deploy_beside(&self, function: &str, has_builds: bool) -> Ran {
+        let folder = self.folder().join("other");
+        let other = Payload::write(&folder, self.stack.project(), &[function]);
+        if !has_builds {
+            other.remove_builds();
+        }
+        other.edit("artifact.yml", "env: dev", "env: test");
+        let mut beside = self.command(&["deploy", "--artifact"]);
+        beside
+            .arg(other.manifest())
+            .arg("--out")
+            .arg(self.folder().join("other-out"));
+        run(&mut beside)
+    }
+
     /// The functions whose images the engine was asked to build, in that order.
     pub(crate) fn builds(&self) -> Vec<String> {
         let builds = self.proxy.requests().into_iter();

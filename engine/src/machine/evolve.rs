@@ -128,17 +128,34 @@ pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
 
 /// The state after a fact about who may use the target: how far its deploy is stays as it was. None when the fact is another one, or not allowed.
 fn locked(state: &State, fact: &Recorded) -> Option<State> {
-    let hold = match (&fact.event, &state.hold) {
+    let (hold, fits) = match &fact.event {
         // It belongs to what was interrupted, or to the deploy or hold that has just begun.
-        (Event::TakenOver(_), hold) if state.open_id() == Some(fact.deploy) => hold.clone(),
-        (Event::Held(held), None) if may_carry_a_hold(state, fact.deploy) => Some(Hold {
-            id: fact.deploy,
-            sequence: fact.sequence,
-            message: held.message.clone(),
-        }),
-        (Event::Released(_), Some(hold)) if hold.id == fact.deploy => None,
-        _ => return None,
+        Event::TakenOver(_) => (state.hold.clone(), state.open_id() == Some(fact.deploy)),
+        Event::Held(held) => (
+            Some(Hold {
+                id: fact.deploy,
+                sequence: fact.sequence,
+                message: held.message.clone(),
+            }),
+            state.hold.is_none() && may_carry_a_hold(state, fact.deploy),
+        ),
+        Event::Released(_) => {
+            let held = state.hold.as_ref().map(|hold| hold.id);
+            (None, held == Some(fact.deploy))
+        }
+        Event::Requested(_)
+        | Event::Observed(_)
+        | Event::CompatChecked(_)
+        | Event::Merged(_)
+        | Event::ImageBuilt(_)
+        | Event::Applied(_)
+        | Event::Failed(_)
+        | Event::Resumed(_)
+        | Event::Abandoned(_) => return None,
     };
+    if !fits {
+        return None;
+    }
     Some(State {
         hold,
         ..state.clone()

@@ -8,6 +8,7 @@ use journal::StreamId;
 
 use crate::applier::args::Resume;
 use crate::applier::command::deploy;
+use crate::applier::target::HoldLine;
 use crate::applier::{prepare, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -29,12 +30,14 @@ pub(crate) fn unfinished(
     let (root, targets) = target::all_or(global, named)?;
     let mut found = Vec::new();
     for stream in targets {
-        if let Some(deploy) = of_target(&root, &stream)? {
-            found.push((stream, deploy));
+        if let Some((deploy, hold)) = of_target(&root, &stream)? {
+            found.push((stream, deploy, hold));
         }
     }
     match (found.pop(), found.is_empty()) {
-        (Some(found), true) => Ok(found),
+        // Whatever else keeps it from going on, the hold comes first.
+        (Some((stream, _, Some(hold))), true) => Err(hold.failure(&stream)),
+        (Some((stream, deploy, None)), true) => Ok((stream, deploy)),
         (None, _) => {
             let of = named.map_or(String::new(), |target| format!(" of `{target}`"));
             Err(
@@ -46,7 +49,7 @@ pub(crate) fn unfinished(
             let names: Vec<String> = found
                 .iter()
                 .chain([&last])
-                .map(|(stream, _)| stream.to_string())
+                .map(|(stream, ..)| stream.to_string())
                 .collect();
             Err(Failure::new(
                 Kind::Usage,
@@ -57,8 +60,14 @@ pub(crate) fn unfinished(
     }
 }
 
-fn of_target(root: &Path, stream: &StreamId) -> Result<Option<Deploy>, Failure> {
+fn of_target(
+    root: &Path,
+    stream: &StreamId,
+) -> Result<Option<(Deploy, Option<HoldLine>)>, Failure> {
     let reader = target::reader(root, stream)?;
     let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
-    Ok(state.unfinished().cloned())
+    let Some(deploy) = state.unfinished() else {
+        return Ok(None);
+    };
+    Ok(Some((deploy.clone(), HoldLine::of(&reader, &state)?)))
 }

@@ -179,25 +179,35 @@ fn text(status: &TargetStatus) -> String {
         text.push_str(&format!("\n  {error}"));
     }
     if let Some(hold) = &status.hold {
-        text.push_str(&format!(
-            "\n  {}\n  end the hold with `artifactctl lock release {}`",
-            hold.words(),
-            status.target
-        ));
+        text.push_str(&format!("\n  {}", hold.words()));
     }
-    match (
-        &status.holder,
-        status.latest.as_ref().map(|latest| latest.status),
-    ) {
-        (Some(holder), _) => text.push_str(&format!("\n  {}", target::held(holder))),
-        (None, Some(DeployStatus::Unfinished | DeployStatus::Failed)) => text.push_str(&format!(
-            "\n  go on with `artifactctl resume {0}`, or give it up with `artifactctl abandon {0}`",
-            status.target
-        )),
-        (None, Some(DeployStatus::Applied | DeployStatus::Abandoned) | None) => {}
+    if let Some(holder) = &status.holder {
+        text.push_str(&format!("\n  {}", target::held(holder)));
+    }
+    if let Some(step) = next_step(status) {
+        text.push_str(&format!("\n  {step}"));
     }
     for file in &status.drift {
         text.push_str(&format!("\n  drift: {file} is not what was applied"));
     }
     text
+}
+
+/// What somebody can do next: nothing while a process is at work, and nothing but a release while a person holds the target.
+fn next_step(status: &TargetStatus) -> Option<String> {
+    let target = &status.target;
+    if status.holder.is_some() {
+        return None;
+    }
+    if status.hold.is_some() {
+        return Some(format!(
+            "end the hold with `artifactctl lock release {target}`"
+        ));
+    }
+    match status.latest.as_ref()?.status {
+        DeployStatus::Unfinished | DeployStatus::Failed => Some(format!(
+            "go on with `artifactctl resume {target}`, or give it up with `artifactctl abandon {target}`"
+        )),
+        DeployStatus::Applied | DeployStatus::Abandoned => None,
+    }
 }

@@ -18,7 +18,7 @@ use crate::esb::settings::{self, Settings};
 use crate::failure::{Failure, Kind};
 use crate::producer::artifact::store::{self, Draft, MANIFEST, StoreError};
 use crate::producer::artifact::tree::{Piece, Tree};
-use crate::producer::artifact::{self, BUNDLE, CONFIG, Naming, Remark, image_names};
+use crate::producer::artifact::{self, Archives, BUNDLE, CONFIG, Naming, Remark, image_names};
 use crate::producer::model::{App, Package};
 use crate::producer::report::{Finding, Findings, Level, Report, Subject};
 use crate::producer::sam::{Input, resolve};
@@ -196,6 +196,7 @@ fn assemble(
     let runtimes = by_name(&settings.image_runtimes, functions(resolved));
     let output = making.output.clone();
     let except: Vec<PathBuf> = fs::canonicalize(&output).into_iter().collect();
+    let archives = Archives::default();
     let mut tree = Tree::default();
     let (mut entries, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut violations = Vec::new();
@@ -206,6 +207,7 @@ fn assemble(
             &artifact::Settings {
                 template_folder: &loaded.folder,
                 except: &except,
+                archives: &archives,
                 bases: &settings.bases,
                 image_runtimes: &runtimes,
                 images: &images,
@@ -340,9 +342,11 @@ fn warning(loaded: &Loaded, remark: &Remark) -> Finding {
 }
 
 fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
+    let line = loaded.text.lines().nth(remark.line as usize - 1);
+    let indent = line.map_or(0, |line| line.len() - line.trim_start().len());
     let span = Span {
         line: remark.line,
-        column: 1,
+        column: u32::try_from(indent + 1).unwrap_or(1),
     };
     Finding {
         place: Findings::of(&loaded.shown, &loaded.text).place(span),

@@ -223,6 +223,35 @@ fn a_link_out_of_the_code_is_refused_and_one_within_is_kept() {
     }
 }
 
+#[rstest]
+#[case::no_archive(b"no archive".as_slice(), "cannot unpack `sam/hello.zip`: it is no zip archive that this tool reads: ")]
+#[case::empty(
+    b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    "its code in `hello.zip` has no files"
+)]
+fn a_bad_archive_is_refused_where_its_function_stands(
+    #[case] archive: &[u8],
+    #[case] problem: &str,
+) {
+    let machine = with_shop();
+    let template = machine.work().join("sam/shop.yaml");
+    let text = fs::read_to_string(&template).unwrap();
+    fs::write(
+        &template,
+        text.replace("CodeUri: hello/", "CodeUri: hello.zip"),
+    )
+    .unwrap();
+    fs::write(machine.work().join("sam/hello.zip"), archive).unwrap();
+
+    let ran = machine.esb(&SHOP);
+
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let place = "sam/shop.yaml:24:3";
+    assert!(ran.stderr.contains(place), "{}", ran.stderr);
+    assert!(ran.stderr.contains(problem), "{}", ran.stderr);
+    assert!(!machine.work().join("shop").exists());
+}
+
 #[test]
 fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
     const SECRET: &str = "canary-5f1c0e";

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use engine::image::dockerfile::{DockerfileError, Embedding, embed};
 
+use super::install::{Install, Needs};
+
 use crate::producer::model::{Family, ImageConfig};
 
 /// Where code lies in an image.
@@ -20,23 +22,6 @@ pub(super) struct Extras {
     pub(super) hooks: Option<Vec<String>>,
 }
 
-/// How dependencies come into an image while it is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Install {
-    /// They are in the code, or there are none.
-    Nothing,
-    /// `requirements.txt` with `pip`.
-    Pip {
-        /// From `wheelhouse/` only, without a network.
-        offline: bool,
-    },
-    /// `package.json` with `npm`.
-    Npm {
-        /// As `package-lock.json` says.
-        locked: bool,
-    },
-}
-
 /// The Dockerfile of a zip function.
 pub(super) fn zip(
     function: &str,
@@ -49,34 +34,44 @@ pub(super) fn zip(
     let mut text = format!("FROM {base}\n");
     text.push_str(&extras.copies(function));
     text.push_str(&extras.environment(family));
-    text.push_str(&installing(function, install));
-    text.push_str(&format!("COPY functions/{function}/src/ {TASK}\n"));
+    text.push_str(&with_code(function, install));
     text.push_str(&format!("CMD {}\n", exec_form(&[handler.to_owned()])));
     text
 }
 
-/// The lines that install dependencies. They stand before the code, so that a change of code installs nothing again.
-fn installing(function: &str, install: Install) -> String {
+/// The lines that bring the code and what it needs.
+fn with_code(function: &str, install: Install) -> String {
     let from = format!("functions/{function}/src");
-    match install {
-        Install::Nothing => String::new(),
-        Install::Pip { offline: false } => format!(
-            "COPY {from}/requirements.txt {TASK}\n\
-             RUN python -m pip install --no-cache-dir --requirement {TASK}requirements.txt --target {TASK}\n"
-        ),
-        Install::Pip { offline: true } => format!(
-            "COPY {from}/requirements.txt {TASK}\n\
-             COPY {from}/wheelhouse/ {TASK}wheelhouse/\n\
-             RUN python -m pip install --no-cache-dir --no-index --find-links {TASK}wheelhouse --requirement {TASK}requirements.txt --target {TASK}\n"
-        ),
-        Install::Npm { locked: true } => format!(
-            "COPY {from}/package.json {from}/package-lock.json {TASK}\n\
-             RUN cd {TASK} && npm ci --omit=dev --no-audit --no-fund\n"
-        ),
-        Install::Npm { locked: false } => format!(
-            "COPY {from}/package.json {TASK}\n\
-             RUN cd {TASK} && npm install --omit=dev --no-audit --no-fund\n"
-        ),
+    let code = format!("COPY {from}/ {TASK}\n");
+    let (needs, lists, run) = match install {
+        Install::Nothing => return code,
+        Install::Pip { offline, needs } => {
+            let mut lists = format!("COPY {from}/requirements.txt {TASK}\n");
+            let mut options = String::new();
+            if offline {
+                lists.push_str(&format!("COPY {from}/wheelhouse/ {TASK}wheelhouse/\n"));
+                options = format!(" --no-index --find-links {TASK}wheelhouse");
+            }
+            let run = format!(
+                "python -m pip install --no-cache-dir{options} --requirement {TASK}requirements.txt --target {TASK}"
+            );
+            (needs, lists, run)
+        }
+        Install::Npm { locked, needs } => {
+            let (lock, word) = if locked {
+                (format!(" {from}/package-lock.json"), "ci")
+            } else {
+                (String::new(), "install")
+            };
+            let lists = format!("COPY {from}/package.json{lock} {TASK}\n");
+            let run = format!("npm {word} --omit=dev --no-audit --no-fund");
+            (needs, lists, run)
+        }
+    };
+    let run = format!("RUN cd {TASK} && {run}\n");
+    match needs {
+        Needs::List => lists + &run + &code,
+        Needs::Code => code + &run,
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use engine::image::dockerfile::DockerfileError;
 
 use super::Settings;
-use super::dockerfile::{self, Extras, Install};
+use super::dockerfile::{self, Extras};
 use super::gather::{GatherError, Gathered, gather};
+use super::install::install;
 use super::layer::{has_suffix, laid_out};
 use super::tree::{Piece, Tree};
 use crate::producer::model::{
@@ -33,6 +34,8 @@ pub(crate) enum FunctionError {
     NoDockerfile { context: String, dockerfile: String },
     #[error("its `{path}` is not UTF-8 text of at most 1 MiB")]
     NotText { path: String },
+    #[error("its `package.json` is no JSON")]
+    Package(#[from] serde_json::Error),
     #[error("its `{path}` cannot be used: {problem}")]
     Dockerfile {
         path: String,
@@ -98,7 +101,7 @@ impl Making<'_> {
 
     fn gathered(&self, path: &LocalPath) -> Result<Gathered, GatherError> {
         let path = self.settings.template_folder.join(path.as_str());
-        gather(&path, self.settings.except)
+        gather(&path, self.settings.except, self.settings.archives)
     }
 
     fn hooks(&mut self, path: &LocalPath) -> Result<(), FunctionError> {
@@ -305,49 +308,8 @@ fn jars_in_lib(tree: &Tree) -> Tree {
     moved
 }
 
-/// What has to be installed while the image is built: what the code asks for and does not hold.
-fn install(source: &Tree, family: Family) -> Result<Install, FunctionError> {
-    match family {
-        Family::Java | Family::Provided => Ok(Install::Nothing),
-        Family::Python => {
-            let Some(piece) = source.get("requirements.txt") else {
-                return Ok(Install::Nothing);
-            };
-            let text = text_of(piece, "requirements.txt")?;
-            let asks = text
-                .lines()
-                .map(str::trim)
-                .any(|line| !line.is_empty() && !line.starts_with('#'));
-            let holds = source.top().keys().any(|name| name.ends_with(".dist-info"));
-            let offline = source.top().contains_key("wheelhouse");
-            Ok(if asks && !holds {
-                Install::Pip { offline }
-            } else {
-                Install::Nothing
-            })
-        }
-        Family::Nodejs => {
-            let Some(piece) = source.get("package.json") else {
-                return Ok(Install::Nothing);
-            };
-            let text = text_of(piece, "package.json")?;
-            let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let asks = package["dependencies"]
-                .as_object()
-                .is_some_and(|dependencies| !dependencies.is_empty());
-            let holds = source.top().contains_key("node_modules");
-            let locked = source.get("package-lock.json").is_some();
-            Ok(if asks && !holds {
-                Install::Npm { locked }
-            } else {
-                Install::Nothing
-            })
-        }
-    }
-}
-
 /// The text of a file that this tool has to understand.
-fn text_of(piece: &Piece, path: &str) -> Result<String, FunctionError> {
+pub(super) fn text_of(piece: &Piece, path: &str) -> Result<String, FunctionError> {
     const MAX_TEXT: u64 = 1 << 20;
     let not_text = || FunctionError::NotText {
         path: path.to_owned(),

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::archive::{self, ArchiveError};
+use super::archive::{ArchiveError, Archives};
 use super::tree::{Piece, Tree};
 
 /// Folders that are no part of any code: they hold what tools made, and differ from machine to machine.
@@ -57,7 +57,11 @@ pub(crate) enum Gathered {
 }
 
 /// Takes what a path names. Whatever lies at `except` (the output itself) is left out.
-pub(crate) fn gather(path: &Path, except: &[PathBuf]) -> Result<Gathered, GatherError> {
+pub(crate) fn gather(
+    path: &Path,
+    except: &[PathBuf],
+    archives: &Archives,
+) -> Result<Gathered, GatherError> {
     let unreadable = |source| GatherError::Unreadable {
         path: path.to_owned(),
         source,
@@ -94,7 +98,8 @@ pub(crate) fn gather(path: &Path, except: &[PathBuf]) -> Result<Gathered, Gather
         let name = name.to_owned();
         return Ok(Gathered::Jar { name, piece });
     }
-    archive::unpack(&real)
+    archives
+        .unpacked(&real)
         .map(Gathered::Files)
         .map_err(|source| GatherError::Archive {
             path: path.to_owned(),

@@ -8,14 +8,12 @@ mod config;
 mod dockerfile;
 mod function;
 mod gather;
+mod install;
 mod layer;
 mod names;
 mod resources;
 pub(crate) mod store;
 pub(crate) mod tree;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +21,7 @@ use std::path::{Path, PathBuf};
 use engine::contract::FunctionName;
 
 use crate::producer::model::{App, Family, Runtime};
+pub(crate) use archive::Archives;
 use function::{FunctionError, Layers};
 use gather::{Gathered, gather};
 pub(crate) use names::{Naming, image_names};
@@ -44,6 +43,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) template_folder: &'a Path,
     /// Folders that are no part of any code: the output.
     pub(crate) except: &'a [PathBuf],
+    /// The archives of this run.
+    pub(crate) archives: &'a Archives,
     /// Base images by runtime (`python3.12`) or family (`python`).
     pub(crate) bases: &'a BTreeMap<String, String>,
     /// What the images of image functions run, by function.
@@ -127,7 +128,7 @@ fn gather_layers(app: &App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) ->
     let mut layers = Layers::new();
     for layer in &app.layers {
         let path = settings.template_folder.join(layer.content.as_str());
-        let tree = match gather(&path, settings.except) {
+        let tree = match gather(&path, settings.except, settings.archives) {
             Ok(Gathered::Files(tree)) => Ok(tree),
             // A layer may be one jar.
             Ok(Gathered::Jar { name, piece }) => {

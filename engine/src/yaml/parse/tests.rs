@@ -367,22 +367,31 @@ fn any_other_use_of_a_tag_is_refused(#[case] text: &str, #[case] rule: Rule) {
     assert_eq!(read_short(text).unwrap_err()[0].rule, rule);
 }
 
-#[test]
-fn short_tags_count_as_the_mappings_that_they_are() {
-    let limits = Limits {
-        depth: 8,
-        ..Limits::default()
+/// Exactly as deep and exactly as large: one less of either is too little. A key of a mapping counts, the one that a tag is short for
+/// does not.
+#[rstest]
+#[case::a_scalar("!Ref x", 1, 2)]
+#[case::a_list("!Sub [x]", 2, 3)]
+#[case::a_mapping("!Sub {a: x}", 2, 4)]
+#[case::a_scalar_in_a_list("[!Ref x, y]", 2, 4)]
+#[case::a_list_in_a_list("[!Sub [x]]", 3, 4)]
+#[case::a_list_in_a_mapping("a: !Sub [x]", 3, 5)]
+#[case::one_in_the_other("!Sub [!Sub [x]]", 4, 5)]
+#[case::an_alias("[&x !Sub [x], *x]", 3, 7)]
+fn short_tags_count_as_the_mappings_that_they_are(
+    #[case] text: &str,
+    #[case] depth: usize,
+    #[case] nodes: usize,
+) {
+    let read = |depth, nodes| {
+        let limits = Limits {
+            depth,
+            nodes,
+            ..Limits::default()
+        };
+        parse_shorthand(text, &limits, short).map_err(|problems| problems[0].rule)
     };
-    let nested = |levels: usize| "!Sub [".repeat(levels) + "x" + &"]".repeat(levels);
-    assert!(parse_shorthand(&nested(4), &limits, short).is_ok());
-    let refused = parse_shorthand(&nested(5), &limits, short).unwrap_err();
-    assert_eq!(refused[0].rule, Rule::TooDeep);
-
-    let limits = Limits {
-        nodes: 4,
-        ..Limits::default()
-    };
-    assert!(parse_shorthand("[!Ref x, y]", &limits, short).is_ok());
-    let refused = parse_shorthand("[!Ref x, !Ref y]", &limits, short).unwrap_err();
-    assert_eq!(refused[0].rule, Rule::TooManyNodes);
+    assert!(read(depth, nodes).is_ok());
+    assert_eq!(read(depth - 1, nodes), Err(Rule::TooDeep));
+    assert_eq!(read(depth, nodes - 1), Err(Rule::TooManyNodes));
 }

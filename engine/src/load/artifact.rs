@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::LoadError;
 use super::confined::{Problem, open_anywhere, read_bounded};
@@ -44,11 +45,11 @@ pub struct LoadedEntry {
     /// The configuration directory, with all symlinks resolved.
     pub config_dir: PathBuf,
     /// The tree of `functions.yml`.
-    pub functions: Node,
+    pub functions: Arc<Node>,
     /// The tree of `routing.yml`.
-    pub routing: Node,
+    pub routing: Arc<Node>,
     /// The tree of `resources.yml`, when there is one.
-    pub resources: Option<Node>,
+    pub resources: Option<Arc<Node>>,
     /// The name under which the user knows each of these files, for places in messages.
     pub files: BTreeMap<&'static str, String>,
     /// Digest of the bytes of each of these files.

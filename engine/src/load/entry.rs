@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, not_utf8};
 use super::confined::{Problem, Root, real_path};
@@ -20,9 +21,9 @@ pub(super) struct Payload {
     root: PathBuf,
     shown_root: PathBuf,
     config_dir: PathBuf,
-    functions: Node,
-    routing: Node,
-    resources: Option<Node>,
+    functions: Arc<Node>,
+    routing: Arc<Node>,
+    resources: Option<Arc<Node>>,
     files: BTreeMap<&'static str, String>,
     digests: BTreeMap<&'static str, Digest>,
     images: Vec<LoadedImage>,
@@ -177,9 +178,9 @@ impl Loading {
             root: root.path().to_owned(),
             shown_root,
             config_dir: root.path().join(&config),
-            functions: functions.tree,
-            routing: routing.tree,
-            resources: resources.map(|file| file.tree),
+            functions: Arc::new(functions.tree),
+            routing: Arc::new(routing.tree),
+            resources: resources.map(|file| Arc::new(file.tree)),
             files,
             digests,
             images,

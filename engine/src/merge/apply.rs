@@ -13,11 +13,11 @@ use crate::yaml::{Entry, Map, Node, Value};
 pub(super) fn apply(
     current: &ConfigTrees,
     entries: &[EntryConfig],
-    plan: &Plan,
+    plan: &Plan<'_>,
 ) -> BTreeMap<ConfigFile, Node> {
     let mut trees = BTreeMap::new();
     for file in ConfigFile::ALL {
-        let standing = current.files.get(&file).map(|text| text.tree.clone());
+        let standing = current.files.get(&file).map(|text| Node::clone(&text.tree));
         let touched = plan.order.iter().any(|slot| slot.file() == file);
         let removes = plan.removes.iter().any(|slot| slot.file() == file);
         let tree = match (file, standing) {
@@ -38,7 +38,7 @@ pub(super) fn apply(
     trees
 }
 
-fn functions(standing: Option<Node>, plan: &Plan) -> Node {
+fn functions(standing: Option<Node>, plan: &Plan<'_>) -> Node {
     let is_new = standing.is_none();
     let mut tree = standing.unwrap_or_default();
     let root = mapping(&mut tree);
@@ -75,13 +75,13 @@ fn parent<'a, 's>(root: &'a mut Map, slot: &'s Slot) -> Option<(&'a mut Map, &'s
     }
 }
 
-fn routing(mut tree: Node, plan: &Plan) -> Node {
+fn routing(mut tree: Node, plan: &Plan<'_>) -> Node {
     let root = mapping(&mut tree);
     merge_list(child(root, "routes"), KeyedList::Routes, plan);
     tree
 }
 
-fn resources(mut tree: Node, entries: &[EntryConfig], plan: &Plan) -> Node {
+fn resources(mut tree: Node, entries: &[EntryConfig], plan: &Plan<'_>) -> Node {
     let root = mapping(&mut tree);
     let wrapped = has_wrapper(root) || (root.is_empty() && new_file_is_wrapped(entries));
     let lists = if wrapped {
@@ -117,7 +117,7 @@ fn new_file_is_wrapped(entries: &[EntryConfig]) -> bool {
 }
 
 /// Replaces in place, leaves out what is removed and what fills a written slot again, appends what is added.
-fn merge_list(node: &mut Node, list: KeyedList, plan: &Plan) {
+fn merge_list(node: &mut Node, list: KeyedList, plan: &Plan<'_>) {
     let standing = match &mut node.value {
         Value::List(items) => std::mem::take(items),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Map(_) => {
@@ -132,7 +132,7 @@ fn merge_list(node: &mut Node, list: KeyedList, plan: &Plan) {
             Slot::Function(_) | Slot::Default(_) | Slot::SectionDefault(..) => false,
         };
         if of_this_list {
-            fresh.insert(slot, &write.node);
+            fresh.insert(slot, write.node);
         }
     }
     let mut merged = Vec::with_capacity(standing.len() + fresh.len());

@@ -31,7 +31,7 @@ impl Claims {
     /// After a publish of unknown end, each key may stand in its old or in its new form. What has the recorded digest is
     /// the new form, and ours. Something else is the old form: ours as well, unless the base took the key over from
     /// nobody; then it was never replaced, and stays whose it was. What is gone is nobody's.
-    pub(super) fn settle(base: &BaseOwnership, current: &Current) -> Self {
+    pub(super) fn settle(base: &BaseOwnership, current: &Current<'_>) -> Self {
         let standing: BTreeMap<Key, &Digest> = current
             .digests
             .iter()

@@ -1,6 +1,7 @@
 //! What a merge is given.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{ConfigFile, Key, Ownership, SourceKey};
 use crate::contract::{Source, Violation};
@@ -14,7 +15,7 @@ pub struct ConfigText {
     /// Its whole text.
     pub text: String,
     /// The tree of that text.
-    pub tree: Node,
+    pub tree: Arc<Node>,
 }
 
 impl ConfigText {
@@ -24,7 +25,7 @@ impl ConfigText {
             Ok(tree) => Ok(Self {
                 name: name.to_owned(),
                 text,
-                tree,
+                tree: Arc::new(tree),
             }),
             Err(errors) => Err(Source::new(name, &text).refused(&errors)),
         }

@@ -42,7 +42,7 @@ pub fn merge(
     options: &MergeOptions,
 ) -> Result<MergeOutcome, Vec<Violation>> {
     let (standing, mut violations) = read_output(current);
-    let mut readings: Vec<Reading> = entries.iter().map(read_entry).collect();
+    let mut readings: Vec<Reading<'_>> = entries.iter().map(read_entry).collect();
     let mut warnings = Vec::new();
     for reading in &mut readings {
         violations.append(&mut reading.violations);
@@ -90,7 +90,7 @@ fn texts(
 ) -> BTreeMap<ConfigFile, String> {
     let texts = trees.iter().map(|(file, tree)| {
         let text = match current.files.get(file) {
-            Some(standing) if standing.tree == *tree => standing.text.clone(),
+            Some(standing) if *standing.tree == *tree => standing.text.clone(),
             Some(_) | None => emit(tree),
         };
         (*file, text)
@@ -99,7 +99,7 @@ fn texts(
 }
 
 /// Items of one entry whose slot a later item of the same entry fills again.
-fn repeated(items: &[Item]) -> Vec<Warning> {
+fn repeated(items: &[Item<'_>]) -> Vec<Warning> {
     let mut seen = BTreeSet::new();
     let mut warnings: Vec<_> = items
         .iter()
@@ -118,7 +118,7 @@ fn repeated(items: &[Item]) -> Vec<Warning> {
 }
 
 /// Items of the output directory that repeat a slot which is written or removed.
-fn dropped_duplicates(standing: &Current, plan: &Plan) -> Vec<Warning> {
+fn dropped_duplicates(standing: &Current<'_>, plan: &Plan<'_>) -> Vec<Warning> {
     let dropped = standing
         .duplicates
         .iter()
@@ -134,7 +134,7 @@ fn dropped_duplicates(standing: &Current, plan: &Plan) -> Vec<Warning> {
         .collect()
 }
 
-fn duplicate(item: &Item, message: String) -> Warning {
+fn duplicate(item: &Item<'_>, message: String) -> Warning {
     Warning {
         place: item.place.clone(),
         rule: "duplicate-item".to_owned(),
@@ -143,17 +143,30 @@ fn duplicate(item: &Item, message: String) -> Warning {
 }
 
 /// Puts the references that the stack pulls into the functions.
-fn rewrite_images(items: &mut [Item], rewrites: &BTreeMap<String, String>) {
+fn rewrite_images(items: &mut [Item<'_>], rewrites: &BTreeMap<String, String>) {
     for item in items {
-        let (Slot::Function(_), Value::Map(function)) = (&item.slot, &mut item.node.value) else {
+        let Some(image) = function_image(&item.slot, &item.node) else {
             continue;
         };
-        let Some(image) = function.get_mut("image") else {
+        let reference = image.text().and_then(|text| rewrites.get(text));
+        let Some(reference) = reference.map(|text| Value::String(text.clone())) else {
             continue;
         };
-        let reference = image.node.value.text().and_then(|text| rewrites.get(text));
-        if let Some(reference) = reference {
-            image.node.value = Value::String(reference.clone());
+        if *image == reference {
+            continue;
+        }
+        if let Value::Map(function) = &mut item.node.to_mut().value
+            && let Some(image) = function.get_mut("image")
+        {
+            image.node.value = reference;
         }
     }
+}
+
+/// The `image` of a function.
+fn function_image<'n>(slot: &Slot, node: &'n Node) -> Option<&'n Value> {
+    let (Slot::Function(_), Value::Map(function)) = (slot, &node.value) else {
+        return None;
+    };
+    Some(&function.get("image")?.node.value)
 }

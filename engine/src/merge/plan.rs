@@ -11,9 +11,9 @@ use crate::yaml::Node;
 
 /// What will be done to the output directory.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     /// What fills each written slot.
-    pub(super) writes: BTreeMap<Slot, Write>,
+    pub(super) writes: BTreeMap<Slot, Write<'a>>,
     /// The written slots in the order in which they first appear in the entries.
     pub(super) order: Vec<Slot>,
     /// Slots that are emptied.
@@ -22,21 +22,21 @@ pub(super) struct Plan {
 
 /// One write.
 #[derive(Debug)]
-pub(super) struct Write {
-    pub(super) source: SourceKey,
-    pub(super) node: Node,
+pub(super) struct Write<'a> {
+    pub(super) source: &'a SourceKey,
+    pub(super) node: &'a Node,
     pub(super) digest: Digest,
 }
 
 /// What one entry writes, in the order of its files.
 pub(super) struct Writer<'a> {
     pub(super) source: &'a SourceKey,
-    pub(super) items: &'a [Item],
+    pub(super) items: &'a [Item<'a>],
 }
 
 /// Everything the rules look at.
 pub(super) struct Situation<'a> {
-    pub(super) current: &'a Current,
+    pub(super) current: &'a Current<'a>,
     pub(super) claims: &'a Claims,
     pub(super) writers: &'a [Writer<'a>],
     /// The sources of the writers.
@@ -51,11 +51,11 @@ struct Candidate<'a> {
     node: &'a Node,
 }
 
-impl Situation<'_> {
+impl<'a> Situation<'a> {
     /// Decides every slot.
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan<'a> {
         let mut order = Vec::new();
-        let mut candidates: BTreeMap<&Slot, Vec<Candidate<'_>>> = BTreeMap::new();
+        let mut candidates: BTreeMap<&Slot, Vec<Candidate<'a>>> = BTreeMap::new();
         for writer in self.writers {
             for item in writer.items {
                 let wishes = candidates.entry(&item.slot).or_default();
@@ -72,8 +72,8 @@ impl Situation<'_> {
         for slot in order {
             if let Some(winner) = self.winner(slot, &candidates[slot]) {
                 let write = Write {
-                    source: winner.source.clone(),
-                    node: winner.node.clone(),
+                    source: winner.source,
+                    node: winner.node,
                     digest: digest(winner.node),
                 };
                 plan.writes.insert(slot.clone(), write);
@@ -90,7 +90,7 @@ impl Situation<'_> {
         plan
     }
 
-    fn winner<'a>(&self, slot: &Slot, wishes: &[Candidate<'a>]) -> Option<Candidate<'a>> {
+    fn winner(&self, slot: &Slot, wishes: &[Candidate<'a>]) -> Option<Candidate<'a>> {
         if !slot.is_default() {
             return wishes.last().copied();
         }
@@ -115,7 +115,7 @@ impl Situation<'_> {
     }
 
     /// Who owns what once the plan is published.
-    pub(super) fn ownership(&self, plan: &Plan) -> Ownership {
+    pub(super) fn ownership(&self, plan: &Plan<'_>) -> Ownership {
         let mut ownership = Ownership::default();
         for writer in self.writers {
             ownership.sources.entry(writer.source.clone()).or_default();
@@ -127,7 +127,7 @@ impl Situation<'_> {
         let mut settled = BTreeSet::new();
         for (slot, write) in &plan.writes {
             settled.insert(slot.key());
-            give(&write.source, slot.key(), &write.digest);
+            give(write.source, slot.key(), &write.digest);
         }
         settled.extend(plan.removes.iter().map(Slot::key));
         let standing: BTreeSet<Key> = self.current.digests.keys().map(Slot::key).collect();
@@ -141,7 +141,7 @@ impl Situation<'_> {
     }
 
     /// Keys of ours that are overwritten or removed, and are not as we wrote them.
-    pub(super) fn drift(&self, plan: &Plan) -> Vec<Drift> {
+    pub(super) fn drift(&self, plan: &Plan<'_>) -> Vec<Drift> {
         let touched = plan.writes.keys().chain(&plan.removes);
         let mut drift: Vec<_> = touched
             .filter_map(|slot| {
@@ -159,7 +159,7 @@ impl Situation<'_> {
     }
 
     /// What differs from the output directory as it is.
-    pub(super) fn changes(&self, plan: &Plan) -> Changes {
+    pub(super) fn changes(&self, plan: &Plan<'_>) -> Changes {
         let mut changes = Changes::default();
         for (slot, write) in &plan.writes {
             match self.current.digests.get(slot) {

@@ -1,5 +1,6 @@
 //! From trees to slots: what a source writes, and what stands in the output directory.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, btree_map};
 
 use super::slot::{Keyed, KeyedList, ResourceList, Section, Slot};
@@ -10,34 +11,34 @@ use crate::yaml::{Map, Node, Span, Value, emit};
 /// The rule of resources that cannot be told apart from others of their list.
 const ITEM_WITHOUT_KEY: &str = "item-without-key";
 
-/// A slot and what fills it.
+/// A slot and what fills it. The trees of ten thousand functions are large: nothing is copied that is not changed.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
+pub(super) struct Item<'a> {
     pub(super) slot: Slot,
-    pub(super) node: Node,
+    pub(super) node: Cow<'a, Node>,
     pub(super) place: Place,
 }
 
 /// What was read of some files.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct Reading<'a> {
     /// The items in the order of the text.
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Item<'a>>,
     pub(super) warnings: Vec<Warning>,
     pub(super) violations: Vec<Violation>,
 }
 
 /// The output directory by slot.
 #[derive(Debug, Default)]
-pub(super) struct Current {
+pub(super) struct Current<'a> {
     /// The digest of what fills each slot.
     pub(super) digests: BTreeMap<Slot, Digest>,
     /// List items whose slot an earlier item of the same list fills.
-    pub(super) duplicates: Vec<Item>,
+    pub(super) duplicates: Vec<Item<'a>>,
 }
 
 /// Reads what an entry writes. What the contract does not know is dropped, with a warning.
-pub(super) fn read_entry(entry: &EntryConfig) -> Reading {
+pub(super) fn read_entry(entry: &EntryConfig) -> Reading<'_> {
     let mut reading = Reading::default();
     for (file, text) in entry.files() {
         Reader::new(file, text, Origin::Source, &mut reading).read();
@@ -46,7 +47,7 @@ pub(super) fn read_entry(entry: &EntryConfig) -> Reading {
 }
 
 /// Reads what stands in the output directory. What the contract does not know is left alone.
-pub(super) fn read_output(trees: &ConfigTrees) -> (Current, Vec<Violation>) {
+pub(super) fn read_output(trees: &ConfigTrees) -> (Current<'_>, Vec<Violation>) {
     let mut reading = Reading::default();
     for (file, text) in &trees.files {
         Reader::new(*file, text, Origin::Output, &mut reading).read();
@@ -79,20 +80,20 @@ enum Origin {
     Output,
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'r> {
     file: ConfigFile,
     tree: &'a Node,
     source: Source<'a>,
     origin: Origin,
-    reading: &'a mut Reading,
+    reading: &'r mut Reading<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, 'r> Reader<'a, 'r> {
     fn new(
         file: ConfigFile,
         text: &'a ConfigText,
         origin: Origin,
-        reading: &'a mut Reading,
+        reading: &'r mut Reading<'a>,
     ) -> Self {
         Self {
             file,
@@ -242,9 +243,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn item(&mut self, slot: Slot, node: &Node, span: Span) {
+    fn item(&mut self, slot: Slot, node: &'a Node, span: Span) {
         let place = self.place(span);
-        let node = node.clone();
+        let node = Cow::Borrowed(node);
         self.reading.items.push(Item { slot, node, place });
     }
 

@@ -313,13 +313,13 @@ impl<W: World> Run<'_, W> {
             .expect("a merge belongs to a deploy")
             .request;
         let base = survey::base_ownership(ledger.facts(), request.base.as_ref())?;
-        let (outcome, merged) =
+        let (files, merged) =
             survey::merged(self.artifact, self.registries, request, &base, &current)
                 .map_err(StepEnd::fault(Step::Merge))?;
         self.record(ledger, vec![Command::Merge(merged)])?;
         let standing = current.iter().map(|(file, text)| (*file, Digest::of(text)));
         Ok(Publication {
-            files: outcome.texts,
+            files,
             standing: standing.collect(),
         })
     }

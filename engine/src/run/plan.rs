@@ -116,10 +116,9 @@ async fn survey_all<W: World>(
         None => Default::default(),
     };
     plan.current = world.config().await.map_err(StepEnd::fault(Step::Merge))?;
-    let (outcome, merged) =
-        survey::merged(artifact, registries, request, &ownership, &plan.current)
-            .map_err(StepEnd::fault(Step::Merge))?;
-    plan.texts = outcome.texts;
+    let (texts, merged) = survey::merged(artifact, registries, request, &ownership, &plan.current)
+        .map_err(StepEnd::fault(Step::Merge))?;
+    plan.texts = texts;
     let functions = merged.images.iter().cloned().collect();
     let orders = survey::orders(artifact, registries, options, &plan.observation, &functions);
     let known = images::inspect(world, orders).await?;

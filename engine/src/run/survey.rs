@@ -1,6 +1,7 @@
 //! What can be known before anything changes: the merged configuration and the images it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use journal::Facts;
 
@@ -12,8 +13,7 @@ use crate::image::{Reference, Registries};
 use crate::load::{Artifact, LoadedEntry};
 use crate::machine::{Base, Event, FailureKind, Merged, Options, Requested};
 use crate::merge::{
-    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions,
-    MergeOutcome, SourceKey,
+    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions, SourceKey,
 };
 use crate::yaml::{Limits, Node};
 
@@ -44,14 +44,14 @@ pub(super) fn base_ownership(
     })
 }
 
-/// Merges the artifact into what stands in the output directory.
+/// Merges the artifact into what stands in the output directory: the texts to publish, and the fact.
 pub(super) fn merged(
     artifact: &Artifact,
     registries: &Registries,
     request: &Requested,
     base: &BaseOwnership,
     current: &ConfigTexts,
-) -> Result<(MergeOutcome, Merged), Fault> {
+) -> Result<(ConfigTexts, Merged), Fault> {
     let trees = ConfigTrees::parse(&request.out, current.clone(), &Limits::default())
         .map_err(|violations| contract_fault(&violations))?;
     let entries: Vec<EntryConfig> = artifact
@@ -79,14 +79,14 @@ pub(super) fn merged(
     let outcome = merge::merge(&trees, &entries, base, &merge_options)
         .map_err(|violations| contract_fault(&violations))?;
     let merged = Merged {
-        files: outcome.digests.clone(),
-        ownership: outcome.ownership.clone(),
-        changes: outcome.changes.clone(),
-        drift: outcome.drift.clone(),
+        files: outcome.digests,
+        ownership: outcome.ownership,
+        changes: outcome.changes,
+        drift: outcome.drift,
         images: owed.into_keys().collect(),
         warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
     };
-    Ok((outcome, merged))
+    Ok((outcome.texts, merged))
 }
 
 /// The orders for every image that is built from the artifact.
@@ -149,7 +149,7 @@ fn owed_images(artifact: &Artifact) -> BTreeMap<FunctionName, Owed> {
 }
 
 /// A tree of an entry. Its text has been checked with all its lines by `load`; a merge names places only.
-fn config_text(entry: &LoadedEntry, file: ConfigFile, tree: &Node) -> ConfigText {
+fn config_text(entry: &LoadedEntry, file: ConfigFile, tree: &Arc<Node>) -> ConfigText {
     let name = entry
         .files
         .get(file.file_name())
@@ -158,7 +158,7 @@ fn config_text(entry: &LoadedEntry, file: ConfigFile, tree: &Node) -> ConfigText
     ConfigText {
         name,
         text: String::new(),
-        tree: tree.clone(),
+        tree: Arc::clone(tree),
     }
 }
 

@@ -29,9 +29,8 @@ pub(crate) fn log(verbose: u8) {
         _ => "trace",
     };
     // The HTTP and registry clients log requests with their headers at their finest levels; those stay off.
-    let filter = format!(
-        "{level},hyper=warn,hyper_util=warn,reqwest=warn,oci_client=warn,bollard=warn,rustls=warn"
-    );
+    let filter =
+        format!("{level},hyper=warn,hyper_util=warn,reqwest=warn,bollard=warn,rustls=warn");
     let filter =
         EnvFilter::try_from_env("ARTIFACTCTL_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

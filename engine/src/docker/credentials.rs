@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use oci_client::secrets::RegistryAuth;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -51,13 +50,14 @@ impl fmt::Debug for Login {
 }
 
 impl Login {
-    /// As the registry client takes it.
-    pub(super) fn for_client(&self) -> RegistryAuth {
+    /// As a registry or a token server takes a name and a password, in the header `Authorization`.
+    pub(super) fn basic(&self) -> Option<String> {
         match self {
             Self::Password { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
+                let pair = STANDARD.encode(format!("{username}:{password}"));
+                Some(format!("Basic {pair}"))
             }
-            Self::Anonymous | Self::IdentityToken(_) => RegistryAuth::Anonymous,
+            Self::Anonymous | Self::IdentityToken(_) => None,
         }
     }
 

@@ -6,10 +6,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 use super::context::ContextError;
 use super::redact::Redactor;
+use super::registry::RegistryError;
 use super::transcript::{Spoken, tidy_lines};
 use super::wire::{Host, WireError};
 use crate::contract::printable;
@@ -155,18 +155,22 @@ pub(super) fn context(what: &str, error: &ContextError) -> Fault {
 }
 
 /// A registry could not be asked, or said no.
-pub(super) fn registry(host: &str, what: &str, error: &OciDistributionError) -> Fault {
+pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
     let message = format!("cannot {what}\n{}", chain(error));
-    clean(if is_denied(error) {
-        plain(FailureKind::Image, message, Some(login_hint(host)))
-    } else {
-        match status_of(error) {
-            Some(status) if status < 500 => plain(FailureKind::Image, message, None),
-            Some(_) | None => Fault {
-                retryable: true,
-                ..plain(FailureKind::Unreachable, message, Some(registry_hint(host)))
-            },
+    clean(match error {
+        RegistryError::Refused { .. } if is_denied(error) => {
+            plain(FailureKind::Image, message, Some(login_hint(host)))
         }
+        RegistryError::Refused { status, .. } if !status.is_server_error() => {
+            plain(FailureKind::Image, message, None)
+        }
+        RegistryError::TooLong(_) | RegistryError::Unusable(_) => {
+            plain(FailureKind::Image, message, Some(registry_hint(host)))
+        }
+        RegistryError::Http(_) | RegistryError::Refused { .. } => Fault {
+            retryable: true,
+            ..plain(FailureKind::Unreachable, message, Some(registry_hint(host)))
+        },
     })
 }
 
@@ -243,36 +247,9 @@ fn login_hint(host: &str) -> String {
 }
 
 /// Does the registry want (other) credentials?
-pub(super) fn is_denied(error: &OciDistributionError) -> bool {
-    if let OciDistributionError::RegistryError { envelope, .. } = error {
-        let denials = [OciErrorCode::Unauthorized, OciErrorCode::Denied];
-        return envelope
-            .errors
-            .iter()
-            .any(|one| denials.contains(&one.code));
-    }
-    matches!(status_of(error), Some(401 | 403))
-}
-
-/// The HTTP status inside an error, when a server answered.
-pub(super) fn status_of(error: &OciDistributionError) -> Option<u16> {
-    use OciDistributionError as E;
-    if let E::ServerError { code, .. } = error {
-        Some(*code)
-    } else if let E::RequestError(error) = error {
-        error.status().map(|status| status.as_u16())
-    } else if matches!(
-        error,
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_)
-    ) {
-        Some(401)
-    } else if matches!(error, E::ImageManifestNotFoundError(_)) {
-        Some(404)
-    } else if matches!(error, E::RegistryError { .. }) {
-        Some(400)
-    } else {
-        None
-    }
+pub(super) fn is_denied(error: &RegistryError) -> bool {
+    let status = error.status().map(|status| status.as_u16());
+    matches!(status, Some(401 | 403)) || error.has_code(&["UNAUTHORIZED", "DENIED"])
 }
 
 /// The causes of an error, outermost first, one line each. A cause its parent already spells out is left out.

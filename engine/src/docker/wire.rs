@@ -149,11 +149,6 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The HTTP status.
-    pub(super) fn status(&self) -> StatusCode {
-        self.response.status()
-    }
-
     /// One header, when it is there and is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::thread;
 
-use super::{DATA, SECONDS, limited, refused, unmoving};
-use crate::refusal::{Bench, DEPLOY, program, run, shared_stack};
+use super::{limited, refused, unmoving};
+use crate::refusal::{Bench, DEPLOY, run, shared_stack};
 
 /// What is sent back: a beginning, and what is repeated for ever after it.
 #[derive(Clone, Copy)]
@@ -223,37 +223,123 @@ fn bytes_that_are_no_text_in_a_label_are_refused() {
     );
 }
 
-/// A registry of this machine, asked for a manifest, that never stops to answer.
+/// Whom the registry takes us for, and what it answers without an end.
+#[derive(Clone, Copy)]
+struct Endless {
+    name: &'static str,
+    code: i32,
+    begins: &'static str,
+    goes_on: &'static str,
+    words: &'static str,
+}
+
+const ENDLESS: [Endless; 6] = [
+    Endless {
+        name: "a manifest",
+        code: 6,
+        begins: "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n\r\n{",
+        goes_on: "\"a\":1,",
+        words: "longer than 4194304 bytes",
+    },
+    Endless {
+        name: "a manifest in chunks",
+        code: 6,
+        begins: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        goes_on: "40\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+        words: "longer than 4194304 bytes",
+    },
+    Endless {
+        name: "an error",
+        code: 9,
+        begins: "HTTP/1.1 500 No\r\n\r\n",
+        goes_on: "x",
+        words: "answered 500",
+    },
+    Endless {
+        name: "a refusal",
+        code: 6,
+        begins: "HTTP/1.1 403 No\r\n\r\n{\"errors\":[",
+        goes_on: "{\"code\":\"DENIED\"},",
+        words: "docker login",
+    },
+    Endless {
+        name: "headers",
+        code: 9,
+        begins: "HTTP/1.1 200 OK\r\n",
+        goes_on: "X-Y: z\r\n",
+        words: "registry",
+    },
+    Endless {
+        name: "redirects",
+        code: 9,
+        begins: "HTTP/1.1 307 There\r\nLocation: /v2/a/manifests/b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        goes_on: "",
+        words: "registry",
+    },
+];
+
+/// Somebody who answers every connection like this; it ends with the process.
+fn answering(route: impl Fn(&str) -> Answer + Copy + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answer(stream, route));
+        }
+    });
+    address
+}
+
+/// A deploy onto the shared stack that meets a registry of the test.
+#[track_caller]
+fn meets(what: &str, registry: &str, code: i32, words: &[&str]) {
+    let stack = shared_stack();
+    let bench = Bench::with_images_of("endless");
+    std::fs::create_dir(bench.path("docker")).unwrap();
+    let login = format!(r#"{{"auths":{{"{registry}":{{"username":"me","password":"x"}}}}}}"#);
+    bench.write("docker/config.json", login);
+    let mut command = limited(&bench, &DEPLOY);
+    command.args(["--compose-project", stack.project()]);
+    command.envs(stack.deploy_env());
+    command.env("HOST_REGISTRY_ADDR", registry);
+    command.env("DOCKER_CONFIG", bench.path("docker"));
+    refused(what, &mut command, code, words);
+}
+
 #[test]
 fn a_registry_whose_answer_has_no_end_is_not_listened_to_for_ever() {
-    let stack = shared_stack();
-    for (name, code, begins, goes_on) in [
-        (
-            "a manifest",
-            6,
-            "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n\r\n{",
-            "\"a\":1,",
-        ),
-        ("headers", 9, "HTTP/1.1 200 OK\r\n", "X-Y: z\r\n"),
+    for endless in ENDLESS {
+        let Endless {
+            begins, goes_on, ..
+        } = endless;
+        let registry = answering(move |_| Answer { begins, goes_on });
+        let what = format!("a registry without an end of {}", endless.name);
+        meets(&what, &registry, endless.code, &["registry", endless.words]);
+    }
+}
+
+/// The server that a registry names for its tokens is bounded as the registry is.
+#[test]
+fn a_token_server_whose_answer_has_no_end_is_not_listened_to_for_ever() {
+    for (status, code, words) in [
+        ("200 OK", 6, "longer than 1048576 bytes"),
+        ("401 No", 6, "docker login"),
+        ("503 No", 9, "answered 503"),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                thread::spawn(move || answer(stream, move |_| Answer { begins, goes_on }));
-            }
+        let begins: &str = format!("HTTP/1.1 {status}\r\n\r\n{{\"token\":\"").leak();
+        let tokens = answering(move |_| Answer {
+            begins,
+            goes_on: "x",
         });
-        let bench = Bench::with_images_of("endless");
-        let mut command = std::process::Command::new("timeout");
-        command
-            .args(["--signal=KILL", SECONDS, "prlimit", DATA, "--"])
-            .arg(program())
-            .args(DEPLOY)
-            .args(["--compose-project", stack.project()]);
-        bench.prepare(&mut command);
-        command.envs(stack.deploy_env());
-        command.env("HOST_REGISTRY_ADDR", &address);
-        let what = format!("a registry without an end of {name}");
-        refused(&what, &mut command, code, &["registry"]);
+        let challenge: &str = format!(
+            "HTTP/1.1 401 Who\r\nWWW-Authenticate: Bearer realm=\"http://{tokens}/t\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .leak();
+        let registry = answering(move |_| Answer {
+            begins: challenge,
+            goes_on: "",
+        });
+        let what = format!("a token server without an end, {status}");
+        meets(&what, &registry, code, &["registry", words]);
     }
 }

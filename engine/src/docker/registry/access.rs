@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oci_client::Client;
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
 use tokio::sync::OnceCell;
 
+use super::HUB;
+use super::client::{Client, RegistryError, Scheme};
 use crate::docker::connect::Engine;
 use crate::docker::credentials::{Credentials, Login};
 use crate::docker::limits::Limits;
@@ -30,9 +29,7 @@ pub(super) struct Hosts {
 pub(super) struct Access {
     /// Who we are there.
     pub(super) login: Login,
-    /// It is on this machine: plain HTTP, and no proxy leads there.
-    pub(super) is_local: bool,
-    is_plain: bool,
+    scheme: Scheme,
     client: Arc<OnceCell<Client>>,
 }
 
@@ -54,11 +51,17 @@ impl Hosts {
             Arc::clone(known.entry(host.to_owned()).or_default())
         };
         let find_out = || async {
-            let is_local = is_loopback(host);
+            let login = self.credentials.login(host, self.limits.query).await;
+            let scheme = if is_loopback(host) {
+                Scheme::Local
+            } else if self.is_insecure(host).await? {
+                Scheme::Plain
+            } else {
+                Scheme::Encrypted
+            };
             Ok(Access {
-                login: self.credentials.login(host, self.limits.query).await,
-                is_local,
-                is_plain: is_local || self.is_insecure(host).await?,
+                login,
+                scheme,
                 client: Arc::default(),
             })
         };
@@ -76,36 +79,34 @@ impl Hosts {
 }
 
 impl Access {
-    /// The registry client. It is made when it is needed: that reads every certificate of this machine.
-    pub(super) async fn client(&self, limits: &Limits) -> Result<&Client, OciDistributionError> {
+    /// The client of the registry with this host. It is made when it is needed: that may read every certificate of this machine.
+    pub(super) async fn client(
+        &self,
+        host: &str,
+        limits: &Limits,
+    ) -> Result<&Client, RegistryError> {
         let make = || async {
             // Fails when one is installed, which is as good.
             rustls::crypto::ring::default_provider()
                 .install_default()
                 .ok();
-            Client::try_from(self.config(limits))
+            Client::new(
+                api_host(host),
+                self.scheme,
+                self.login.clone(),
+                limits.query,
+            )
         };
         self.client.get_or_try_init(make).await
     }
+}
 
-    fn config(&self, limits: &Limits) -> ClientConfig {
-        let mut config = ClientConfig {
-            protocol: if self.is_plain {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
-            connect_timeout: Some(limits.query),
-            read_timeout: Some(limits.query),
-            user_agent: concat!("artifactctl/", env!("CARGO_PKG_VERSION")),
-            ..ClientConfig::default()
-        };
-        if self.is_local {
-            // The client takes proxies from the environment unless one is named; this one has every host as an exception.
-            config.http_proxy = Some("http://127.0.0.1:9".to_owned());
-            config.no_proxy = Some("*,0.0.0.0/0,::/0".to_owned());
-        }
-        config
+/// Where the registry of a name answers.
+fn api_host(host: &str) -> &str {
+    if host == HUB {
+        "registry-1.docker.io"
+    } else {
+        host
     }
 }
 

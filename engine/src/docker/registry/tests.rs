@@ -13,7 +13,8 @@ use rstest::rstest;
 use tokio::net::TcpListener;
 
 use super::access::covers;
-use super::{Registry, kind_of, oci};
+use super::client::Target;
+use super::{Registry, kind_of, target};
 use crate::contract::Digest;
 use crate::docker::credentials::Credentials;
 use crate::docker::limits::Limits;
@@ -34,15 +35,23 @@ struct Fake {
 
 impl Fake {
     async fn start(answer: Answer) -> Self {
+        Self::challenging("", answer).await
+    }
+
+    /// One that wants to know who asks, and says so with this challenge. In it, `HERE` is the address of the registry.
+    async fn challenging(challenge: &str, answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
+        let challenge = challenge.replace("HERE", &address.to_string());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let log = Arc::clone(&log);
-                let service = service_fn(move |request| serve(request, Arc::clone(&log), answer));
+                let (log, challenge) = (Arc::clone(&log), challenge.clone());
+                let service = service_fn(move |request| {
+                    serve(request, Arc::clone(&log), challenge.clone(), answer)
+                });
                 let server = hyper::server::conn::http1::Builder::new();
                 tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
             }
@@ -74,39 +83,30 @@ impl Fake {
 async fn serve(
     request: Request<hyper::body::Incoming>,
     seen: Arc<Mutex<Vec<String>>>,
+    challenge: String,
     answer: Answer,
 ) -> Result<Response<Full<Bytes>>, &'static str> {
-    if request.uri().path() == "/v2/" {
-        let mut answer = plain(200, "{}");
-        let who = request.headers().get("authorization");
-        let challenge = "Basic realm=\"registry\"".parse().unwrap();
-        if who.is_none() {
-            answer.headers_mut().insert("www-authenticate", challenge);
-        }
-        return Ok(answer);
-    }
-    let who = request
-        .headers()
-        .get("authorization")
-        .map_or("", |who| who.to_str().unwrap());
-    let line = format!("{} {} {who}", request.method(), request.uri().path());
-    let method = request.method().clone();
-    let body = request
-        .into_body()
-        .collect()
-        .await
-        .map_err(|_| "gone")?
-        .to_bytes();
+    let (head, body) = request.into_parts();
+    let who = head.headers.get("authorization");
+    let who = who.map_or("", |who| who.to_str().unwrap());
+    let line = format!("{} {} {who}", head.method, head.uri);
+    let body = body.collect().await.map_err(|_| "gone")?.to_bytes();
+    let line = format!("{}{}", line.trim_end(), String::from_utf8_lossy(&body));
     let number = {
         let mut seen = seen.lock().unwrap();
-        seen.push(format!(
-            "{}{}",
-            line.trim_end(),
-            String::from_utf8_lossy(&body)
-        ));
+        seen.push(line);
         seen.len() - 1
     };
-    let answer = answer(number, method);
+    if head.uri.path() == "/token" {
+        return Ok(plain(200, r#"{"token":"of-the-day"}"#));
+    }
+    if !challenge.is_empty() && who.is_empty() {
+        let mut answer = plain(401, "{}");
+        let challenge = challenge.parse().unwrap();
+        answer.headers_mut().insert("www-authenticate", challenge);
+        return Ok(answer);
+    }
+    let answer = answer(number, head.method);
     if answer.status() == StatusCode::GATEWAY_TIMEOUT {
         std::future::pending::<()>().await;
     }
@@ -172,21 +172,27 @@ async fn an_image_that_is_not_there_has_none(
     #[case] answer: Answer,
     #[values("", "hunter22")] password: &str,
 ) {
-    let fake = Fake::start(answer).await;
-    // With a login the client asks; without one a glance is enough.
+    let challenge = if password.is_empty() { "" } else { BASIC };
+    let fake = Fake::challenging(challenge, answer).await;
     let registry = fake.registry_as(password);
     let digest = registry.digest(&fake.reference("a:1")).await.unwrap();
     assert_eq!(digest, None);
-    let seen = fake.seen();
-    let basic = seen.iter().any(|line| line.contains("Basic"));
+    let asks = [
+        "HEAD /v2/a/manifests/1",
+        "HEAD /v2/a/manifests/1 Basic bWU6aHVudGVyMjI=",
+    ];
     assert_eq!(
-        (basic, seen.len() > 1),
-        (!password.is_empty(), !password.is_empty())
+        fake.seen(),
+        if password.is_empty() {
+            &asks[..1]
+        } else {
+            &asks[..]
+        }
     );
 }
 
 #[rstest]
-#[case::an_error(|number, method| if number < 3 { plain(500, "oops") } else { manifest(&method) })]
+#[case::an_error(|number, method| if number < 4 { plain(500, "oops") } else { manifest(&method) })]
 #[case::a_reset(|number, method| if number < 2 { plain(502, "") } else { manifest(&method) })]
 #[tokio::test]
 async fn a_registry_that_stumbles_is_asked_again(#[case] answer: Answer) {
@@ -212,8 +218,8 @@ async fn a_registry_that_keeps_failing_is_given_up() {
     );
     let seen = fake.seen();
     let heads = seen.iter().filter(|line| line.starts_with("HEAD")).count();
-    // One glance, and three times the client, which asks with HEAD and GET.
-    assert_eq!((heads, seen.len()), (4, 7), "{seen:#?}");
+    // Three times; what is wrong is only said to a GET.
+    assert_eq!((heads, seen.len()), (3, 6), "{seen:#?}");
 }
 
 #[rstest]
@@ -231,14 +237,77 @@ async fn a_registry_that_wants_credentials_is_named_with_the_login(#[case] answe
     assert_eq!(fault.hint, Some(format!("docker login {}", fake.address)));
 }
 
+const BASIC: &str = "Basic realm=\"registry\"";
+
+/// What was told once is told at once with the next question.
 #[tokio::test]
-async fn stored_credentials_are_sent_and_never_shown() {
-    let fake = Fake::start(|_, _| plain(401, "{}")).await;
+async fn credentials_are_sent_when_they_are_asked_for_and_never_shown() {
+    let fake = Fake::challenging(BASIC, |_, _| plain(403, "no")).await;
     let registry = fake.registry_as("hunter22");
     let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
     assert!(!format!("{fault:?}").contains("hunter22"));
-    let line = fake.seen()[0].clone();
-    assert_eq!(line, "HEAD /v2/a/manifests/1 Basic bWU6aHVudGVyMjI=");
+    let me = "/v2/a/manifests/1 Basic bWU6aHVudGVyMjI=";
+    let expected = [
+        "HEAD /v2/a/manifests/1".to_owned(),
+        format!("HEAD {me}"),
+        format!("GET {me}"),
+    ];
+    assert_eq!(fake.seen(), expected);
+}
+
+#[rstest]
+#[case::as_nobody("", "")]
+#[case::with_a_login("hunter22", " Basic bWU6aHVudGVyMjI=")]
+#[tokio::test]
+async fn a_token_is_fetched_once_from_the_server_that_is_named(
+    #[case] password: &str,
+    #[case] proof: &str,
+) {
+    let challenge =
+        "Bearer realm=\"http://HERE/token\",service=\"r\",scope=\"repository:else:push\"";
+    let fake = Fake::challenging(challenge, |_, method| manifest(&method)).await;
+    let registry = fake.registry_as(password);
+    for _ in 0..2 {
+        let digest = registry.digest(&fake.reference("a/b:1")).await.unwrap();
+        assert_eq!(digest, Some(Digest::of(MANIFEST)));
+    }
+    let expected = [
+        "HEAD /v2/a/b/manifests/1".to_owned(),
+        format!("GET /token?scope=repository%3Aa%2Fb%3Apull&service=r{proof}"),
+        "HEAD /v2/a/b/manifests/1 Bearer of-the-day".to_owned(),
+        "HEAD /v2/a/b/manifests/1 Bearer of-the-day".to_owned(),
+    ];
+    assert_eq!(fake.seen(), expected);
+}
+
+/// Not everybody says a digest: then it is that of the manifest.
+#[tokio::test]
+async fn a_digest_that_is_not_said_is_computed() {
+    let silent: Answer = |_, method| plain(200, if method == Method::HEAD { "" } else { MANIFEST });
+    let fake = Fake::start(silent).await;
+    let digest = registry(LONG).digest(&fake.reference("a:1")).await.unwrap();
+    assert_eq!(digest, Some(Digest::of(MANIFEST)));
+}
+
+#[rstest]
+#[case::another_manifest(|_, _| {
+    let mut answer = plain(200, "{}");
+    let digest = Digest::of(MANIFEST).to_string().parse().unwrap();
+    answer.headers_mut().insert("docker-content-digest", digest);
+    answer
+})]
+#[case::a_manifest_too_long(|_, _| plain(200, &" ".repeat((4 << 20) + 1)))]
+#[tokio::test]
+async fn a_manifest_that_cannot_be_is_refused(#[case] answer: Answer) {
+    let fake = Fake::start(answer).await;
+    let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
+    let fault = registry(LONG).retag(&from, &to).await.unwrap_err();
+    assert_eq!((fault.kind, fault.retryable), (FailureKind::Image, false));
+    assert_eq!(
+        fake.seen(),
+        ["GET /v2/a/manifests/key"],
+        "nothing is written"
+    );
 }
 
 #[tokio::test]
@@ -332,20 +401,29 @@ fn an_insecure_entry_covers_a_host_or_a_network(
 }
 
 #[rstest]
-#[case("alpine", "docker.io/library/alpine:latest")]
-#[case("me/tool:2", "docker.io/me/tool:2")]
-#[case("r.example:5000/a", "r.example:5000/a:latest")]
-#[case("docker.io/alpine:3", "docker.io/library/alpine:3")]
-fn what_a_reference_leaves_out_is_filled_in(#[case] written: &str, #[case] full: &str) {
-    let reference = Reference::parse(written).unwrap();
-    assert_eq!(oci(&reference).to_string(), full);
+#[case("alpine", "docker.io", "library/alpine", "latest")]
+#[case("me/tool:2", "docker.io", "me/tool", "2")]
+#[case("r.example:5000/a", "r.example:5000", "a", "latest")]
+#[case("docker.io/alpine:3", "docker.io", "library/alpine", "3")]
+fn what_a_reference_leaves_out_is_filled_in(
+    #[case] written: &str,
+    #[case] host: &str,
+    #[case] repository: &str,
+    #[case] reference: &str,
+) {
+    let expected = Target {
+        repository: repository.to_owned(),
+        reference: reference.to_owned(),
+    };
+    let written = Reference::parse(written).unwrap();
+    assert_eq!(target(&written), (host, expected));
 }
 
 #[test]
 fn a_digest_is_asked_for_before_a_tag() {
     let digest = Digest::of("x");
     let reference = Reference::parse(&format!("r.example/a:1@{digest}")).unwrap();
-    assert_eq!(oci(&reference).to_string(), format!("r.example/a@{digest}"));
+    assert_eq!(target(&reference).1.reference, digest.to_string());
 }
 
 #[rstest]

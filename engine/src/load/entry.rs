@@ -7,14 +7,21 @@ use std::sync::Arc;
 use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, not_utf8};
 use super::confined::{Problem, Root, real_path};
 use crate::contract::{
-    ArtifactEntry, Checked, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Shape, Source,
-    Violation, Warning, canonical_ref, check_functions, check_resources, check_routing, quoted,
-    source_key,
+    ArtifactEntry, Checked, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Rule, Shape,
+    Source, Violation, Warning, canonical_ref, check_functions, check_resources, check_routing,
+    quoted, source_key,
 };
 use crate::yaml::{self, Limits, Node};
 
 /// A Dockerfile is at most 1 MiB.
 const MAX_DOCKERFILE: u64 = 1 << 20;
+
+/// The configuration files of all entries together hold at most this many values, which is what one file may hold: all
+/// of them are in memory at the same time.
+const MAX_NODES: usize = 500_000;
+
+/// And at most this much text: 32 MiB.
+const MAX_TEXT: usize = 32 << 20;
 
 /// The payload of an entry, before the manifest as a whole is known to be right.
 pub(super) struct Payload {
@@ -82,6 +89,9 @@ struct ReadFile {
 pub(super) struct Loading {
     pub(super) violations: Vec<Violation>,
     pub(super) warnings: Vec<Warning>,
+    /// What is kept of configuration files: values and bytes of text.
+    nodes: usize,
+    text: usize,
 }
 
 impl Loading {
@@ -213,6 +223,15 @@ impl Loading {
                 return None;
             }
         };
+        if !self.has_room(&tree) {
+            let message = format!(
+                "the configuration files up to this one hold more than {MAX_NODES} values or {MAX_TEXT} bytes of text together"
+            );
+            let rule = Rule::Yaml(yaml::Rule::TooManyNodes);
+            let violation = Violation::new(rule, Place::file(&file), message);
+            self.violations.push(violation);
+            return None;
+        }
         let shape = (config.check)(&source, &tree);
         let images = shape
             .images
@@ -227,6 +246,17 @@ impl Loading {
             images,
             file,
         })
+    }
+
+    /// Counts a tree to those that are kept, if there is room for it beside them.
+    fn has_room(&mut self, tree: &Node) -> bool {
+        let cost = yaml::cost(tree);
+        let (nodes, text) = (self.nodes + cost.nodes, self.text + cost.bytes);
+        let fits = nodes <= MAX_NODES && text <= MAX_TEXT;
+        if fits {
+            (self.nodes, self.text) = (nodes, text);
+        }
+        fits
     }
 
     /// The Dockerfile of each function that names an image. A function without one names an image that exists elsewhere.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 pub use emit::emit;
 pub use fields::Fields;
+pub(crate) use parse::cost;
 pub use parse::{
     Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand, resolve_plain,
 };

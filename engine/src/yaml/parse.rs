@@ -15,6 +15,7 @@ mod tests;
 
 use serde_saphyr::granit_parser::{ErrorKind, Options, Parser, ScanError, options};
 
+pub(crate) use copy::cost;
 pub use problem::{ParseError, Rule};
 pub use schema::resolve_plain;
 

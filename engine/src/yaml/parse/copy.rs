@@ -1,17 +1,19 @@
-//! Nodes that stand in more than one place: what an alias costs, and what a merge key takes.
+//! What a node costs, when it stands in more than one place or beside many others, and what a merge key takes.
 
 use crate::yaml::{Map, Node, Value};
 
-/// What copying a node costs.
+/// What keeping a node costs.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cost {
-    pub(super) nodes: usize,
-    pub(super) bytes: usize,
+pub(crate) struct Cost {
+    /// Nodes, this one too.
+    pub(crate) nodes: usize,
+    /// Bytes of scalars and keys.
+    pub(crate) bytes: usize,
     pub(super) height: usize,
 }
 
-/// What copying this node costs.
-pub(super) fn cost(node: &Node) -> Cost {
+/// What keeping this node costs.
+pub(crate) fn cost(node: &Node) -> Cost {
     let mut sum = Cost {
         nodes: 1,
         bytes: node.value.text().map_or(0, str::len),

@@ -27,13 +27,15 @@ impl Redactor {
         secrets: Vec::new(),
     };
 
-    /// Knows the credentials inside of build arguments, and the secrets of the artifact in each spelling in which programs
-    /// print them. What has less than four characters is in every text, and no secret.
+    /// Knows the credentials inside of build arguments and the secrets of the artifact, in each spelling in which programs
+    /// print them. A secret of less than four characters is in every text, and none.
     pub(super) fn of(build_args: &BTreeMap<String, String>, values: &SecretValues) -> Self {
+        let credentials = proxy::credentials(build_args);
         let values = values.iter().filter(|value| value.chars().count() >= 4);
-        let mut secrets = proxy::credentials(build_args);
-        secrets.extend(values.flat_map(spellings));
-        Self { secrets }
+        let known = credentials.iter().map(String::as_str).chain(values);
+        Self {
+            secrets: known.flat_map(spellings).collect(),
+        }
     }
 
     /// The text without secrets.
@@ -45,17 +47,27 @@ impl Redactor {
 /// A value as it is, in JSON, in a URL and in base64.
 fn spellings(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
-    let padless = |text: String| text.trim_end_matches('=').to_owned();
-    vec![
+    let url: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let mut all = vec![
         value.to_owned(),
         json[1..json.len() - 1].to_owned(),
-        form_urlencoded::byte_serialize(value.as_bytes()).collect(),
-        form_urlencoded::byte_serialize(value.as_bytes())
-            .collect::<String>()
-            .replace('+', "%20"),
-        padless(STANDARD.encode(value)),
-        padless(URL_SAFE.encode(value)),
-    ]
+        url.replace('+', "%20"),
+        url,
+    ];
+    all.extend(base64_of(value));
+    all
+}
+
+/// The digits that stand for a value in the base64 of any text that holds it: three bytes are four digits, so that there are
+/// three ways to begin. Digits at the ends, in which neighbours have a part, are left out.
+fn base64_of(value: &str) -> impl Iterator<Item = String> {
+    (0..3).flat_map(move |before| {
+        let text = [&b"\0\0"[..before], value.as_bytes()].concat();
+        let digits = (before * 8).div_ceil(6)..text.len() * 8 / 6;
+        let encoded = [STANDARD.encode(&text), URL_SAFE.encode(&text)];
+        let known = encoded.map(|digits_of_all| digits_of_all[digits.clone()].to_owned());
+        known.into_iter().filter(|digits| digits.len() >= 4)
+    })
 }
 
 #[cfg(test)]
@@ -91,6 +103,9 @@ mod tests {
             "?a=a%20%22b%2Bc&b",
             "?a=a+%22b%2Bc&b",
             "YSAiYitj",
+            &STANDARD.encode("me:a \"b+c:you"),
+            &STANDARD.encode("you:a \"b+c"),
+            &STANDARD.encode("me too:a \"b+c, and more"),
         ] {
             let cleaned = redactor.clean(text);
             assert!(cleaned.contains("***"), "{text}: {cleaned}");
@@ -98,6 +113,8 @@ mod tests {
                 !cleaned.contains("b+c") && !cleaned.contains("%2Bc"),
                 "{cleaned}"
             );
+            let digits = base64_of("a \"b+c").find(|digits| cleaned.contains(digits));
+            assert_eq!(digits, None, "{cleaned}");
         }
         assert_eq!(redactor.clean("dev is no secret"), "dev is no secret");
     }

@@ -28,8 +28,8 @@ pub fn esb() -> ExitCode {
     esb::main()
 }
 
-/// Reads bytes as a template, and as a file of parameters, and resolves it with made-up values. For fuzzing: whatever the bytes are,
-/// this ends soon and does not panic.
+/// Reads bytes as a template and a file of its parameters, and resolves it with made-up values. For fuzzing: whatever the bytes are,
+/// this ends soon, and panics only when a rule of the producer is broken.
 #[doc(hidden)]
 pub fn fuzz_template(bytes: &[u8]) {
     producer::read_template(bytes);

@@ -38,6 +38,12 @@ fn template_of(folder: &Path) -> (&'static str, String) {
     panic!("{} has no template", folder.display());
 }
 
+/// The text of every template.
+pub(super) fn texts() -> Vec<String> {
+    let folders = folders();
+    folders.iter().map(|folder| template_of(folder).1).collect()
+}
+
 /// What is given for a template.
 fn input_of(folder: &Path) -> Input<'static> {
     let read = |file: &str| fs::read_to_string(folder.join(file)).ok();

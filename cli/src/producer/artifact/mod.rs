@@ -105,11 +105,8 @@ pub(crate) fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let mut put = |name: &str, text| tree.put(format!("{CONFIG}/{name}"), Piece::text(text));
-    put("functions.yml", config::functions(app, settings.images));
-    put("routing.yml", config::routing(app));
-    if let Some(text) = resources::resources(app) {
-        put("resources.yml", text);
+    for (name, text) in configuration(app, settings.images) {
+        tree.put(format!("{CONFIG}/{name}"), Piece::text(text));
     }
     if settings.bundle {
         bundle::add(&mut tree, app, settings).map_err(|error| {
@@ -121,6 +118,22 @@ pub(crate) fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec
         })?;
     }
     Ok(Rendered { tree, warnings })
+}
+
+/// The files of configuration, by name.
+pub(crate) fn configuration(
+    app: &App,
+    images: &BTreeMap<FunctionName, String>,
+) -> Vec<(&'static str, String)> {
+    let resources = resources::resources(app);
+    [
+        ("functions.yml", Some(config::functions(app, images))),
+        ("routing.yml", Some(config::routing(app))),
+        ("resources.yml", resources),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some((name, text?)))
+    .collect()
 }
 
 /// The files of each layer that a function uses.

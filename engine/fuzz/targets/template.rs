@@ -1,0 +1,5 @@
+//! The fuzz target `template`: the producer's, which `engine` does not know.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cli::fuzz_template(data));

@@ -1,157 +1,242 @@
-//! Secrets have no way out: canaries are planted wherever a deploy comes by, and everything it leaves is searched for them.
+//! Secrets have no way out. Canaries are planted in every place from which a command reads (`canary`); each row below runs one
+//! kind of command over all of them, and everything that it says or leaves is searched (`search`).
+//!
+//! Here: what is run, and the proof of each row that the secrets did come by. The table in docs/hostile.md says it in words.
+
+mod canary;
+mod quoting;
+mod search;
 
 use std::fs;
 use std::process::Command;
 
-use crate::refusal::{Bench, Said, contents, run, shared_stack};
+use e2e::engine::LABEL_RUN;
+use rstest::rstest;
 
-const SECRET: &str = "canary-of-the-secret-file";
-const PROXY_USER: &str = "canary-of-the-proxy-user";
-const PROXY_PASSWORD: &str = "canary-of-the-proxy-password";
-const LOGIN: &str = "canary-of-the-docker-login";
-/// Name and password as the Docker configuration holds them: `LOGIN:LOGIN` in base64.
-const AUTH: &str = "Y2FuYXJ5LW9mLXRoZS1kb2NrZXItbG9naW46Y2FuYXJ5LW9mLXRoZS1kb2NrZXItbG9naW4=";
-const ENVIRONMENT: &str = "canary-of-the-environment";
-/// In the environment of a function: published, and nowhere else.
-const FUNCTION: &str = "canary-of-a-function";
+use self::canary::{FUNCTION, Logins, SECRET, planted, surround};
+use self::quoting::{quoting_engine, quoting_registry};
+use self::search::{holds, search, watched};
+use crate::process::{Ran, Running};
+use crate::refusal::{Bench, NO_ENGINE, contents, program, shared_stack};
 
-/// A bench with a canary in every place from which a deploy reads.
-fn planted(repository: &str) -> Bench {
-    let bench = Bench::with_images_of(repository);
-    bench.edit(
-        "artifact/artifact.yml",
-        "    artifact_root: svc-a\n",
-        "    artifact_root: svc-a\n    required_secret_env: [AUTH_PASS]\n",
-    );
-    bench.write(
-        "secrets.env",
-        format!("AUTH_PASS={SECRET}\nOTHER='{SECRET}'\n"),
-    );
-    bench.edit(
-        "artifact/svc-a/config/functions.yml",
-        "      TABLE: orders\n",
-        &format!("      TABLE: orders\n      WORD: {FUNCTION}\n"),
-    );
-    let registry = shared_stack().host_registry();
-    fs::create_dir(bench.path("docker")).unwrap();
-    bench.write(
-        "docker/config.json",
-        format!(r#"{{"auths":{{"{registry}":{{"auth":"{AUTH}"}}}}}}"#),
-    );
-    fs::create_dir(bench.path("tmp")).unwrap();
-    bench
+/// A command that says as much as it can, with every canary around it.
+fn says_all(bench: &Bench, arguments: &[&str]) -> Command {
+    let mut command = bench.command(arguments);
+    command.args(["-vvv", "--format", "json"]);
+    command.envs(shared_stack().deploy_env());
+    surround(bench, &mut command);
+    command
 }
 
-/// A deploy that says as much as it can.
-fn deploy(bench: &Bench) -> Command {
+/// The same of `deploy` or `plan`.
+fn request(bench: &Bench, verb: &str) -> Command {
+    let mut command = says_all(bench, &[verb, "--artifact", "artifact/artifact.yml"]);
+    command.args(["--out", "out", "--secret-env", "secrets.env"]);
+    command.args(["--compose-project", shared_stack().project()]);
+    command
+}
+
+/// The builds of one function run these words first.
+fn builds_run(bench: &Bench, script: &str) {
+    let dockerfile = "artifact/svc-b/functions/stock-audit/Dockerfile";
+    let run = format!("RUN {script}\nCOPY functions");
+    bench.edit(dockerfile, "COPY functions", &run);
+}
+
+/// The provisioner of the bench runs these words.
+fn provisioner_runs(bench: &Bench, script: &str) {
     let stack = shared_stack();
-    let mut deploy = bench.deploy_onto(stack);
-    let proxy = format!("http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:9");
-    deploy
-        .args([
-            "-vvv",
-            "--explain",
-            "--format",
-            "json",
-            "--secret-env",
-            "secrets.env",
-        ])
-        .env("HTTP_PROXY", &proxy)
-        .env("https_proxy", &proxy)
-        .env("NO_PROXY", "localhost")
-        .env("DB_PASSWORD", ENVIRONMENT)
-        .env("DOCKER_CONFIG", bench.path("docker"))
-        .env("TMPDIR", bench.path("tmp"));
-    deploy
+    let image = stack.host_image("esb-lambda-base", "1.4.2");
+    let run_id = stack.engine().run_id();
+    bench.write(
+        "compose.yml",
+        format!(
+            "services:\n  provisioner:\n    image: {image}\n    profiles: [deploy]\n    network_mode: none\n    \
+             labels: {{ {LABEL_RUN}: {run_id} }}\n    entrypoint: [/bin/sh, -c, '{script}']\n    \
+             environment:\n      AUTH_PASS: \"${{AUTH_PASS}}\"\n"
+        ),
+    );
 }
 
-/// Searches everything that a deploy has said or left behind.
-fn search(bench: &Bench, said: &Said) {
-    let export = run(&mut bench.command(&["export"]));
-    let mut left = vec![
-        ("stdout".to_owned(), said.stdout.clone().into_bytes()),
-        ("stderr".to_owned(), said.stderr.clone().into_bytes()),
-        ("export".to_owned(), export.stdout.into_bytes()),
-    ];
-    for folder in ["journal", "out", "tmp"] {
-        for (path, (_, _, bytes)) in contents(&bench.path(folder)) {
-            left.push((path.display().to_string(), bytes));
-        }
-    }
-    let canaries = [
-        SECRET,
-        PROXY_USER,
-        PROXY_PASSWORD,
-        LOGIN,
-        AUTH,
-        ENVIRONMENT,
-        FUNCTION,
-    ];
-    for (place, bytes) in &left {
-        for canary in canaries {
-            let published = canary == FUNCTION && place.ends_with("/out/functions.yml");
-            assert!(
-                published || !holds(bytes, canary),
-                "`{canary}` is in {place}: {said:?}"
-            );
-        }
-    }
-}
-
-fn holds(bytes: &[u8], word: &str) -> bool {
-    bytes
-        .windows(word.len())
-        .any(|part| part == word.as_bytes())
-}
-
-#[test]
-fn a_deploy_that_applies_leaves_no_secret_behind() {
-    let bench = planted("canaries-applied");
-    let said = run(deploy(&bench).arg("--no-cache"));
-    assert_eq!(said.code, Some(0), "{said:?}");
+fn succeeds(bench: &Bench) -> Vec<Ran> {
+    let ran = watched(request(bench, "deploy").args(["--no-cache", "--explain"])).ended(0);
     let published = fs::read(bench.out().join("functions.yml")).unwrap();
     assert!(
         holds(&published, FUNCTION),
         "the search finds what is there"
     );
-    assert!(said.stderr.contains("DEBUG"), "it said all it can");
-    search(&bench, &said);
+    ran.said("DEBUG");
+    vec![ran]
 }
 
-/// The build prints its environment and fails, so that all it printed becomes a part of the error and of the journal.
-#[test]
-fn a_build_that_shows_its_environment_leaves_no_secret_behind() {
-    let bench = planted("canaries-shown");
-    bench.edit(
-        "artifact/svc-b/functions/stock-audit/Dockerfile",
-        "COPY functions",
-        "RUN env; echo $https_proxy >&2; exit 7\nCOPY functions",
+fn a_program_knows_the_login(bench: &Bench) -> Vec<Ran> {
+    let ran = watched(request(bench, "deploy").arg("--no-cache")).ended(0);
+    assert!(bench.path("docker/docker-credential-canary.asked").exists());
+    vec![ran]
+}
+
+fn is_planned(bench: &Bench) -> Vec<Ran> {
+    let plan = watched(&mut request(bench, "plan")).ended(0);
+    plan.said("DEBUG");
+    vec![
+        plan,
+        watched(request(bench, "deploy").arg("--dry-run")).ended(0),
+    ]
+}
+
+/// The build prints what it knows and fails, so that all of it becomes a part of the error and of the journal. The resume says and
+/// keeps the same.
+fn a_build_prints_what_it_knows(bench: &Bench) -> Vec<Ran> {
+    let quoted = SECRET.replace('"', "\\\"");
+    builds_run(
+        bench,
+        &format!(
+            "env; echo $https_proxy | base64 -w 0; echo $https_proxy >&2; echo \"the word is {quoted}.\"; \
+             echo \"me:{quoted}\" | base64; echo \"you:{quoted}\" | base64; exit 7"
+        ),
     );
-    // Every crate may log what it likes.
-    let said = run(deploy(&bench).env("ARTIFACTCTL_LOG", "trace"));
-    assert_eq!(said.code, Some(6), "{said:?}");
-    let output = said.error()["output"].to_string();
-    // It did come by.
-    assert!(
-        output.contains("HTTP_PROXY=http://***@127.0.0.1:9"),
-        "{output}"
-    );
-    search(&bench, &said);
+    let first = watched(&mut request(bench, "deploy")).ended(6);
+    // They did come by.
+    let output = first.object("error")["output"].to_string();
+    for shown in ["HTTP_PROXY=http://***@127.0.0.1:9", "the word is ***."] {
+        assert!(output.contains(shown), "{output}");
+    }
     let journal = contents(&bench.journal());
     assert!(
         journal
             .values()
             .any(|(_, _, bytes)| holds(bytes, "HTTP_PROXY="))
     );
+    search(bench, &first);
+    vec![first, watched(&mut says_all(bench, &["resume"])).ended(6)]
 }
 
-#[test]
-fn a_secret_that_is_missing_leaves_the_others_where_they_are() {
-    let bench = planted("canaries-missing");
-    bench.write("secrets.env", format!("AUTH_PAS={SECRET}\n"));
-    let said = run(&mut deploy(&bench));
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.stderr.contains("`AUTH_PASS`"), "{}", said.stderr);
-    search(&bench, &said);
+fn is_interrupted_and_resumed(bench: &Bench) -> Vec<Ran> {
+    let cut = watched(request(bench, "deploy").env("DOCKER_HOST", NO_ENGINE)).ended(9);
+    search(bench, &cut);
+    vec![cut, watched(&mut says_all(bench, &["resume"])).ended(0)]
+}
+
+/// The provisioner has the values from the env file of Compose, prints all it has, and fails.
+fn a_provisioner_prints_what_it_knows(bench: &Bench) -> Vec<Ran> {
+    let script =
+        "env; echo \"$$AUTH_PASS\" | base64 -w 0; echo \"me:$$AUTH_PASS\" | base64 -w 0; exit 3";
+    provisioner_runs(bench, script);
+    let mut deploy = request(bench, "deploy");
+    deploy.args(["--provision", "--compose-file", "compose.yml"]);
+    let ran = watched(deploy.args(["--env-file", "secrets.env"])).ended(7);
+    let output = ran.object("error")["output"].to_string();
+    assert!(output.contains("AUTH_PASS=***"), "it came by: {output}");
+    vec![ran]
+}
+
+/// What it prints of its own is shown (docs/hostile.md): this one prints that it has the value.
+fn is_provisioned_alone(bench: &Bench) -> Vec<Ran> {
+    let script = format!(
+        "test $${{#AUTH_PASS}} = {} && echo it is there",
+        SECRET.len()
+    );
+    provisioner_runs(bench, &script);
+    let mut provision = says_all(bench, &["provision", "--compose-file", "compose.yml"]);
+    provision.args(["--compose-project", shared_stack().project()]);
+    let ran = watched(provision.args(["--env-file", "secrets.env"])).ended(0);
+    ran.said("it is there");
+    vec![ran]
+}
+
+fn a_secret_is_missing(bench: &Bench) -> Vec<Ran> {
+    bench.edit("secrets.env", "AUTH_PASS=", "AUTH_PAS=");
+    let ran = watched(&mut request(bench, "deploy")).ended(3);
+    ran.said("`AUTH_PASS`");
     assert!(!bench.journal().exists());
+    vec![ran]
+}
+
+/// Every line is wrong in a way of its own.
+fn the_secret_file_is_wrong(bench: &Bench) -> Vec<Ran> {
+    bench.write(
+        "secrets.env",
+        format!("AUTH_PASS='{SECRET}\n{SECRET}\n={SECRET}\nA B='{SECRET}'\n"),
+    );
+    let ran = watched(&mut request(bench, "deploy")).ended(3);
+    ran.said("secrets.env");
+    vec![ran]
+}
+
+fn an_engine_quotes_them(bench: &Bench) -> Vec<Ran> {
+    let host = quoting_engine(&bench.path("docker.sock"));
+    let ran = watched(request(bench, "deploy").env("DOCKER_HOST", host)).ended(9);
+    ran.said("r.example");
+    vec![ran]
+}
+
+fn a_registry_quotes_them(bench: &Bench) -> Vec<Ran> {
+    let address = quoting_registry();
+    let ran = watched(request(bench, "deploy").env("HOST_REGISTRY_ADDR", address)).ended(9);
+    ran.said("r.example");
+    vec![ran]
+}
+
+/// A reader asks the deploying process itself, over its socket, while a build is going on.
+fn is_read_while_it_goes_on(bench: &Bench) -> Vec<Ran> {
+    builds_run(bench, "env; sleep 3");
+    let deploy = Running::start(request(bench, "deploy").arg("--no-cache"));
+    deploy.records("Merged");
+    let status = watched(&mut says_all(bench, &["status"])).ended(0);
+    assert!(status.stdout.contains("\"holder\":{"), "{status:?}");
+    search(bench, &status);
+    vec![status, deploy.wait().ended(0)]
+}
+
+/// `esb deploy`: the value of a `NoEcho` parameter, which the template's function has as a variable.
+fn is_made_of_a_template(bench: &Bench) -> Vec<Ran> {
+    let mut deploy = Command::new(program().with_file_name("esb"));
+    bench.prepare(&mut deploy);
+    deploy.args(["deploy", "-vvv", "--format", "json", "--explain"]);
+    deploy.args([
+        "--template",
+        "sam/template.yaml",
+        "--parameters-file",
+        "sam/parameters.json",
+    ]);
+    deploy.args([
+        "--output",
+        "made",
+        "--out",
+        "out",
+        "--secret-env",
+        "secrets.env",
+    ]);
+    deploy.args(["--project", shared_stack().project()]);
+    deploy.envs(shared_stack().deploy_env());
+    surround(bench, &mut deploy);
+    let ran = watched(&mut deploy).ended(0);
+    let published = fs::read_to_string(bench.out().join("functions.yml")).unwrap();
+    assert!(published.contains("PASSWORD: DbPassword"), "{published}");
+    vec![ran]
+}
+
+#[rstest]
+#[case::a_deploy_that_succeeds("applied", Logins::File, succeeds)]
+#[case::a_login_that_a_program_knows("program", Logins::Program, a_program_knows_the_login)]
+#[case::a_plan("planned", Logins::File, is_planned)]
+#[case::a_build_that_prints("shown", Logins::File, a_build_prints_what_it_knows)]
+#[case::a_deploy_that_is_resumed("resumed", Logins::File, is_interrupted_and_resumed)]
+#[case::a_provisioner_that_prints("provisioned", Logins::File, a_provisioner_prints_what_it_knows)]
+#[case::a_provisioner_alone("alone", Logins::File, is_provisioned_alone)]
+#[case::a_missing_secret("missing", Logins::File, a_secret_is_missing)]
+#[case::a_wrong_secret_file("wrong", Logins::File, the_secret_file_is_wrong)]
+#[case::an_engine_that_quotes("engine", Logins::File, an_engine_quotes_them)]
+#[case::a_registry_that_quotes("registry", Logins::File, a_registry_quotes_them)]
+#[case::a_reader_in_the_middle("read", Logins::File, is_read_while_it_goes_on)]
+#[case::a_template("template", Logins::File, is_made_of_a_template)]
+fn no_secret_is_in_what_is_said_or_left(
+    #[case] name: &str,
+    #[case] logins: Logins,
+    #[case] runs: fn(&Bench) -> Vec<Ran>,
+) {
+    let bench = planted(&format!("canaries-{name}"), logins);
+    for ran in runs(&bench) {
+        search(&bench, &ran);
+    }
 }

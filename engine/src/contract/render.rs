@@ -16,7 +16,9 @@ pub fn render(violation: &Violation) -> String {
     let line = usize::try_from(place.line).unwrap_or(usize::MAX);
     let column = usize::try_from(place.column).unwrap_or(usize::MAX);
     let mut group = Group::with_title(title);
-    if place.excerpt.trim().is_empty() {
+    // A value behind the end of what is shown of its line is not pointed at, or the wrong column would be named.
+    let is_cut = column > place.excerpt.chars().count() + 1;
+    if place.excerpt.trim().is_empty() || is_cut {
         if !place.file.is_empty() {
             let mut origin = Origin::path(&place.file);
             if line > 0 {
@@ -113,6 +115,21 @@ mod tests {
         assert_eq!(
             render(&Violation::new(Rule::NoSecretFile, Place::file(""), "no")),
             "error[no-secret-file]: no"
+        );
+    }
+
+    #[test]
+    fn a_value_behind_the_shown_part_of_a_line_is_named_by_its_column() {
+        let place = Place {
+            line: 1,
+            column: 999,
+            excerpt: "x".repeat(200),
+            ..Place::file("template.json")
+        };
+
+        assert_eq!(
+            render(&Violation::new(Rule::BadPath, place, "no")),
+            "error[bad-path]: no\n--> template.json:1:999"
         );
     }
 

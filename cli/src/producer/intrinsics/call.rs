@@ -8,8 +8,8 @@ use engine::yaml::{Entry, Map, Node, Span, Value};
 use super::sub::{Piece, pieces};
 use super::{Resolved, Resolver};
 use crate::producer::parameters::IMPORT;
-use crate::producer::report::{Read, Rule};
-use crate::producer::template::unknown_name;
+use crate::producer::report::{Read, Reported, Rule};
+use crate::producer::template::{refuse, unknown_name};
 use crate::producer::text::Text;
 
 /// Functions that are read in values; `Fn::If` is followed before any of them. The documentation's list.
@@ -25,16 +25,6 @@ pub(crate) const FUNCTIONS: [&str; 10] = [
     "Fn::Split",
     "Fn::Sub",
     "Ref",
-];
-
-/// Functions that are known and refused, and what to do instead.
-pub(crate) const REFUSED: [(&str, &str); 6] = [
-    ("Fn::Cidr", "write the addresses out"),
-    ("Fn::ForEach", "write the repeated parts out"),
-    ("Fn::GetAZs", "there are no availability zones; name one"),
-    ("Fn::Length", "write the number"),
-    ("Fn::ToJsonString", "write the JSON as a text"),
-    ("Fn::Transform", "write out what the macro makes"),
 ];
 
 impl Resolver<'_> {
@@ -68,21 +58,8 @@ impl Resolver<'_> {
     }
 
     /// Refuses a function by name.
-    pub(crate) fn refused(&self, name: &str, span: Span) -> crate::producer::report::Reported {
-        let message = format!("the function {} is not supported", quoted(name));
-        let known = REFUSED
-            .iter()
-            .find(|(refused, _)| name.starts_with(refused));
-        match known {
-            Some((_, instead)) => self.findings().error_with_hint(
-                Rule::RefusedIntrinsic,
-                &self.subject,
-                span,
-                message,
-                *instead,
-            ),
-            None => self.error(Rule::RefusedIntrinsic, span, message),
-        }
+    pub(crate) fn refused(&self, name: &str, span: Span) -> Reported {
+        refuse(self.findings(), &self.subject, span, name)
     }
 
     fn get_att(&self, args: &Node) -> Read<Text> {
@@ -235,6 +212,12 @@ impl Resolver<'_> {
     }
 
     fn find_in_map(&self, args: &Node) -> Read<Resolved> {
+        if let Value::List(items) = &args.value
+            && items.len() == 4
+        {
+            let message = "`Fn::FindInMap` has no value to fall back on without the transform `AWS::LanguageExtensions`";
+            return Err(self.error(Rule::RefusedIntrinsic, args.span, message));
+        }
         let [map, first, second] = self.arguments::<3>("Fn::FindInMap", args)?;
         let map_name = self.need_text("the name of a mapping", map)?;
         let first_key = self.need_text("the first key of `Fn::FindInMap`", first)?;

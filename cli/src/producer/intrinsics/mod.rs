@@ -15,7 +15,7 @@ mod sub;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use call::{FUNCTIONS, REFUSED};
+pub(crate) use call::FUNCTIONS;
 #[cfg(test)]
 pub(crate) use reference::PSEUDO;
 
@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use super::parameters::{Bound, Given};
 use super::report::{Findings, Read, Reported, Rule, Subject};
-use super::template::{Resource, Template};
+use super::template::{Resource, Template, is_function};
 use super::text::Text;
 
 /// Nested evaluations: mappings, functions, and whatever a name or condition needs.
@@ -206,7 +206,6 @@ impl<'c> Resolver<'c> {
 
     /// The one function in a mapping: `{Ref: x}`, `{Fn::Sub: …}`. None for data.
     fn function<'n>(&self, map: &'n Map) -> Read<Option<(&'n str, &'n Entry)>> {
-        let is_function = |name: &str| name == "Ref" || name.starts_with("Fn::");
         let Some((name, entry)) = map.iter().find(|(name, _)| is_function(name)) else {
             return Ok(None);
         };

@@ -28,6 +28,12 @@ pub(crate) const PSEUDO: [&str; 8] = [
 /// How a dynamic reference begins.
 const DYNAMIC: &str = "{{resolve:";
 
+/// What SAM makes beside a function: a template names it `FUNCTION.Alias`, and so on.
+const BESIDE_FUNCTIONS: [&str; 4] = ["Alias", "DestinationQueue", "DestinationTopic", "Version"];
+
+/// A name of tables and buckets has at least so many characters.
+const SHORTEST_NAME: usize = 3;
+
 /// Resources that SAM makes on its own.
 const GENERATED: [&str; 4] = [
     "ServerlessHttpApi",
@@ -66,8 +72,12 @@ impl Resolver<'_> {
         if let Some(bound) = self.context.parameters.get(name) {
             return self.parameter(bound, span).map(Some);
         }
-        self.resource_value(name, None, span)
-            .map(|text| Some(Resolved::One(text)))
+        let (id, part) = match name.split_once('.') {
+            Some((id, part)) if self.is_left_out(id, part) => (id, Some(part)),
+            Some(_) | None => (name, None),
+        };
+        let text = self.resource_value(id, part, span)?;
+        Ok(Some(Resolved::One(text)))
     }
 
     fn parameter(&self, bound: &Bound, span: Span) -> Read<Resolved> {
@@ -137,8 +147,10 @@ impl Resolver<'_> {
             let message = format!("the resource `{id}` is absent: its condition does not hold");
             return Err(self.error(Rule::UnknownName, span, message));
         }
-        let Some(kind) = resource.kind else {
-            return Ok(self.left_out(id, attribute, span));
+        let kind = match (resource.kind, attribute) {
+            (Some(kind), None) => kind,
+            (Some(kind), Some(attribute)) if !self.is_left_out(id, attribute) => kind,
+            (Some(_) | None, _) => return Ok(self.left_out(id, attribute, span)),
         };
         if let Some(attribute) = attribute
             && !kind.attributes().contains(&attribute)
@@ -209,6 +221,23 @@ impl Resolver<'_> {
             || is_function.is_some_and(|resource| resource.kind == Some(Kind::ServerlessFunction))
     }
 
+    /// Whether a part of a resource is not in the stack: as the resource itself, or as what SAM would make beside a function.
+    fn is_left_out(&self, id: &str, part: &str) -> bool {
+        match self.context.resources.get(id).map(|found| found.kind) {
+            Some(None) => true,
+            Some(Some(Kind::ServerlessFunction)) => BESIDE_FUNCTIONS.contains(&part),
+            Some(Some(
+                Kind::LambdaFunction
+                | Kind::ServerlessLayer
+                | Kind::LambdaLayer
+                | Kind::SimpleTable
+                | Kind::Table
+                | Kind::Bucket,
+            ))
+            | None => false,
+        }
+    }
+
     /// A resource that the stack has not: its name stands in its place, and a warning says so.
     fn left_out(&self, id: &str, attribute: Option<&str>, span: Span) -> Text {
         let text = match attribute {
@@ -259,14 +288,20 @@ impl Resolver<'_> {
     }
 
     fn work_name_out(&self, resource: &Resource<'_>, kind: Kind) -> Read<String> {
+        let id = resource.id;
+        // The cloud puts the stack's name before every logical id; here it is there when the id alone can be no name.
+        let long = if id.len() < SHORTEST_NAME {
+            format!("{}-{id}", self.context.pseudo.stack_name)
+        } else {
+            id.to_owned()
+        };
         let fallback = match kind {
-            Kind::Bucket => resource.id.to_ascii_lowercase(),
+            Kind::Bucket => long.to_ascii_lowercase(),
+            Kind::SimpleTable | Kind::Table => long,
             Kind::ServerlessFunction
             | Kind::LambdaFunction
             | Kind::ServerlessLayer
-            | Kind::LambdaLayer
-            | Kind::SimpleTable
-            | Kind::Table => resource.id.to_owned(),
+            | Kind::LambdaLayer => id.to_owned(),
         };
         let property = kind.name_property();
         let properties = resource

@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use crate::producer::model::{App, EnvValue};
 use crate::producer::parameters::{Given, GivenValue};
-use crate::producer::report::Report;
+use crate::producer::report::{Finding, Level, Report};
 use crate::producer::sam::{Input, resolve};
 use crate::producer::template::Template;
 
@@ -80,6 +80,36 @@ fn a_function_gives_a_text(#[case] value: &str, #[case] text: &str) {
     assert_eq!(variable(value), Ok(Some(EnvValue::Text(text.to_owned()))));
 }
 
+#[test]
+fn a_logical_id_that_is_too_short_for_a_name_gets_the_name_of_the_stack() {
+    let text = "Resources:
+  T1: {Type: AWS::Serverless::SimpleTable}
+  Tab: {Type: AWS::Serverless::SimpleTable}
+  B: {Type: AWS::S3::Bucket}
+";
+    let (app, _) = resolved(text, &[]).unwrap();
+    let tables: Vec<&str> = app.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(tables, ["local-T1", "Tab"]);
+    assert_eq!(app.buckets[0].name, "local-b");
+}
+
+#[rstest]
+#[case("!Ref F.Alias", "F.Alias")]
+#[case("!Sub '${F.Version}'", "F.Version")]
+#[case("!GetAtt F.DestinationQueue", "F.DestinationQueue")]
+#[case("!Ref G.Stage", "G.Stage")]
+#[case("!Sub '${G}/${G.Stage}'", "G/G.Stage")]
+#[case("!Ref FRole", "FRole")]
+fn what_sam_would_make_stands_as_its_name_with_a_warning(#[case] value: &str, #[case] name: &str) {
+    let text = with_variable(value) + "  G: {Type: AWS::Serverless::Api}\n";
+    let (app, report) = resolved(&text, &[]).unwrap();
+    let text = EnvValue::Text(name.to_owned());
+    assert_eq!(app.functions[0].environment.get("X"), Some(&text));
+    let warned = |found: &&Finding| found.subject.property == "Environment.Variables.X";
+    let found = report.of(Level::Warning).find(warned).unwrap();
+    assert_eq!(found.rule, "not-in-stack");
+}
+
 #[rstest]
 #[case("!Ref 'AWS::NoValue'")]
 #[case("!If [No, a, !Ref 'AWS::NoValue']")]
@@ -127,6 +157,10 @@ fn a_text_made_from_a_secret_is_refused(#[case] value: &str) {
 #[case("!Sub '${List}'", "bad-intrinsic")]
 #[case("!Sub '${AWS::NoValue}'", "bad-intrinsic")]
 #[case("!Join ['', [!Ref List]]", "bad-intrinsic")]
+#[case("!Ref F.Arn", "unknown-name")]
+#[case("!Ref F2.Alias", "unknown-name")]
+#[case("!GetAtt F.Alia", "unknown-name")]
+#[case("!FindInMap [M, plain, z, {DefaultValue: x}]", "refused-intrinsic")]
 #[case("!Cidr [a, b, c]", "refused-intrinsic")]
 #[case("{'Fn::Nonsense': x}", "refused-intrinsic")]
 #[case("'{{resolve:ssm:/shop/key:1}}'", "refused-intrinsic")]
@@ -143,6 +177,15 @@ fn broken(text: &str) -> Vec<String> {
         .into_iter()
         .map(|found| found.rule)
         .collect()
+}
+
+#[test]
+fn a_macro_in_a_resource_is_refused() {
+    let of = |kind: &str| {
+        let transform = "'Fn::Transform': {Name: X}";
+        broken(&format!("Resources:\n  A: {{Type: {kind}, {transform}}}\n"))
+    };
+    assert_eq!(of("AWS::S3::Bucket"), ["refused-intrinsic"]);
 }
 
 #[rstest]

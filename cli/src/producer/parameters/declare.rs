@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::GivenValue;
 use crate::producer::report::{Findings, Level, Read, Reported, Rule, Subject, did_you_mean};
+use crate::producer::template::is_function;
 
 /// Parameters of one template.
 const MAX_PARAMETERS: usize = 500;
@@ -88,6 +89,8 @@ pub(crate) fn declarations(findings: &Findings<'_>, section: &Map) -> Vec<Declar
     let mut found: Vec<Declaration> = section
         .iter()
         .take(MAX_PARAMETERS)
+        // A function was refused with the section.
+        .filter(|(name, _)| !is_function(name))
         .filter_map(|(name, entry)| {
             let subject = Subject {
                 id: name.clone(),

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::property::{Properties, Support};
 use super::{bucket, event, function, globals, layer, table, types};
 use crate::documented::check_page;
-use crate::producer::intrinsics::{FUNCTIONS, PSEUDO, REFUSED};
+use crate::producer::intrinsics::{FUNCTIONS, PSEUDO};
 use crate::producer::report::Rule;
-use crate::producer::template::Kind;
+use crate::producer::template::{Kind, REFUSED};
 
 const PAGE: &str = "docs/producer.md";
 const MAKER: &str = "cli/src/producer/sam/documented.rs";

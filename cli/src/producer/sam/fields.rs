@@ -9,6 +9,7 @@ use super::property::{Properties, Support};
 use crate::producer::intrinsics::{Resolved, Resolver};
 use crate::producer::parameters::is_flag;
 use crate::producer::report::{Level, Read, Reported, Rule, Subject, did_you_mean};
+use crate::producer::template::{is_call, is_function};
 use crate::producer::text::Text;
 
 /// A mapping of properties.
@@ -48,7 +49,7 @@ impl<'c, 'n> Fields<'c, 'n> {
     fn look_over(&self) -> Read<()> {
         let mut refused = None;
         for (name, entry) in self.map {
-            if name.starts_with("Fn::") || (name == "Ref" && self.map.len() == 1) {
+            if is_function(name) && is_call(self.map) {
                 let why = "a mapping stands here, not the value of a function";
                 refused = Some(
                     if name.starts_with("Fn::Transform") || name.starts_with("Fn::ForEach") {
@@ -291,12 +292,8 @@ impl<'c, 'n> Fields<'c, 'n> {
         let Some(node) = self.node(name)? else {
             return Ok(None);
         };
-        let function = |map: &Map| {
-            map.keys()
-                .any(|key| key.starts_with("Fn::") || (key == "Ref" && map.len() == 1))
-        };
         match &node.value {
-            Value::Map(map) if !function(map) => Ok(Some(map)),
+            Value::Map(map) if !is_call(map) => Ok(Some(map)),
             Value::Map(_) => {
                 let message = "a mapping stands here, not the value of a function";
                 Err(self.at(name).error(Rule::WrongKind, node.span, message))

@@ -6,7 +6,7 @@
 use engine::yaml::{Entry, Map, Node, Value};
 
 use crate::producer::report::{Findings, Level, Rule, Subject, did_you_mean};
-use crate::producer::template::{Kind, Template};
+use crate::producer::template::{Kind, Template, is_function};
 
 /// Sections of `Globals` that are read.
 pub(super) const READ: [&str; 2] = ["Function", "SimpleTable"];
@@ -115,7 +115,7 @@ pub(super) fn merged(template: &Template<'_>, kind: Kind, own: &Node) -> Option<
 
 fn merge(global: &Node, own: &Node) -> Node {
     let value = match (&global.value, &own.value) {
-        (Value::Map(below), Value::Map(above)) if !is_function(below) && !is_function(above) => {
+        (Value::Map(below), Value::Map(above)) if !is_one_value(below) && !is_one_value(above) => {
             let mut map = below.clone();
             for (key, entry) in above {
                 let node = match below.get(key) {
@@ -138,9 +138,6 @@ fn merge(global: &Node, own: &Node) -> Node {
     }
 }
 
-fn is_function(map: &Map) -> bool {
-    map.len() == 1
-        && map
-            .keys()
-            .all(|key| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
+fn is_one_value(map: &Map) -> bool {
+    map.len() == 1 && map.keys().all(|key| key == "Condition" || is_function(key))
 }

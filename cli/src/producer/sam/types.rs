@@ -1,7 +1,7 @@
 //! Types of resources that are not read, and what a resource says besides its properties.
 
 use crate::producer::report::{Findings, Level, Rule, did_you_mean};
-use crate::producer::template::{Kind, Resource};
+use crate::producer::template::{Kind, Resource, is_function, refuse};
 
 /// Types without effect on a local stack; `*` stands for the rest of a name.
 pub(super) const NO_EFFECT: [(&str, &str); 12] = [
@@ -71,6 +71,10 @@ pub(super) const ATTRIBUTES: [(&str, &str); 9] = [
 pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>) {
     for (name, entry) in resource.map {
         let mut subject = resource.subject();
+        if is_function(name) {
+            refuse(findings, &subject, entry.key_span, name);
+            continue;
+        }
         subject.property.clone_from(name);
         let known = ATTRIBUTES.iter().find(|(known, _)| known == name);
         let (level, rule, message) = match known {

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod function;
 mod kind;
 mod section;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use engine::yaml::{self, Limits, Map, Node, Span, Value};
 
+pub(crate) use function::{REFUSED, is_call, is_function, refuse};
 pub(crate) use kind::Kind;
 
 use super::parameters::{self, Declaration};
@@ -61,7 +63,7 @@ impl<'a> Template<'a> {
     /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
     pub(crate) fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
         let findings = Findings::of(file, text);
-        let node = match yaml::parse_shorthand(text, &Limits::default(), shorthand) {
+        let node = match yaml::parse_shorthand(text, &Limits::default(), function::shorthand) {
             Ok(node) => node,
             Err(errors) => {
                 findings.refused(&errors, text.contains("NoEcho"));
@@ -152,12 +154,6 @@ impl<'a> Template<'a> {
             id: id.to_owned(),
             ..Subject::default()
         };
-        if id.starts_with("Fn::") {
-            let message = format!("`{id}` is not supported; write the resources out");
-            self.findings
-                .error(Rule::RefusedIntrinsic, &subject, span, message);
-            return None;
-        }
         if id.is_empty() || id.len() > 255 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             let message = "a logical id is made of letters and digits, at most 255";
             self.findings.error(Rule::BadValue, &subject, span, message);
@@ -183,33 +179,6 @@ impl<'a> Template<'a> {
             map,
         })
     }
-}
-
-/// The key that a short tag stands for: `!Sub x` is `{Fn::Sub: x}`.
-fn shorthand(tag: &str) -> Option<&'static str> {
-    Some(match tag {
-        "Ref" => "Ref",
-        "Condition" => "Condition",
-        "And" => "Fn::And",
-        "Base64" => "Fn::Base64",
-        "Cidr" => "Fn::Cidr",
-        "Equals" => "Fn::Equals",
-        "FindInMap" => "Fn::FindInMap",
-        "GetAZs" => "Fn::GetAZs",
-        "GetAtt" => "Fn::GetAtt",
-        "If" => "Fn::If",
-        "ImportValue" => "Fn::ImportValue",
-        "Join" => "Fn::Join",
-        "Length" => "Fn::Length",
-        "Not" => "Fn::Not",
-        "Or" => "Fn::Or",
-        "Select" => "Fn::Select",
-        "Split" => "Fn::Split",
-        "Sub" => "Fn::Sub",
-        "ToJsonString" => "Fn::ToJsonString",
-        "Transform" => "Fn::Transform",
-        _ => return None,
-    })
 }
 
 /// Hides every line of a parameter that is or may be a `NoEcho` one: its default is a secret too.

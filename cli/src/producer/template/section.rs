@@ -2,6 +2,7 @@
 
 use engine::yaml::{Map, Node, Value};
 
+use super::function::{is_function, refuse};
 use crate::producer::report::{Findings, Level, Rule, Subject, did_you_mean};
 
 /// What becomes of a section.
@@ -46,6 +47,10 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
     let nothing = Subject::default();
     for (name, entry) in root {
         let span = entry.key_span;
+        if is_function(name) {
+            refuse(findings, &nothing, span, name);
+            continue;
+        }
         let Some((_, fate)) = SECTIONS.iter().find(|(known, _)| known == name) else {
             let hint = did_you_mean(name, SECTIONS.iter().map(|(known, _)| *known));
             let message = format!("no section `{name}` is known; it is left out");
@@ -88,8 +93,18 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
 }
 
 fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {
+    if let Value::Map(map) = &node.value {
+        for (key, entry) in map.iter().filter(|(key, _)| is_function(key)) {
+            let subject = Subject {
+                id: name.to_owned(),
+                ..Subject::default()
+            };
+            refuse(findings, &subject, entry.key_span, key);
+        }
+        return;
+    }
     let is_empty = node.value == Value::Null && name != "Resources";
-    if !is_empty && !matches!(node.value, Value::Map(_)) {
+    if !is_empty {
         let message = format!("`{name}` is a mapping, not {}", node.value.kind());
         findings.error(Rule::WrongKind, &Subject::default(), node.span, message);
     }

@@ -60,6 +60,21 @@ fn a_short_tag_stands_for_a_function(#[case] tag: &str, #[case] function: &str) 
     "{Resources: {}, Transform: {Name: 'AWS::Include'}}",
     "refused-intrinsic"
 )]
+#[case("{Resources: {}, 'Fn::Transform': {Name: X}}", "refused-intrinsic")]
+#[case("{Resources: {'Fn::Transform': {Name: X}}}", "refused-intrinsic")]
+#[case(
+    "{Resources: {}, Conditions: {'Fn::ForEach::X': []}}",
+    "refused-intrinsic"
+)]
+#[case(
+    "{Resources: {}, Mappings: {'Fn::Transform': {}}}",
+    "refused-intrinsic"
+)]
+#[case("{Resources: {}, Globals: {'Fn::Transform': {}}}", "refused-intrinsic")]
+#[case(
+    "{Resources: {}, Parameters: {'Fn::Transform': {}}}",
+    "refused-intrinsic"
+)]
 #[case("Resources: {A: !Foo x}", "unsupported-tag")]
 #[case("Resources: {A: 1, A: 2}", "duplicate-key")]
 #[case("Resources: {}\n---\nResources: {}\n", "second-document")]

@@ -129,7 +129,13 @@ fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {
         Some([one]) => {
             choose(one, &ARCHITECTURES).map_err(|message| fields.bad("Architectures", message))
         }
-        Some(_) => Err(fields.bad("Architectures", "a function has one architecture")),
+        Some(_) => Err(fields.own().findings().error_with_hint(
+            Rule::BadValue,
+            &fields.at("Architectures").subject,
+            fields.place("Architectures"),
+            "a function has one architecture",
+            "a list of `Globals` and one of the function are put together; name it in one of the two",
+        )),
     }
 }
 

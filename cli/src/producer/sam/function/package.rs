@@ -10,7 +10,7 @@ use super::properties::{IN_IMAGE, OF_ZIPS};
 use crate::producer::model::{Code, Family, ImageConfig, ImageSource, LocalPath, Package, Runtime};
 use crate::producer::report::{Read, Rule};
 use crate::producer::sam::fields::Fields;
-use crate::producer::template::Kind;
+use crate::producer::template::{Kind, is_call};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +100,7 @@ pub(in crate::producer::sam) fn path(
 ) -> Read<Option<LocalPath>> {
     if let Some(node) = fields.node(name)?
         && let Value::Map(map) = &node.value
-        && !map
-            .keys()
-            .any(|key| key == "Ref" || key.starts_with("Fn::"))
+        && !is_call(map)
     {
         let own = fields.at(name);
         let message = "what lies in S3 is not fetched";

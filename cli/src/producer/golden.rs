@@ -18,7 +18,7 @@ use super::template::Template;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/templates");
 
 /// The folders of the templates, sorted.
-fn folders() -> Vec<PathBuf> {
+pub(super) fn folders() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(FOLDER)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -29,7 +29,7 @@ fn folders() -> Vec<PathBuf> {
 }
 
 /// The text of a template and the name of its file.
-fn template_of(folder: &Path) -> (&'static str, String) {
+pub(super) fn template_of(folder: &Path) -> (&'static str, String) {
     for file in ["template.yaml", "template.json"] {
         if let Ok(text) = fs::read_to_string(folder.join(file)) {
             return (file, text);
@@ -45,7 +45,7 @@ pub(super) fn texts() -> Vec<String> {
 }
 
 /// What is given for a template.
-fn input_of(folder: &Path) -> Input<'static> {
+pub(super) fn input_of(folder: &Path) -> Input<'static> {
     let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
     let given = read("parameters.yaml").unwrap_or_default();
     let images = read("images.yaml").unwrap_or_else(|| "{}".to_owned());
@@ -77,7 +77,7 @@ fn resolve(folder: &Path) -> (Option<App>, Report) {
 }
 
 /// A report as text, one finding after the other.
-fn shown(report: &Report) -> String {
+pub(super) fn shown(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let violation = finding.violation();

@@ -8,6 +8,8 @@
 //! tree        values        texts         types  data      report: what is wrong, odd or left out, from all of them
 //! ```
 
+#[cfg(test)]
+mod accounting;
 pub(crate) mod artifact;
 mod fuzz;
 #[cfg(test)]

@@ -223,6 +223,7 @@ impl Resolver<'_> {
         let first_key = self.need_text("the first key of `Fn::FindInMap`", first)?;
         let second_key = self.need_text("the second key of `Fn::FindInMap`", second)?;
         let mut at = self.context.template.section("Mappings");
+        self.context.ask("Mappings", map_name.reveal());
         let steps = [(&map_name, map), (&first_key, first)];
         for (key, node) in steps {
             let found = self.key(at, key, node)?;

@@ -38,6 +38,7 @@ impl Resolver<'_> {
                 known,
             ));
         };
+        self.context.ask("Conditions", name);
         let known = self.context.conditions.borrow().get(name).cloned();
         match known {
             Some(Once::Done(holds)) => holds,

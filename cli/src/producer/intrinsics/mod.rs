@@ -20,13 +20,13 @@ pub(crate) use call::FUNCTIONS;
 pub(crate) use reference::PSEUDO;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::yaml::{Entry, Map, Node, Span, Value};
 use serde::Serialize;
 
 use super::parameters::{Bound, Given};
-use super::report::{Findings, Read, Reported, Rule, Subject};
+use super::report::{self, Findings, Read, Reported, Rule, Subject};
 use super::template::{Resource, Template, is_function};
 use super::text::Text;
 
@@ -97,6 +97,8 @@ pub(crate) struct Context<'a> {
     resources: BTreeMap<&'a str, Resource<'a>>,
     conditions: RefCell<BTreeMap<String, Once<bool>>>,
     names: RefCell<BTreeMap<String, Once<String>>>,
+    /// Names of parameters and mappings that somebody asked for.
+    asked: RefCell<BTreeSet<String>>,
     depth: Cell<usize>,
     bytes: Cell<usize>,
 }
@@ -116,6 +118,7 @@ impl<'a> Context<'a> {
             resources: template.resources(),
             conditions: RefCell::default(),
             names: RefCell::default(),
+            asked: RefCell::default(),
             depth: Cell::new(0),
             bytes: Cell::new(0),
         }
@@ -128,6 +131,39 @@ impl<'a> Context<'a> {
     /// The resources, by logical id.
     pub(crate) fn resources(&self) -> impl Iterator<Item = &Resource<'a>> {
         self.resources.values()
+    }
+
+    fn ask(&self, section: &str, name: &str) {
+        self.asked.borrow_mut().insert(format!("{section}.{name}"));
+    }
+
+    /// Notes the parameters, mappings and conditions that nothing asked for.
+    pub(crate) fn note_unused(&self) {
+        // What is wrong ends reading early.
+        if self.findings().has_errors() {
+            return;
+        }
+        let kinds = [
+            ("Parameters", "parameter"),
+            ("Mappings", "mapping"),
+            ("Conditions", "condition"),
+        ];
+        for (section, kind) in kinds {
+            for (name, entry) in self.template.section(section) {
+                if self.asked.borrow().contains(&format!("{section}.{name}")) {
+                    continue;
+                }
+                let subject = Subject {
+                    id: name.clone(),
+                    kind: kind.to_owned(),
+                    property: String::new(),
+                };
+                let message = "it has no effect: nothing that is read asks for it";
+                let (level, rule, span) = (report::Level::Note, Rule::NoEffect, entry.key_span);
+                self.findings()
+                    .note(level, rule, &subject, span, message, None);
+            }
+        }
     }
 
     /// Evaluates on behalf of something.

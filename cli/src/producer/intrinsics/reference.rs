@@ -70,6 +70,7 @@ impl Resolver<'_> {
             return Ok(Some(value));
         }
         if let Some(bound) = self.context.parameters.get(name) {
+            self.context.ask("Parameters", name);
             return self.parameter(bound, span).map(Some);
         }
         let (id, part) = match name.split_once('.') {

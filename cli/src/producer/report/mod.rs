@@ -5,13 +5,15 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::contract::{Place, Source, Violation};
 use engine::yaml::{self, Span};
 use serde::Serialize;
 
 mod rule;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use rule::Rule;
 
@@ -194,6 +196,11 @@ impl<'a> Findings<'a> {
         self.errors.get() == MAX_ERRORS
     }
 
+    /// Whether something is wrong, so that there will be no model.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors.get() > 0
+    }
+
     /// Notes something at a level.
     pub(crate) fn note(
         &self,
@@ -259,10 +266,30 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What was found, in the order of the text.
+    /// What was found, in the order of the text. What several resources have from one place (`Globals`, an anchor) is said once.
     pub(crate) fn report(&self) -> Report {
+        let kept = self.kept.borrow();
+        let mut found: Vec<(&Finding, usize)> = Vec::with_capacity(kept.len());
+        let mut first = BTreeMap::new();
+        for finding in &*kept {
+            let anybody = (&finding.place, &finding.rule, &finding.subject.property);
+            let index = *first
+                .entry((anybody, &finding.message, &finding.subject.kind))
+                .or_insert(found.len());
+            match found.get_mut(index) {
+                Some((_, others)) => *others += 1,
+                None => found.push((finding, 0)),
+            }
+        }
+        let said = |(finding, others): (&Finding, usize)| {
+            let mut finding = finding.clone();
+            if others > 0 {
+                finding.message += &format!(" (the same of {others} more)");
+            }
+            finding
+        };
         Report {
-            findings: self.kept.borrow().iter().cloned().collect(),
+            findings: found.into_iter().map(said).collect(),
         }
     }
 }
@@ -281,76 +308,4 @@ pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
 /// A next step that names the nearest name.
 pub(crate) fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
     nearest(name, known).map(|other| format!("did you mean `{other}`?"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = "one\ntwo\nthree\n";
-
-    fn at(line: u32) -> Span {
-        Span { line, column: 1 }
-    }
-
-    fn note(findings: &Findings<'_>, level: Level, count: usize) {
-        for number in 0..count {
-            let message = format!("{number}");
-            let nothing = Subject::default();
-            findings.note(level, Rule::NoEffect, &nothing, at(1), message, None);
-        }
-    }
-
-    #[test]
-    fn findings_stand_in_the_order_of_the_text_and_once() {
-        let findings = Findings::of("t", TEXT);
-        for line in [3, 1, 3, 2] {
-            findings.error(Rule::BadValue, &Subject::default(), at(line), "wrong");
-        }
-        let lines: Vec<u32> = findings
-            .report()
-            .findings
-            .iter()
-            .map(|finding| finding.place.line)
-            .collect();
-        assert_eq!(lines, [1, 2, 3]);
-    }
-
-    #[test]
-    fn many_notes_are_cut_and_make_nothing_fatal() {
-        let findings = Findings::of("t", TEXT);
-        note(&findings, Level::Note, MAX_OTHERS + 5);
-        let report = findings.report();
-        assert_eq!(report.findings.len(), MAX_OTHERS + 1);
-        assert_eq!(
-            report.of(Level::Warning).count(),
-            1,
-            "it says that there are more"
-        );
-        assert!(!report.is_fatal());
-    }
-
-    #[test]
-    fn an_error_is_kept_however_many_notes_there_are() {
-        let findings = Findings::of("t", TEXT);
-        note(&findings, Level::Note, MAX_OTHERS + 5);
-        note(&findings, Level::Error, MAX_ERRORS + 5);
-        assert_eq!(findings.report().of(Level::Error).count(), MAX_ERRORS);
-    }
-
-    #[test]
-    fn a_hidden_line_is_not_shown() {
-        let findings = Findings::of("t", TEXT);
-        findings.hide(at(2), at(2));
-        assert_eq!(findings.place(at(1)).excerpt, "one");
-        assert_eq!(findings.place(at(2)).excerpt, "");
-        assert_eq!(findings.place(at(2)).line, 2);
-    }
-
-    #[test]
-    fn the_nearest_name_is_like_the_given_one() {
-        let known = ["Timeout", "Tracing", "MemorySize"];
-        assert_eq!(nearest("Timeot", known.into_iter()), Some("Timeout"));
-        assert_eq!(nearest("Zebra", known.into_iter()), None);
-    }
 }

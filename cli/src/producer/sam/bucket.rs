@@ -124,8 +124,7 @@ pub(super) fn read_bucket(
 ) -> Read<Bucket> {
     let own = context.resolver(resource.subject());
     let fields = Fields::open(own, &PROPERTIES, "", properties)?;
-    let own = context.resolver(resource.subject());
-    let name = own.resource_name(resource, Kind::Bucket, resource.span);
+    let name = fields.resource_name(resource, Kind::Bucket);
     let versioned = versioned(&fields);
     let lifecycle = lifecycle(&fields);
     let name = name?;

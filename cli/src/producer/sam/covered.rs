@@ -53,7 +53,9 @@ impl Used {
     }
 
     fn events(&mut self, node: &Node) {
-        for event in map(node).values().map(|entry| map(&entry.node)) {
+        for entry in map(node).values() {
+            self.properties(&event::EVENT, "", &entry.node);
+            let event = map(&entry.node);
             let name = event.get("Type").and_then(|entry| entry.node.value.text());
             let known = event::TYPES.iter().find(|known| Some(known.of) == name);
             if let (Some(known), Some(properties)) = (known, event.get("Properties")) {

@@ -29,6 +29,7 @@ pub(super) fn all() -> Vec<&'static Properties> {
         &table::properties::SIMPLE,
         &bucket::PROPERTIES,
     ];
+    all.push(&event::EVENT);
     all.extend(event::TYPES);
     all
 }

@@ -13,6 +13,16 @@ const AUTH: &str = "the gateway does not ask who calls; see its own configuratio
 const FORMAT: &str = "the gateway has one form of events";
 const RETRY: &str = "a call that fails is not repeated";
 
+/// An event, whatever its type.
+pub(super) const EVENT: Properties = Properties {
+    of: "An event",
+    open: false,
+    list: &[
+        read("Properties", "those of its type"),
+        read("Type", "see the types of events; required"),
+    ],
+};
+
 /// `Api`.
 pub(super) const API: Properties = Properties {
     of: "Api",
@@ -183,11 +193,10 @@ fn event(
     };
     let mut subject = own.subject.clone();
     type_name.clone_into(&mut subject.kind);
+    let head = Fields::open(own.context().resolver(subject.clone()), &EVENT, "", node)?;
+    head.node("Type")?;
+    let inside = head.node("Properties")?;
     let own = own.context().resolver(subject);
-    let inside = match map.get("Properties") {
-        Some(inside) => own.branch(&inside.node)?,
-        None => None,
-    };
     let Some(inside) = inside else {
         // Only an HttpApi may be silent: it answers every path that nobody else does.
         if type_name == HTTP_API.of {

@@ -1,5 +1,7 @@
 //! Typed access to the properties of a resource; what does not fit is reported, and reading goes on.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use engine::contract::quoted;
@@ -9,7 +11,7 @@ use super::property::{Properties, Support};
 use crate::producer::intrinsics::{Resolved, Resolver};
 use crate::producer::parameters::is_flag;
 use crate::producer::report::{Level, Read, Reported, Rule, Subject, did_you_mean};
-use crate::producer::template::{is_call, is_function};
+use crate::producer::template::{Kind, Resource, is_call, is_function};
 use crate::producer::text::Text;
 
 /// A mapping of properties.
@@ -19,6 +21,8 @@ pub(super) struct Fields<'c, 'n> {
     /// Path of the mapping in the list of properties.
     prefix: String,
     map: &'n Map,
+    /// The properties that somebody asked for.
+    asked: RefCell<BTreeSet<&'n str>>,
     /// Where the mapping, or its resource, stands.
     pub(super) span: Span,
 }
@@ -40,6 +44,7 @@ impl<'c, 'n> Fields<'c, 'n> {
             properties,
             prefix: prefix.to_owned(),
             map,
+            asked: RefCell::default(),
             span: node.span,
         };
         fields.look_over()?;
@@ -71,11 +76,16 @@ impl<'c, 'n> Fields<'c, 'n> {
         let own = self.at(name);
         let span = entry.key_span;
         let Some(property) = self.properties.find(&self.path(name)) else {
-            if !self.properties.open {
+            let subject = &own.subject;
+            if self.properties.open {
+                let message = "it has no effect: it is for other tools";
+                let (level, rule) = (Level::Note, Rule::NoEffect);
+                own.findings()
+                    .note(level, rule, subject, span, message, None);
+            } else {
                 let message = format!("no property {} is known here; it is left out", quoted(name));
                 let hint = did_you_mean(name, self.properties.names(&self.prefix));
                 let (level, rule) = (Level::Warning, Rule::UnknownProperty);
-                let subject = &own.subject;
                 own.findings()
                     .note(level, rule, subject, span, message, hint);
             }
@@ -124,7 +134,8 @@ impl<'c, 'n> Fields<'c, 'n> {
             self.properties.of,
             self.path(name),
         );
-        let entry = self.map.get(name)?;
+        let (name, entry) = self.map.get_key_value(name)?;
+        self.asked.borrow_mut().insert(name);
         if entry.node.value == Value::Null {
             let own = self.at(name);
             let message = "it has no value, and is left out";
@@ -309,6 +320,12 @@ impl<'c, 'n> Fields<'c, 'n> {
         }
     }
 
+    /// The name of a resource in the stack, which these are the properties of. Whoever refers to the resource may have asked before.
+    pub(super) fn resource_name(&self, resource: &Resource<'_>, kind: Kind) -> Read<String> {
+        self.entry(kind.name_property());
+        self.resolver.resource_name(resource, kind, resource.span)
+    }
+
     /// Whether a property is there at all.
     pub(super) fn has(&self, name: &str) -> bool {
         self.map
@@ -318,12 +335,35 @@ impl<'c, 'n> Fields<'c, 'n> {
 
     /// Notes that a property has no effect beside others.
     pub(super) fn no_effect(&self, name: &str, why: &str) {
-        if let Some(entry) = self.map.get(name) {
+        if let Some((name, entry)) = self.map.get_key_value(name) {
+            self.asked.borrow_mut().insert(name);
             let own = self.at(name);
             let message = format!("it has no effect: {why}");
             let (level, rule, span) = (Level::Note, Rule::NoEffect, entry.key_span);
             own.findings()
                 .note(level, rule, &own.subject, span, message, None);
+        }
+    }
+}
+
+/// Nothing is dropped silently: a property that its list calls read, and that nobody asked for beside the others, is reported.
+impl Drop for Fields<'_, '_> {
+    fn drop(&mut self) {
+        // What is wrong ends reading early, and there is no model then.
+        if self.resolver.findings().has_errors() {
+            return;
+        }
+        let asked = self.asked.take();
+        for (name, entry) in self.map {
+            let property = self.properties.find(&self.path(name));
+            let is_read = property.is_some_and(|property| property.support == Support::Read);
+            if is_read && !asked.contains(name.as_str()) {
+                let own = self.at(name);
+                let message = "it is left out: beside the other properties nothing asks for it";
+                let (level, rule, span) = (Level::Warning, Rule::PropertyLeftOut, entry.key_span);
+                own.findings()
+                    .note(level, rule, &own.subject, span, message, None);
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Mappings merge, lists append (the global items first), everything else is overridden. An intrinsic function is one value, as SAM
 //! has it.
 
+use std::collections::BTreeSet;
+
 use engine::yaml::{Entry, Map, Node, Value};
 
 use crate::producer::report::{Findings, Level, Rule, Subject, did_you_mean};
@@ -30,9 +32,21 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
         };
         let span = entry.key_span;
         if READ.contains(&name.as_str()) {
-            if !matches!(entry.node.value, Value::Map(_) | Value::Null) {
-                let message = format!("a mapping stands here, not {}", entry.node.value.kind());
-                findings.error(Rule::WrongKind, &subject, entry.node.span, message);
+            if !template
+                .resources()
+                .values()
+                .any(|resource| resource.kind.and_then(section) == Some(name))
+            {
+                let message = "it has no effect: no resource has this type";
+                findings.note(Level::Note, Rule::NoEffect, &subject, span, message, None);
+            }
+            match &entry.node.value {
+                Value::Map(map) => refuse_names(findings, &subject, map),
+                Value::Null => {}
+                other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_)) => {
+                    let message = format!("a mapping stands here, not {}", other.kind());
+                    findings.error(Rule::WrongKind, &subject, entry.node.span, message);
+                }
             }
             continue;
         }
@@ -48,6 +62,15 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
         let hint = did_you_mean(name, READ.into_iter().chain(LEFT_OUT))
             .filter(|_| rule == Rule::UnknownProperty);
         findings.note(Level::Warning, rule, &subject, span, message, hint);
+    }
+}
+
+/// Refuses what would be the name of every resource.
+fn refuse_names(findings: &Findings<'_>, subject: &Subject, map: &Map) {
+    let names: BTreeSet<&str> = Kind::ALL.into_iter().map(Kind::name_property).collect();
+    for (name, entry) in map.iter().filter(|(name, _)| names.contains(name.as_str())) {
+        let message = format!("`{name}` is one resource's own");
+        findings.error(Rule::BadValue, subject, entry.key_span, message);
     }
 }
 

@@ -66,8 +66,7 @@ pub(super) fn read_layer(
         (&LAMBDA, "Content")
     };
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
-    let own = context.resolver(resource.subject());
-    let name = own.resource_name(resource, kind, resource.span);
+    let name = fields.resource_name(resource, kind);
     let path = package::path(&fields, content);
     let runtimes = fields.texts("CompatibleRuntimes");
     let architectures = fields.texts("CompatibleArchitectures");

@@ -131,6 +131,8 @@ fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -
         .extend(functions.into_iter().map(|(function, _)| function));
     app.required_secrets = secrets(&app.functions);
     unique(findings, &present, &app);
+    // The fields of properties report what they were not asked for; this is the rest of the template.
+    context.note_unused();
     app
 }
 
@@ -156,8 +158,13 @@ fn present<'r, 'a>(context: &'r Context<'a>, template: &Template<'_>) -> Vec<Pre
     }
     for resource in context.resources() {
         let own = context.resolver(resource.subject());
-        if own.is_present(resource) != Ok(true) {
-            continue;
+        match own.is_present(resource) {
+            Ok(true) => {}
+            Ok(false) => {
+                types::note_absent(&template.findings, resource);
+                continue;
+            }
+            Err(_) => continue,
         }
         types::check_attributes(&template.findings, resource);
         let Some(kind) = resource.kind else {

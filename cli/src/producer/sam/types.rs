@@ -112,6 +112,13 @@ pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>)
     }
 }
 
+/// Notes a resource that is absent.
+pub(super) fn note_absent(findings: &Findings<'_>, resource: &Resource<'_>) {
+    let (level, rule, span) = (Level::Note, Rule::NoEffect, resource.span);
+    let message = "the resource is absent: its condition does not hold";
+    findings.note(level, rule, &resource.subject(), span, message, None);
+}
+
 /// Reports a resource of a type that is not read.
 pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
     let name = resource.type_name;

@@ -16,7 +16,7 @@ pub(crate) const REFUSED: [(&str, &str); 6] = [
 ];
 
 /// The key that a short tag stands for: `!Sub x` is `{Fn::Sub: x}`.
-pub(super) fn shorthand(tag: &str) -> Option<&'static str> {
+pub(crate) fn shorthand(tag: &str) -> Option<&'static str> {
     Some(match tag {
         "Ref" => "Ref",
         "Condition" => "Condition",

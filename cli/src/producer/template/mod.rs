@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 
 use engine::yaml::{self, Limits, Map, Node, Span, Value};
 
-pub(crate) use function::{REFUSED, is_call, is_function, refuse};
+#[cfg(test)]
+pub(crate) use function::REFUSED;
+pub(crate) use function::{is_call, is_function, refuse, shorthand};
 pub(crate) use kind::Kind;
 
 use super::parameters::{self, Declaration};
@@ -62,14 +64,19 @@ impl Resource<'_> {
 impl<'a> Template<'a> {
     /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
     pub(crate) fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
-        let findings = Findings::of(file, text);
-        let node = match yaml::parse_shorthand(text, &Limits::default(), function::shorthand) {
-            Ok(node) => node,
+        match yaml::parse_shorthand(text, &Limits::default(), shorthand) {
+            Ok(node) => Self::of(file, text, node),
             Err(errors) => {
+                let findings = Findings::of(file, text);
                 findings.refused(&errors, text.contains("NoEcho"));
-                return Err(findings.report());
+                Err(findings.report())
             }
-        };
+        }
+    }
+
+    /// The template that a text was parsed to.
+    pub(super) fn of(file: &'a str, text: &'a str, node: Node) -> Result<Self, Report> {
+        let findings = Findings::of(file, text);
         let Value::Map(root) = node.value else {
             let message = format!("a template is a mapping, not {}", node.value.kind());
             findings.error(Rule::NotATemplate, &Subject::default(), node.span, message);

@@ -65,7 +65,12 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
             continue;
         };
         match fate {
-            Fate::Read => mapping(findings, name, &entry.node),
+            Fate::Read => {
+                mapping(findings, name, &entry.node);
+                if name == "Mappings" {
+                    mappings(findings, &entry.node);
+                }
+            }
             Fate::Checked if name == "Transform" => transform(findings, &entry.node),
             Fate::Checked => version(findings, &entry.node),
             Fate::NoEffect(why) => {
@@ -108,6 +113,50 @@ fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {
         let message = format!("`{name}` is a mapping, not {}", node.value.kind());
         findings.error(Rule::WrongKind, &Subject::default(), node.span, message);
     }
+}
+
+/// Checks that every mapping has two levels of keys, and texts or lists of texts below them, whether they are asked for or not.
+fn mappings(findings: &Findings<'_>, node: &Node) {
+    let Value::Map(all) = &node.value else {
+        return;
+    };
+    for (name, entry) in all.iter().filter(|(name, _)| !is_function(name)) {
+        let subject = Subject {
+            id: name.clone(),
+            kind: "mapping".to_owned(),
+            property: String::new(),
+        };
+        let rows = level(findings, &subject, &entry.node);
+        for row in rows.values() {
+            let cells = level(findings, &subject, &row.node);
+            for cell in cells.values() {
+                let is_text = |node: &Node| node.value.text().is_some();
+                let fits = match &cell.node.value {
+                    Value::List(items) => items.iter().all(is_text),
+                    Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::String(_)
+                    | Value::Map(_) => is_text(&cell.node),
+                };
+                if !fits {
+                    let message = "a mapping holds texts and lists of texts";
+                    findings.error(Rule::WrongKind, &subject, cell.node.span, message);
+                }
+            }
+        }
+    }
+}
+
+/// A level of keys; an empty one where there is none, which is reported.
+fn level<'n>(findings: &Findings<'_>, subject: &Subject, node: &'n Node) -> &'n Map {
+    static NONE: Map = Map::new();
+    if let Value::Map(map) = &node.value {
+        return map;
+    }
+    let message = "a mapping has two levels of keys";
+    findings.error(Rule::WrongKind, subject, node.span, message);
+    &NONE
 }
 
 fn version(findings: &Findings<'_>, node: &Node) {

@@ -75,6 +75,10 @@ fn a_short_tag_stands_for_a_function(#[case] tag: &str, #[case] function: &str) 
     "{Resources: {}, Parameters: {'Fn::Transform': {}}}",
     "refused-intrinsic"
 )]
+#[case("{Resources: {}, Mappings: {M: x}}", "wrong-kind")]
+#[case("{Resources: {}, Mappings: {M: {a: [x]}}}", "wrong-kind")]
+#[case("{Resources: {}, Mappings: {M: {a: {b: {c: x}}}}}", "wrong-kind")]
+#[case("{Resources: {}, Mappings: {M: {a: {b: [x, [y]]}}}}", "wrong-kind")]
 #[case("Resources: {A: !Foo x}", "unsupported-tag")]
 #[case("Resources: {A: 1, A: 2}", "duplicate-key")]
 #[case("Resources: {}\n---\nResources: {}\n", "second-document")]

@@ -44,7 +44,7 @@ pub(super) fn read(
         &properties::LAMBDA
     };
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
-    let name = name(&fields, context, resource, kind);
+    let name = name(&fields, resource, kind);
     let metadata = metadata(context, resource)?;
     let package = package::read(
         &fields,
@@ -91,14 +91,8 @@ pub(super) fn read(
     })
 }
 
-fn name(
-    fields: &Fields<'_, '_>,
-    context: &Context<'_>,
-    resource: &Resource<'_>,
-    kind: Kind,
-) -> Read<FunctionName> {
-    let own = context.resolver(resource.subject());
-    let text = own.resource_name(resource, kind, resource.span)?;
+fn name(fields: &Fields<'_, '_>, resource: &Resource<'_>, kind: Kind) -> Read<FunctionName> {
+    let text = fields.resource_name(resource, kind)?;
     FunctionName::parse(&text).ok_or_else(|| fields.bad("FunctionName", not_a_name(&text)))
 }
 

@@ -174,25 +174,38 @@ fn image(
     given: Option<String>,
 ) -> Read<Package> {
     let config = image_config(fields);
-    let in_template = if kind == Kind::ServerlessFunction {
+    if kind == Kind::ServerlessFunction {
         for name in OF_ZIPS {
             fields.no_effect(name, IN_IMAGE);
         }
-        fields.text("ImageUri")
     } else {
         fields.no_effect("Handler", IN_IMAGE);
         fields.no_effect("Runtime", IN_IMAGE);
-        match fields.child("Code")? {
-            Some(code) => code.text("ImageUri"),
-            None => Ok(None),
-        }
+    }
+    let code;
+    let named_in = if kind == Kind::ServerlessFunction {
+        Some(fields)
+    } else {
+        code = fields.child("Code")?;
+        code.as_ref()
     };
+    let in_template = named_in.map_or(Ok(None), |fields| fields.text("ImageUri"));
     let built = match metadata {
         Some(metadata) => dockerfile(metadata),
         None => Ok(None),
     };
     // A reference of the template names what a registry of the cloud holds; a Dockerfile of the template is nearer.
     let (built, in_template) = (built?, in_template?);
+    if given.is_some() || built.is_some() {
+        let why = if given.is_some() {
+            "another image was given for the function"
+        } else {
+            "the image is built from `Metadata`"
+        };
+        if let Some(named_in) = named_in {
+            named_in.no_effect("ImageUri", why);
+        }
+    }
     let source = given
         .map(ImageSource::Uri)
         .or(built)

@@ -24,7 +24,7 @@ pub(super) fn read_table(
 ) -> Read<Table> {
     let own = context.resolver(resource.subject());
     let fields = Fields::open(own, &TABLE, "", properties)?;
-    let name = name(context, resource, Kind::Table, &fields);
+    let name = name(&fields, resource, Kind::Table);
     let attributes = attributes(&fields);
     let keys = keys(&fields);
     let billing = billing(&fields);
@@ -60,7 +60,7 @@ pub(super) fn read_simple(
 ) -> Read<Table> {
     let own = context.resolver(resource.subject());
     let fields = Fields::open(own, &SIMPLE, "", properties)?;
-    let name = name(context, resource, Kind::SimpleTable, &fields);
+    let name = name(&fields, resource, Kind::SimpleTable);
     let types = [
         ("String", AttributeType::S),
         ("Number", AttributeType::N),
@@ -91,14 +91,8 @@ pub(super) fn read_simple(
     })
 }
 
-fn name(
-    context: &Context<'_>,
-    resource: &Resource<'_>,
-    kind: Kind,
-    fields: &Fields<'_, '_>,
-) -> Read<String> {
-    let own = context.resolver(resource.subject());
-    let name = own.resource_name(resource, kind, resource.span)?;
+fn name(fields: &Fields<'_, '_>, resource: &Resource<'_>, kind: Kind) -> Read<String> {
+    let name = fields.resource_name(resource, kind)?;
     if is_name(&name) {
         return Ok(name);
     }

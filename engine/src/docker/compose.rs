@@ -35,7 +35,7 @@ pub(super) async fn provision(
     redactor: &Redactor,
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<ProvisionResult, Fault> {
-    let program = program(engine.limits.query).await?;
+    let program = program(&PROGRAMS, engine.limits.provision).await?;
     let common = common(project, call)?;
     let mut tail = Tail::default();
     for step in [prebuild(), run(call.with_deps)] {
@@ -101,9 +101,12 @@ fn ended_badly(what: &str, project: Option<&str>, status: ExitStatus) -> Fault {
     }
 }
 
-/// The first Compose program that answers.
-async fn program(limit: Duration) -> Result<&'static [&'static str], Fault> {
-    for program in PROGRAMS {
+/// The first Compose program that answers. One that says nothing is not missing: on a busy machine it is slow to start.
+async fn program<'a>(
+    programs: &'a [&'a [&'a str]],
+    limit: Duration,
+) -> Result<&'a [&'a str], Fault> {
+    for program in programs {
         let version = Command::new(program[0])
             .args(&program[1..])
             .arg("version")
@@ -112,10 +115,18 @@ async fn program(limit: Duration) -> Result<&'static [&'static str], Fault> {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .status();
-        if let Ok(Ok(status)) = timeout(limit, version).await
-            && status.success()
-        {
-            return Ok(program);
+        match timeout(limit, version).await {
+            Ok(Ok(status)) if status.success() => return Ok(program),
+            Ok(Ok(_) | Err(_)) => {}
+            Err(_) => {
+                return Err(fault::unfinished(
+                    &format!("run `{} version`", program.join(" ")),
+                    "provision",
+                    limit,
+                    FailureKind::Provision,
+                    None,
+                ));
+            }
         }
     }
     Err(fault::plain(

@@ -1,9 +1,11 @@
 //! The arguments Compose gets, and what becomes of its output.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use tokio::process::Command;
 
-use super::{ComposeCall, common, ended_badly, prebuild, run, watch};
+use super::{ComposeCall, common, ended_badly, prebuild, program, run, watch};
 use crate::machine::FailureKind;
 
 #[test]
@@ -42,6 +44,51 @@ fn a_project_that_looks_like_an_option_is_refused() {
 fn the_provisioner_is_built_and_then_run(#[case] with_deps: bool, #[case] arguments: &[&str]) {
     assert_eq!(prebuild(), ["--profile", "deploy", "build", "provisioner"]);
     assert_eq!(run(with_deps), arguments);
+}
+
+const MISSING: &[&str] = &["/nowhere/compose"];
+const REFUSING: &[&str] = &["false"];
+const SILENT: &[&str] = &["sh", "-c", "exec sleep 60", "compose"];
+
+#[tokio::test]
+async fn the_first_compose_that_answers_is_taken() {
+    let answering: &[&str] = &["true"];
+    let programs = [MISSING, REFUSING, answering, SILENT];
+    let found = program(&programs, Duration::from_secs(60)).await;
+    assert_eq!(found.unwrap(), answering);
+}
+
+#[rstest]
+#[case::missing(
+    MISSING,
+    60_000,
+    "neither `docker compose` nor `docker-compose`",
+    "install"
+)]
+#[case::refusing(
+    REFUSING,
+    60_000,
+    "neither `docker compose` nor `docker-compose`",
+    "install"
+)]
+#[case::silent(
+    SILENT,
+    100,
+    "compose version`\nnot finished within 0.1 s",
+    "LIMITS=provision="
+)]
+#[tokio::test]
+async fn a_compose_that_says_nothing_is_not_called_missing(
+    #[case] only: &[&str],
+    #[case] limit_ms: u64,
+    #[case] message: &str,
+    #[case] hint: &str,
+) {
+    let programs = [only];
+    let fault = program(&programs, Duration::from_millis(limit_ms)).await;
+    let fault = fault.unwrap_err();
+    assert!(fault.message.contains(message), "{}", fault.message);
+    assert!(fault.hint.unwrap().contains(hint));
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub(super) struct Trial<'bench> {
     /// The facts that were told of, in order.
     acknowledged: Vec<Value>,
     wreck: Wreck,
+    /// How long its runs took together.
+    took: Duration,
 }
 
 impl<'bench> Trial<'bench> {
@@ -79,6 +81,7 @@ impl<'bench> Trial<'bench> {
             story: Vec::new(),
             acknowledged: Vec::new(),
             wreck: Wreck::default(),
+            took: Duration::ZERO,
         })
     }
 
@@ -171,6 +174,7 @@ impl<'bench> Trial<'bench> {
             std::thread::sleep(PAUSE);
         };
         let took = began.elapsed();
+        self.took += took;
         let before = self.acknowledged.len();
         self.read_acknowledged()?;
         let killed = status.signal() == Some(SIGKILL);
@@ -221,8 +225,9 @@ impl<'bench> Trial<'bench> {
         Ok(command::output(run.args(words))?)
     }
 
-    /// The same command, not killed: everything is as if no run had been, and nothing was done again that had been done.
-    pub(super) fn end_well(mut self) -> Result<(), CrashError> {
+    /// The same command, not killed: everything is as if no run had been, and nothing was done again that had been done. Says how long the
+    /// deploy took with all of its runs.
+    pub(super) fn end_well(mut self) -> Result<Duration, CrashError> {
         let known = self.acknowledged.len();
         self.run(Kill::Never)?;
         let facts = self.facts()?;
@@ -230,6 +235,7 @@ impl<'bench> Trial<'bench> {
         let evidence = self.evidence()?;
         evidence
             .expect(&self.bench.undisturbed)
-            .map_err(|what| self.broken(what))
+            .map_err(|what| self.broken(what))?;
+        Ok(self.took)
     }
 }

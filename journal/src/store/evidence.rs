@@ -5,8 +5,9 @@
 //! before they are opened, and put back afterwards: always by a reader, and by an owner that was refused. A journal that is damaged
 //! stays as it was found.
 //!
-//! Of a log of more than [`REMEMBERED`] bytes the newest segments are remembered, more than is ever appended between two owners, and they are put
-//! back only when damage was found: what sled tidies up in a log that is whole harms nothing.
+//! sled notes in a snapshot where the log ended when it was opened last, and recovery reads and writes what was appended since. Of a log of
+//! more than [`WHOLE`] bytes these segments are remembered, at most the newest [`REMEMBERED`] bytes of them. What else sled
+//! overwrites are segments that hold nothing any more.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,12 +21,12 @@ use std::time::{Duration, Instant};
 
 use crate::disk::Disk;
 
-/// Most bytes of a log that are remembered.
-const REMEMBERED: u64 = (SEGMENTS * SEGMENT) as u64;
-/// The same in segments of sled's log.
-const SEGMENTS: usize = 128;
+/// Most bytes of a log that is remembered as a whole.
+pub(crate) const WHOLE: u64 = 8 * 1024 * 1024;
+/// Most bytes of a longer log that are remembered: more than one owner ever appends.
+pub(crate) const REMEMBERED: u64 = 64 * 1024 * 1024;
 /// Bytes of a segment of sled's log.
-const SEGMENT: usize = 512 * 1024;
+pub(crate) const SEGMENT: u64 = 512 * 1024;
 /// Where the header of a segment says how old it is: the place in the log, as a little-endian number, every bit but the highest inverted.
 const SEGMENT_PLACE: std::ops::Range<usize> = 4..12;
 /// How long sled may take to let go of a log that was closed.
@@ -39,6 +40,8 @@ pub(crate) struct Evidence {
     files: BTreeMap<OsString, Vec<u8>>,
     /// Pieces of the log, each with its place.
     log: Vec<(u64, Vec<u8>)>,
+    /// They are all that recovery writes to.
+    complete: bool,
     length: u64,
     put_back: AtomicBool,
 }
@@ -56,18 +59,31 @@ impl Evidence {
         for name in small_files(folder)? {
             files.insert(name.clone(), fs::read(folder.join(name))?);
         }
+        let places = places(&log, length, recovered(&files))?;
+        let most = usize::try_from(REMEMBERED / SEGMENT).unwrap_or(usize::MAX);
+        let read = |place: &u64| {
+            let piece = SEGMENT.min(length - place);
+            let mut bytes = vec![0; usize::try_from(piece).map_err(io::Error::other)?];
+            log.read_exact_at(&mut bytes, *place)?;
+            Ok((*place, bytes))
+        };
         Ok(Some(Self {
             folder: folder.to_owned(),
             files,
-            log: pieces(&log, length)?,
+            log: places
+                .iter()
+                .take(most)
+                .map(read)
+                .collect::<io::Result<_>>()?,
+            complete: places.len() <= most,
             length,
             put_back: AtomicBool::new(false),
         }))
     }
 
-    /// Asks for the files to be put back once the log is closed, if all of it is remembered.
-    pub(crate) fn keep_if_whole(&self) {
-        if self.length <= REMEMBERED {
+    /// Asks for the files to be put back once the log is closed, if all that recovery writes to is remembered.
+    pub(crate) fn keep_if_complete(&self) {
+        if self.complete {
             self.put_back.store(true, Ordering::SeqCst);
         }
     }
@@ -164,29 +180,36 @@ fn small_files(folder: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// The log, or its newest segments when it is long.
-fn pieces(log: &File, length: u64) -> io::Result<Vec<(u64, Vec<u8>)>> {
-    let read = |place: u64, length: u64| -> io::Result<(u64, Vec<u8>)> {
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        log.read_exact_at(&mut bytes, place)?;
-        Ok((place, bytes))
-    };
-    if length <= REMEMBERED {
-        return Ok(vec![read(0, length)?]);
+/// Where the log ended when sled opened it last, as the name of its snapshot says; 0 without one.
+fn recovered(files: &BTreeMap<OsString, Vec<u8>>) -> u64 {
+    let newest = files.keys().rev().find_map(|name| {
+        let place = name.to_str()?.strip_prefix("snap.")?;
+        u64::from_str_radix(place, 16).ok()
+    });
+    newest.unwrap_or(0)
+}
+
+/// The segments of the log in its file that recovery writes to, newest first; all of a short one.
+fn places(log: &File, length: u64, recovered: u64) -> io::Result<Vec<u64>> {
+    let all = (0..length).step_by(usize::try_from(SEGMENT).map_err(io::Error::other)?);
+    if length <= WHOLE {
+        return Ok(all.collect());
     }
     let mut segments = Vec::new();
-    for place in (0..length).step_by(SEGMENT) {
-        let mut header = [0; 20];
-        if log.read_exact_at(&mut header, place).is_ok() {
-            let place_in_log = header[SEGMENT_PLACE]
-                .try_into()
-                .map_or(0, u64::from_le_bytes);
-            segments.push((place_in_log ^ (u64::MAX >> 1), place));
+    for place in all {
+        let mut header = [0; SEGMENT_PLACE.end];
+        if log.read_exact_at(&mut header, place).is_err() {
+            continue;
+        }
+        let place_in_log = header[SEGMENT_PLACE]
+            .try_into()
+            .map_or(0, u64::from_le_bytes);
+        let place_in_log = place_in_log ^ (u64::MAX >> 1);
+        // A header that is damaged does not say how old its segment is.
+        if place_in_log.saturating_add(SEGMENT) > recovered || place_in_log % SEGMENT != 0 {
+            segments.push((place_in_log, place));
         }
     }
     segments.sort_unstable();
-    let newest = segments.iter().rev().take(SEGMENTS);
-    newest
-        .map(|(_, place)| read(*place, (SEGMENT as u64).min(length - place)))
-        .collect()
+    Ok(segments.into_iter().rev().map(|(_, place)| place).collect())
 }

@@ -3,7 +3,7 @@
 //! Not here: who may open a store at which time (`target`).
 
 mod admit;
-mod evidence;
+pub(crate) mod evidence;
 mod kept;
 mod keys;
 pub(crate) mod memory;

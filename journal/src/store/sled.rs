@@ -71,8 +71,8 @@ impl SledStore {
         Self::open_supporting(folder, stream, SUPPORTED)
     }
 
-    /// Opens a store as a build whose newest schema is another one.
-    pub(crate) fn open_supporting(
+    /// Opens a store as a build does whose newest schema is another one: so a test has journals of the future.
+    pub fn open_supporting(
         folder: &Path,
         stream: StreamId,
         supported: Schema,
@@ -88,7 +88,7 @@ impl SledStore {
     pub(crate) fn open_to_read(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
         let store = Self::open_files(folder, stream, SUPPORTED)?;
         if let Some(evidence) = &store.evidence {
-            evidence.keep_if_whole();
+            evidence.keep_if_complete();
         }
         Ok(store)
     }

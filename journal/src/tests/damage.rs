@@ -2,18 +2,16 @@
 //!
 //! The sweeps over files take a byte in so many; `JOURNAL_SWEEP_STEP=1` takes all of them (docs/journal.md).
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::rig::{append_each, copy, id, stream};
+use super::rig::{append_each, copy, files, id, look, stream};
 use crate::{
     Damage, Facts, Head, MemoryStore, SledStore, StoreError, VerifyReport, What, chain, exchange,
-    scan,
 };
 
 /// One byte in so many; the common sizes of records have no part in it.
@@ -305,34 +303,6 @@ fn left(left: Left) -> TempDir {
         }
     }
     made
-}
-
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(path.clone(), fs::read(path).unwrap());
-        }
-    }
-    found
-}
-
-/// Reads a store as somebody does who is no owner: all facts, or the damage.
-fn look(folder: &Path) -> Result<Vec<crate::Fact>, Damage> {
-    let damage = |error| {
-        let StoreError::Damaged(damage) = error else {
-            panic!("{error:?}");
-        };
-        damage
-    };
-    let store = SledStore::open_to_read(folder, stream()).map_err(damage)?;
-    match chain::verify(&store, None).map_err(damage)?.damage {
-        Some(damage) => Err(damage),
-        None => Ok(scan(&store, 1).map(Result::unwrap).collect()),
-    }
 }
 
 /// sled checks what it reads, recovers what it can, and panics on the rest. Whatever it does: the facts are all there, or the damage is named,

@@ -5,6 +5,7 @@ mod damage;
 mod exchange;
 mod follow;
 mod golden;
+mod long_log;
 mod names;
 mod owner;
 mod reader;

@@ -1,5 +1,6 @@
 //! Small streams for tests, with fixed ids and times.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,10 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Draft, Fact, Facts, Holder, Journal, Owned, SUPPORTED, Store, StreamId};
+use crate::{
+    Damage, Draft, Fact, Facts, Holder, Journal, Owned, SUPPORTED, SledStore, Store, StoreError,
+    StreamId, chain, scan,
+};
 
 pub(crate) fn stream() -> StreamId {
     StreamId::new("shop", "dev").unwrap()
@@ -87,5 +91,34 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(entry.path(), to).unwrap();
         }
+    }
+}
+
+/// Every file below a folder, with its bytes.
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// Reads a store as somebody does who is no owner: all facts, or the damage.
+pub(crate) fn look(folder: &Path) -> Result<Vec<Fact>, Damage> {
+    let damage = |error| {
+        let StoreError::Damaged(damage) = error else {
+            panic!("{error:?}");
+        };
+        damage
+    };
+    let store = SledStore::open_to_read(folder, stream()).map_err(damage)?;
+    match chain::verify(&store, None).map_err(damage)?.damage {
+        Some(damage) => Err(damage),
+        None => Ok(scan(&store, 1).map(Result::unwrap).collect()),
     }
 }

@@ -212,7 +212,8 @@ async fn push(
 ) -> Result<Digest, Fault> {
     let host = reference.registry.as_deref().unwrap_or(HUB);
     let auth = place.registry.engine_auth(host).await?;
-    place.engine.push(reference, &auth, audience).await?;
+    let pushed = place.engine.push(reference, &auth, audience).await;
+    place.registry.explain(reference, pushed).await?;
     place.registry.digest(reference).await?.ok_or_else(|| {
         fault::plain(
             FailureKind::Image,

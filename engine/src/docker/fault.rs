@@ -79,6 +79,9 @@ pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError
     })
 }
 
+/// Words about a disk that is full.
+const NO_SPACE: &str = "no space left on device";
+
 /// Words of an engine about a registry that is away.
 const AWAY: [&str; 4] = [
     "connection refused",
@@ -114,11 +117,9 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
         "no basic auth credentials",
     ]) {
         fault.hint = registry.map(login_hint);
-    } else if says(&["no space left on device", "unexpected http status: 507"]) {
+    } else if says(&[NO_SPACE, "unexpected http status: 507"]) {
         fault.hint = Some(match registry {
-            Some(host) => format!(
-                "free space where the registry `{host}` keeps its images, and on the engine's disk: `docker system df`"
-            ),
+            Some(host) => full_hint(host),
             None => "free space on the engine's disk: `docker system df`".to_owned(),
         });
         fault.retryable = true;
@@ -128,6 +129,22 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
         fault.retryable = true;
     }
     clean(fault)
+}
+
+/// A registry failed on its own, and this is what it says of it.
+pub(super) fn complained(fault: Fault, host: &str, complaint: &str) -> Fault {
+    let message = format!("{}\nthe registry says: {complaint}", fault.message);
+    clean(if complaint.contains(NO_SPACE) {
+        Fault {
+            kind: FailureKind::Image,
+            message,
+            hint: Some(full_hint(host)),
+            retryable: true,
+            ..fault
+        }
+    } else {
+        Fault { message, ..fault }
+    })
 }
 
 /// A build context could not be sent.
@@ -161,6 +178,10 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
         RegistryError::Refused { .. } if is_denied(error) => {
             plain(FailureKind::Image, message, Some(login_hint(host)))
         }
+        RegistryError::Refused { message: said, .. } if said.contains(NO_SPACE) => Fault {
+            retryable: true,
+            ..plain(FailureKind::Image, message, Some(full_hint(host)))
+        },
         RegistryError::Refused { status, .. } if !status.is_server_error() => {
             plain(FailureKind::Image, message, None)
         }
@@ -236,6 +257,13 @@ pub(super) fn registry_hint(host: &str) -> String {
 /// The hint for an engine that does not answer.
 pub(super) fn reach_hint(host: &Host) -> String {
     format!("start the Docker engine, or point `DOCKER_HOST` at one; tried `{host}`")
+}
+
+/// The hint for a registry whose disk is full.
+fn full_hint(host: &str) -> String {
+    format!(
+        "free space where the registry `{host}` keeps its images, and on the engine's disk: `docker system df`"
+    )
 }
 
 fn log_hint(host: &Host) -> String {

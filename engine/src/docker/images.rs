@@ -104,7 +104,8 @@ impl Images {
             .await?;
         failpoint::reached(|| format!("built {}", order.function));
         let auth = self.registry.engine_auth(host(&keyed)).await?;
-        self.engine.push(&keyed, &auth, audience).await?;
+        let pushed = self.engine.push(&keyed, &auth, audience).await;
+        self.registry.explain(&keyed, pushed).await?;
         failpoint::reached(|| format!("pushed {}", order.function));
         let built = self.tag_as_wanted(&prepared, &keyed).await?;
         if !pushed_bases.is_empty() {

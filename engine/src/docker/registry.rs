@@ -6,6 +6,7 @@
 mod access;
 mod challenge;
 mod client;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +77,36 @@ impl Registry {
         let write = || client.write(&target, kind.clone(), manifest.bytes.clone());
         self.repeat(&what, host, write).await?;
         Ok(manifest.digest)
+    }
+
+    /// Adds to a push of the engine that failed what the registry itself says, when it takes nothing in. What it could not take
+    /// to the end before is still there, so that one whose disk is full says that.
+    pub(super) async fn explain<T>(
+        &self,
+        reference: &Reference,
+        pushed: Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let Err(fault) = pushed else {
+            return pushed;
+        };
+        let (host, target) = target(reference);
+        let ask = async {
+            let access = self.hosts.access(host).await.ok()?;
+            let client = access.client(host, &self.limits).await.ok()?;
+            client.try_upload(&target.repository).await.err()
+        };
+        Err(match timeout(self.limits.query, ask).await {
+            Ok(Some(RegistryError::Refused { message, .. })) => {
+                fault::complained(fault, host, &message)
+            }
+            Ok(
+                Some(
+                    RegistryError::Http(_) | RegistryError::TooLong(_) | RegistryError::Unusable(_),
+                )
+                | None,
+            )
+            | Err(_) => fault,
+        })
     }
 
     /// Who we are at a registry, for the engine that pushes to it or pulls from it.

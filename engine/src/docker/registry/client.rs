@@ -9,11 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::challenge::{Challenge, challenges};
+use super::refusal::refused;
 use crate::contract::Digest;
 use crate::docker::credentials::Login;
 
@@ -21,8 +22,6 @@ use crate::docker::credentials::Login;
 const MANIFEST_LIMIT: usize = 4 << 20;
 /// The longest answer of a token server.
 const TOKEN_LIMIT: usize = 1 << 20;
-/// How much of an error is read.
-const ERROR_LIMIT: usize = 64 << 10;
 
 const DIGEST: &str = "docker-content-digest";
 
@@ -148,7 +147,7 @@ impl Client {
     /// The digest of a manifest; `None` when it is not there.
     pub(super) async fn digest(&self, target: &Target) -> Result<Option<Digest>, RegistryError> {
         let answer = self
-            .ask(Method::HEAD, target, HeaderMap::new(), Bytes::new())
+            .ask_manifest(Method::HEAD, target, HeaderMap::new(), Bytes::new())
             .await?;
         let status = answer.status();
         if status == StatusCode::NOT_FOUND {
@@ -176,7 +175,7 @@ impl Client {
     /// A manifest, which is what its digest says.
     pub(super) async fn manifest(&self, target: &Target) -> Result<Manifest, RegistryError> {
         let answer = self
-            .ask(Method::GET, target, HeaderMap::new(), Bytes::new())
+            .ask_manifest(Method::GET, target, HeaderMap::new(), Bytes::new())
             .await?;
         if answer.status() != StatusCode::OK {
             return Err(refused(answer).await);
@@ -202,35 +201,64 @@ impl Client {
         manifest: Bytes,
     ) -> Result<(), RegistryError> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
-        let answer = self.ask(Method::PUT, target, headers, manifest).await?;
+        let answer = self
+            .ask_manifest(Method::PUT, target, headers, manifest)
+            .await?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             _ => Err(refused(answer).await),
         }
     }
 
-    /// Sends one request; when the registry wants to know who asks, says it and sends the request again.
-    async fn ask(
+    /// Begins an upload and gives it up at once: whether the registry takes anything in.
+    pub(super) async fn try_upload(&self, repository: &str) -> Result<(), RegistryError> {
+        let ask = |method, path: String| async move {
+            self.ask(method, repository, &path, HeaderMap::new(), Bytes::new())
+                .await
+        };
+        let answer = ask(Method::POST, "blobs/uploads/".to_owned()).await?;
+        if !answer.status().is_success() {
+            return Err(refused(answer).await);
+        }
+        let begun = answer.headers().get(LOCATION);
+        let begun = begun.and_then(|location| location.to_str().ok());
+        let begun = begun.and_then(|location| location.split_once(&format!("/v2/{repository}/")));
+        if let Some((_, path)) = begun {
+            // One that stays is removed by the registry itself, some day.
+            drop(ask(Method::DELETE, path.to_owned()).await);
+        }
+        Ok(())
+    }
+
+    async fn ask_manifest(
         &self,
         method: Method,
         target: &Target,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<reqwest::Response, RegistryError> {
+        headers.insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
+        let path = format!("manifests/{}", target.reference);
+        self.ask(method, &target.repository, &path, headers, body)
+            .await
+    }
+
+    /// Sends one request about a repository; when the registry wants to know who asks, says it and sends the request again.
+    async fn ask(
+        &self,
+        method: Method,
+        repository: &str,
+        path: &str,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<reqwest::Response, RegistryError> {
-        let actions = if method == Method::PUT {
-            "pull,push"
-        } else {
-            "pull"
-        };
-        let scope = format!("repository:{}:{actions}", target.repository);
+        let reads = [Method::GET, Method::HEAD].contains(&method);
+        let actions = if reads { "pull" } else { "pull,push" };
+        let scope = format!("repository:{repository}:{actions}");
         let send = |proof: Option<HeaderValue>| {
-            let url = format!(
-                "{}/{}/manifests/{}",
-                self.base, target.repository, target.reference
-            );
+            let url = format!("{}/{repository}/{path}", self.base);
             let request = self.http.request(method.clone(), url);
             let mut headers = headers.clone();
-            headers.insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
             if let Some(proof) = proof {
                 headers.insert(AUTHORIZATION, proof);
             }
@@ -338,40 +366,4 @@ async fn read(mut answer: reqwest::Response, limit: usize) -> Result<Bytes, Regi
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
-}
-
-/// What a registry says with its no; what it says beyond the bound is not read.
-async fn refused(mut answer: reqwest::Response) -> RegistryError {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct One {
-        code: String,
-        message: String,
-    }
-    #[derive(Deserialize)]
-    struct Envelope {
-        errors: Vec<One>,
-    }
-    let status = answer.status();
-    let mut body = BytesMut::new();
-    while body.len() < ERROR_LIMIT
-        && let Ok(Some(piece)) = answer.chunk().await
-    {
-        body.extend_from_slice(&piece);
-    }
-    body.truncate(ERROR_LIMIT);
-    let (codes, message) = match serde_json::from_slice::<Envelope>(&body) {
-        Ok(envelope) => {
-            let words = |one: &One| format!("{} {}", one.code, one.message).trim().to_owned();
-            let all: Vec<String> = envelope.errors.iter().map(words).collect();
-            let codes = envelope.errors.into_iter().map(|one| one.code);
-            (codes.collect(), all.join("\n"))
-        }
-        Err(_) => (Vec::new(), String::from_utf8_lossy(&body).trim().to_owned()),
-    };
-    RegistryError::Refused {
-        status,
-        codes,
-        message,
-    }
 }

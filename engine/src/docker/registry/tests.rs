@@ -1,5 +1,7 @@
 //! A registry that answers as it is told to, over a real connection.
 
+mod complaint;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,0 +1,84 @@
+//! Failures that the registry itself explains.
+
+use hyper::Method;
+
+use super::{Fake, LONG, manifest, plain, registry};
+use crate::machine::FailureKind;
+use crate::run::Fault;
+
+fn broken_push() -> Result<(), Fault> {
+    Err(Fault {
+        kind: FailureKind::Unreachable,
+        message: "cannot push image `a:1`\nunknown: unknown error".to_owned(),
+        hint: Some("see that it runs".to_owned()),
+        output: Vec::new(),
+        retryable: true,
+    })
+}
+
+const FULL: &str =
+    r#"{"errors":[{"code":"UNKNOWN","detail":{"Enclosed":{"Path":"/data/x","Err":28}}}]}"#;
+
+#[tokio::test]
+async fn a_push_that_the_registry_failed_is_explained_by_the_registry() {
+    let fake = Fake::start(|_, _| plain(500, FULL)).await;
+    let (registry, reference) = (registry(LONG), fake.reference("a:1"));
+    let fault = registry.explain(&reference, broken_push()).await;
+    let fault = fault.unwrap_err();
+    assert_eq!(
+        fault.message,
+        "cannot push image `a:1`\nunknown: unknown error\nthe registry says: UNKNOWN: /data/x: no space left on device"
+    );
+    assert_eq!((fault.kind, fault.retryable), (FailureKind::Image, true));
+    assert!(
+        fault
+            .hint
+            .unwrap()
+            .starts_with("free space where the registry")
+    );
+    assert_eq!(fake.seen(), ["POST /v2/a/blobs/uploads/"]);
+}
+
+/// It can take something in: what it was asked to begin is given up, and the fault stays what it was.
+#[tokio::test]
+async fn a_registry_that_has_no_complaint_is_left_as_it_was() {
+    let fake = Fake::start(|_, method| {
+        let mut answer = plain(if method == Method::POST { 202 } else { 204 }, "");
+        let begun = "http://elsewhere/v2/a/blobs/uploads/7?_state=x";
+        answer
+            .headers_mut()
+            .insert("location", begun.parse().unwrap());
+        answer
+    })
+    .await;
+    let (registry, reference) = (registry(LONG), fake.reference("a:1"));
+    let fault = registry.explain(&reference, broken_push()).await;
+    let (fault, plain) = (fault.unwrap_err(), broken_push().unwrap_err());
+    assert_eq!((fault.message, fault.hint), (plain.message, plain.hint));
+    let expected = [
+        "POST /v2/a/blobs/uploads/",
+        "DELETE /v2/a/blobs/uploads/7?_state=x",
+    ];
+    assert_eq!(fake.seen(), expected);
+}
+
+#[tokio::test]
+async fn a_tag_that_a_full_registry_cannot_write_is_said_to_be_that() {
+    let fake = Fake::start(|_, method| {
+        if method == Method::PUT {
+            plain(500, FULL)
+        } else {
+            manifest(&method)
+        }
+    })
+    .await;
+    let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
+    let fault = registry(LONG).retag(&from, &to).await.unwrap_err();
+    assert!(
+        fault
+            .message
+            .ends_with("UNKNOWN: /data/x: no space left on device"),
+        "{fault:?}"
+    );
+    assert_eq!((fault.kind, fault.retryable), (FailureKind::Image, true));
+}

@@ -15,3 +15,4 @@ mod locks;
 mod manifest;
 mod pipes;
 mod support;
+mod versions;

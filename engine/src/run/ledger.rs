@@ -94,6 +94,7 @@ impl<'a> Ledger<'a> {
         stamp: &'a dyn Stamp,
         author: Author,
     ) -> Result<Self, LedgerError> {
+        must_be_appendable(store)?;
         let head = store.head()?;
         let state = latest_state(store)?;
         Ok(Self {
@@ -240,6 +241,20 @@ pub fn latest_state(facts: &(impl Facts + ?Sized)) -> Result<State, LedgerError>
         _ => State::default(),
     };
     fold_onto(before, &latest)
+}
+
+/// Refuses a journal that a newer tool has added to: what is begun here could not be recorded.
+pub fn must_be_appendable(facts: &(impl Facts + ?Sized)) -> Result<(), LedgerError> {
+    let last = journal::fact(facts, facts.head()?.sequence)?;
+    match last.map(|fact| fact.header.schema) {
+        Some(last) if last > machine::SCHEMA => Err(LedgerError::Append(AppendError::Schema {
+            stream: facts.stream().clone(),
+            last,
+            draft: machine::SCHEMA,
+            supported: machine::SCHEMA,
+        })),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Folds the facts of one deploy, or of a hold that stands by itself.

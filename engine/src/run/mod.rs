@@ -19,7 +19,8 @@ pub use drive::{Adopted, Outcome, Run, adopt, give_up, proceed};
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
 pub use ledger::{
-    Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_deploy, latest_state, typed,
+    Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_deploy, latest_state,
+    must_be_appendable, typed,
 };
 pub use plan::{Plan, PlanError, plan};
 pub use survey::image_orders;

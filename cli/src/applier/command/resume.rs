@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::machine::Deploy;
-use engine::run::latest_state;
+use engine::run::{latest_state, must_be_appendable};
 use journal::StreamId;
 
 use crate::applier::args::Resume;
@@ -65,7 +65,8 @@ fn of_target(
     stream: &StreamId,
 ) -> Result<Option<(Deploy, Option<HoldLine>)>, Failure> {
     let reader = target::reader(root, stream)?;
-    let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
+    let state = must_be_appendable(&reader).and_then(|()| latest_state(&reader));
+    let state = state.map_err(|error| target::ledger_failure(&error))?;
     let Some(deploy) = state.unfinished() else {
         return Ok(None);
     };

@@ -182,3 +182,26 @@ fn whoever_watches_sees_every_fact_once_whatever_becomes_of_the_owner() {
         assert_eq!(ended.stderr, "");
     }
 }
+
+/// A killed deploy has not ended: whoever watches is told that it stands still, and how it ends once somebody goes on with it.
+#[test]
+fn whoever_watches_is_told_that_the_owner_was_killed_and_sees_the_end_all_the_same() {
+    let rig = Rig::new(&["alpha"]);
+    rig.hold_build("alpha");
+    let deploy = rig.start(&["--actor", "ada"]);
+    rig.await_builds(1);
+    let watch = Running::start(&mut rig.command(&["watch", "--exit-code", "--format", "json"]));
+    watch.records("Merged");
+    deploy.kill();
+    watch.says("nobody runs deploy ");
+    watch.says(&format!("`artifactctl resume {}/dev`", rig.stack.project()));
+    rig.proxy.clear();
+    rig.run(&["resume"]).ended(0);
+    let watched = watch.wait().ended(0);
+    let kinds = watched.kinds();
+    let expected = "Requested Observed CompatChecked Merged TakenOver Resumed";
+    assert!(kinds.starts_with(expected), "{kinds}");
+    assert!(kinds.ends_with("Applied"), "{kinds}");
+    let said = watched.stderr.matches("nobody runs deploy").count();
+    assert_eq!(said, 1, "{}", watched.stderr);
+}

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::machine::{self, Event, Next, next};
 use engine::run::{latest_deploy, latest_state};
-use journal::{Fact, Facts, Follower, Journal, ReadError, StoreError, StreamId};
+use journal::{Fact, Facts, Follower, Journal, ReadError, Reader, StoreError, StreamId};
+use uuid::Uuid;
 
 use crate::applier::args::Watch;
 use crate::applier::{facts, target};
@@ -21,6 +22,8 @@ use crate::signals;
 
 /// How often it is looked whether there is something new: a small file is read.
 const LOOKING: Duration = Duration::from_millis(50);
+/// How long a deploy that nobody runs may stand still before that is said: its last fact may be on its way.
+const ABSENT: Duration = Duration::from_secs(2);
 /// Facts that may wait to be written before reading waits as well.
 const WAITING: usize = 1024;
 
@@ -82,11 +85,16 @@ fn read(
         }
     };
     let mut follower = Follower::new(reader, from);
+    let mut absence = Absence::default();
     loop {
         match follower.poll() {
-            Ok(page) if page.is_empty() => thread::sleep(LOOKING),
+            Ok(page) if page.is_empty() => {
+                absence.look(follower.reader());
+                thread::sleep(LOOKING);
+            }
             Ok(page) => {
                 for fact in page {
+                    absence.hear(&fact);
                     if to.send(Ok(fact)).is_err() {
                         return Ok(());
                     }
@@ -94,6 +102,43 @@ fn read(
             }
             Err(StoreError::Busy { path }) => busy(&path),
             Err(error) => return Err(target::store_failure(&error)),
+        }
+    }
+}
+
+/// A deploy that is under way and has nobody who runs it: its process was killed.
+#[derive(Default)]
+struct Absence {
+    /// The deploy of the last fact, unless it ended with that.
+    under_way: Option<Uuid>,
+    /// When it was looked for who runs it, nobody did, and that has not been said.
+    since: Option<Instant>,
+    said: bool,
+}
+
+impl Absence {
+    fn hear(&mut self, fact: &Fact) {
+        *self = Self {
+            under_way: goes_on(fact).then_some(fact.header.deploy),
+            ..Self::default()
+        };
+    }
+
+    fn look(&mut self, reader: &Reader) {
+        let Some(deploy) = self.under_way.filter(|_| !self.said) else {
+            return;
+        };
+        // Whoever does not answer is there.
+        if !matches!(reader.holder(), Ok(None)) {
+            self.since = None;
+            return;
+        }
+        if self.since.get_or_insert_with(Instant::now).elapsed() > ABSENT {
+            self.said = true;
+            talk(&format!(
+                "nobody runs deploy {deploy} any more; still watching, `artifactctl resume {}` goes on with it",
+                reader.stream()
+            ));
         }
     }
 }
@@ -149,6 +194,30 @@ fn show(
         {
             return ended;
         }
+    }
+}
+
+/// Says whether a deploy goes on after a fact.
+fn goes_on(fact: &Fact) -> bool {
+    let header = &fact.header;
+    match machine::decode(&header.kind, header.schema, &fact.payload) {
+        Ok(
+            Event::Requested(_)
+            | Event::Observed(_)
+            | Event::CompatChecked(_)
+            | Event::Merged(_)
+            | Event::ImageBuilt(_)
+            | Event::Resumed(_)
+            | Event::TakenOver(_),
+        ) => true,
+        Ok(
+            Event::Applied(_)
+            | Event::Failed(_)
+            | Event::Abandoned(_)
+            | Event::Held(_)
+            | Event::Released(_),
+        )
+        | Err(_) => false,
     }
 }
 

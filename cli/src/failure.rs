@@ -97,6 +97,12 @@ impl Kind {
     }
 }
 
+/// Says whether an error of the system means that there is no room.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    [ErrorKind::StorageFull, ErrorKind::QuotaExceeded].contains(&error.kind())
+}
+
 impl From<FailureKind> for Kind {
     fn from(kind: FailureKind) -> Self {
         match kind {

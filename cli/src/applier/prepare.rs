@@ -15,7 +15,7 @@ use engine::run::Fault;
 use journal::StreamId;
 
 use crate::applier::args::{Compose, Request};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, is_full};
 use crate::report;
 
 /// A request that has passed the payload contract.
@@ -280,8 +280,13 @@ pub(crate) fn load_failure(error: &LoadError) -> Failure {
         }
         LoadError::Unreadable { .. } => Failure::of(Kind::Payload, error)
             .hint("`--artifact` names the manifest, a file such as `build/artifact.yml`"),
-        LoadError::Unwritable { .. } => Failure::of(Kind::Payload, error)
-            .hint("let this user write to the manifest's directory, or run the command elsewhere"),
+        LoadError::Unwritable { source, .. } => {
+            Failure::of(Kind::Publish, error).hint(if is_full(source) {
+                "free some space where the manifest is, then run the same command again"
+            } else {
+                "let this user write to the manifest's directory, or run the command elsewhere"
+            })
+        }
     }
 }
 

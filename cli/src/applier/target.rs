@@ -13,7 +13,7 @@ use journal::{
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, is_full};
 use crate::identity::{SystemStamp, TOOL};
 use crate::{identity, report};
 
@@ -258,7 +258,6 @@ const DISK_HINT: &str =
 /// What to do when the system refuses a file of the journal.
 fn journal_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind as Of;
-    let full = [Of::StorageFull, Of::QuotaExceeded];
     let refused = [
         Of::PermissionDenied,
         Of::ReadOnlyFilesystem,
@@ -266,7 +265,7 @@ fn journal_hint(error: &io::Error) -> &'static str {
         Of::NotADirectory,
         Of::IsADirectory,
     ];
-    if full.contains(&error.kind()) {
+    if is_full(error) {
         "free some space where the journal is, then run the same command again"
     } else if refused.contains(&error.kind()) {
         "let this user write to the journal directory, or name another with `--journal DIR`"

@@ -1,13 +1,17 @@
 //! A disk that is full, for real: a file system in memory of a few pages, filled to the last.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{Cursor, ErrorKind, Write};
 use std::path::Path;
+
+use e2e::workspace;
+use journal::{Draft, Facts, MemoryStore, Store, StreamId, exchange};
+use rstest::rstest;
 
 use crate::refusal::{Bench, Mount, Said, contents, run, shared_stack};
 
 /// Writes until nothing more fits, and says how much did.
-fn fill(path: &Path) -> usize {
+pub(crate) fn fill(path: &Path) -> usize {
     let mut file = File::create_new(path).unwrap();
     let mut written = 0;
     // Down to single bytes, so that not even the last page has room.
@@ -105,6 +109,99 @@ fn a_journal_whose_disk_fills_up_is_whole_and_goes_on_when_there_is_room() {
     let on = verify();
     assert_eq!(on.code, Some(0), "{on:?}");
     assert_ne!(on.stdout, whole.stdout, "facts were added");
+}
+
+/// An export with three small facts and forty that do not fit into the log that sled makes at first.
+fn long_export() -> Vec<u8> {
+    let short = fs::read(workspace::fixture("journals/v1/envelope-three-facts.jsonl")).unwrap();
+    let store = MemoryStore::new(StreamId::new("shop", "dev").unwrap());
+    exchange::import(&store, Cursor::new(short)).unwrap();
+    let last = store.facts(3, 1).unwrap().remove(0).header;
+    for number in 0..40 {
+        let draft = Draft {
+            event_id: last.event_id,
+            deploy: last.deploy,
+            kind: last.kind.clone(),
+            schema: last.schema,
+            recorded_at: last.recorded_at,
+            actor: last.actor.clone(),
+            attempt: last.attempt,
+            tool: last.tool.clone(),
+            payload: vec![number; 60_000],
+        };
+        store.append(&store.head().unwrap(), vec![draft]).unwrap();
+    }
+    let mut export = Vec::new();
+    exchange::export(&store, &mut export).unwrap();
+    export
+}
+
+/// Full when the target's folder is made, when sled makes its log, and at several places of the import.
+#[rstest]
+fn an_import_onto_a_full_disk_leaves_no_journal_and_the_same_command_goes_on(
+    #[values(0, 8, 100, 540, 800, 1600)] kib: u32,
+) {
+    let bench = Bench::new();
+    bench.write("export.jsonl", long_export());
+    fs::create_dir(bench.journal()).unwrap();
+    let mount = Mount::memory(&bench.journal(), kib.max(4));
+    if kib == 0 {
+        fill(&bench.path("journal/filler"));
+    }
+    let import = || run(&mut bench.command(&["import", "export.jsonl"]));
+
+    assert_full(&import());
+    assert!(!bench.journal().join("shop/dev/store").exists());
+    let status = run(&mut bench.command(&["status"]));
+    assert_eq!(status.code, Some(0), "{status:?}");
+    assert!(!status.stdout.contains("shop/dev"), "{status:?}");
+
+    mount.grow(16 * 1024);
+    let imported = import();
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    let exported = run(&mut bench.command(&["export"]));
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    assert!(exported.stdout.as_bytes() == long_export(), "it is another");
+    let left = bench.journal().join("shop/dev/store.importing");
+    assert!(!left.exists(), "nothing is left of the first try");
+}
+
+/// No room at all, and room for a part of it.
+#[rstest]
+fn ids_that_do_not_fit_onto_the_disk_leave_the_old_manifest(#[values(0, 4096)] room: usize) {
+    let bench = Bench::new();
+    let folder = bench.path("full");
+    fs::create_dir(&folder).unwrap();
+    let _mount = Mount::memory(&folder, 64);
+    let whole = fs::read_to_string(bench.path("artifact/artifact.yml")).unwrap();
+    let long = format!("{whole}# {}\n", "x".repeat(8192));
+    let old = long.replace("orders-f2d1205f", "orders-00000000");
+    assert_ne!(old, long);
+    bench.write("full/artifact.yml", &old);
+    let filled = fill(&folder.join("filler")) - room;
+    let filler = File::options().write(true).open(folder.join("filler"));
+    filler.unwrap().set_len(filled as u64).unwrap();
+    let before = contents(&folder);
+    let sync =
+        || run(&mut bench.command(&["manifest", "sync-ids", "--artifact", "full/artifact.yml"]));
+
+    let said = sync();
+    assert_eq!(said.code, Some(7), "{said:?}");
+    assert_eq!(said.stdout, "");
+    for part in [
+        "full/artifact.yml",
+        "No space left on device",
+        "hint: free some space where the manifest is",
+    ] {
+        assert!(said.stderr.contains(part), "`{part}`: {}", said.stderr);
+    }
+    assert!(contents(&folder) == before, "nothing was written");
+
+    bench.remove("full/filler");
+    let said = sync();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let synced = fs::read_to_string(folder.join("artifact.yml")).unwrap();
+    assert!(synced == long, "the id, and nothing else");
 }
 
 fn assert_full(said: &Said) {

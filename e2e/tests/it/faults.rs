@@ -176,7 +176,7 @@ fn strike(scene: &Scene, at: At, effect: Effect, often: Often) {
 }
 
 /// An engine has few uploads at a time for all of its clients: where they fail again and again, the others wait.
-static UPLOADS: RwLock<()> = RwLock::new(());
+pub(crate) static UPLOADS: RwLock<()> = RwLock::new(());
 
 const ENGINE_LOG: &str = "look at the log of the Docker engine at `unix://";
 const START_ENGINE: &str = "start the Docker engine";

@@ -12,6 +12,7 @@ mod engine_crash;
 mod esb;
 mod failing_disk;
 mod faults;
+mod full_registry;
 mod gate;
 mod hostile;
 mod lock;

@@ -2,6 +2,8 @@
 //!
 //! Here: making an artifact of many functions, timing whole processes, the figures and their limits. Not here: showing them.
 
+mod watched;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime};
@@ -102,6 +104,7 @@ pub fn run(
         bench.cold(sizes, &mut say)?,
         bench.unchanged(sizes.unchanged, &mut say)?,
         bench.incompatible()?,
+        bench.watched(sizes, &mut say)?,
     ];
     stack.down()?;
     Ok(figures)

@@ -3,6 +3,8 @@
 //! Here: the commands and what they are told. Not here: what a template means and what an artifact holds (`producer`), applying
 //! (`applier`): every apply is the applier's, with its flags, orchestration, journal and exit codes.
 
+#[cfg(test)]
+mod accepted;
 mod answers;
 pub(crate) mod args;
 mod deploy;

@@ -1,0 +1,277 @@
+//! Whatever a valid template says, what is made of it is accepted: by the payload contract, and by a deploy to the simulated world.
+//!
+//! Templates come from seeds (`generator`). One that is not accepted is made smaller for as long as it is not, and printed with
+//! its seed. `ARTIFACTCTL_SEED` asks for one of them, `ARTIFACTCTL_TEMPLATES` for another number.
+
+mod generator;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Parser;
+use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
+use engine::contract::Mode;
+use engine::image::Registries;
+use engine::load::{self, Artifact};
+use engine::machine::{Options, Requested};
+use engine::merge::ConfigFile;
+use engine::run::simulated::{SimulatedWorld, Truth};
+use engine::run::{Author, Interrupts, Ledger, Outcome, Run, Stamp, adopt, proceed};
+use engine::yaml::{self, Limits, Value};
+use journal::{Facts, MemoryStore, StreamId};
+use uuid::Uuid;
+
+use self::generator::{CANARY, Generated};
+use super::args::{Args, Artifact as Words, Command, Making};
+use super::make::make;
+
+/// Templates of the normal run.
+const TEMPLATES: u64 = 300;
+
+/// Resources of one template.
+const SIZES: std::ops::RangeInclusive<usize> = 1..=12;
+
+struct Counted(AtomicU64);
+
+impl Stamp for Counted {
+    fn now(&self) -> jiff::Timestamp {
+        let millisecond = i64::try_from(self.0.fetch_add(1, Ordering::Relaxed)).unwrap();
+        jiff::Timestamp::from_millisecond(1_770_000_000_000 + millisecond).unwrap()
+    }
+
+    fn id(&self) -> Uuid {
+        let count = u128::from(self.0.fetch_add(1, Ordering::Relaxed));
+        Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 | count)
+    }
+}
+
+/// A stack that runs what `--require` asks for.
+fn observation(project: &str, mode: Mode) -> Observation {
+    let version = Observed {
+        value: "1.4.2".to_owned(),
+        source: VersionSource::EsbLabel,
+    };
+    Observation {
+        project: project.to_owned(),
+        engine: Engine {
+            version: "28.0.0".to_owned(),
+            api_version: "1.48".to_owned(),
+            platform: "linux/amd64".to_owned(),
+        },
+        containers: vec![Container {
+            name: format!("{project}-gateway-1"),
+            service: "gateway".to_owned(),
+            image: "esb-gateway:1.4.2".to_owned(),
+            image_id: "sha256:0".to_owned(),
+            repo_digest: None,
+            version: Some(version),
+            tag: None,
+            api_version: Some("1.0".to_owned()),
+            mode: Some(mode.to_string()),
+        }],
+        api_version: Some(Observed {
+            value: "1.0".to_owned(),
+            source: "gateway".to_owned(),
+        }),
+        mode: Some(Observed {
+            value: mode,
+            source: ModeSource::Label("gateway".to_owned()),
+        }),
+        other_projects: Vec::new(),
+    }
+}
+
+/// The flags of a run on this folder.
+fn making(folder: &Path, generated: &Generated) -> Making {
+    let (template, output) = (folder.join(generated.file), folder.join("out/artifact"));
+    let fixed = ["esb", "artifact", "generate", "--template"].map(Into::into);
+    let paths = [template.into(), "--output".into(), output.into()];
+    let flags = generated.flags.iter().map(Into::into);
+    let words: Vec<std::ffi::OsString> = fixed.into_iter().chain(paths).chain(flags).collect();
+    let args = Args::try_parse_from(words).unwrap();
+    let Command::Artifact(Words::Generate(generate)) = args.command else {
+        panic!("it is that command");
+    };
+    generate.making
+}
+
+/// Deploys to a world, and gives what was recorded, as text.
+fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemoryStore) -> String {
+    let inputs = load::build_inputs(artifact).unwrap();
+    let options = Options {
+        compat: Policy::Strict,
+        strict_warnings: true,
+        no_cache: false,
+        prune: true,
+        platform: None,
+        provision: None,
+        secret_env: None,
+    };
+    let request = Requested {
+        artifact: artifact.digest_with(&inputs.digests()),
+        manifest_path: artifact.manifest_path.display().to_string(),
+        manifest: artifact.manifest.clone(),
+        project: artifact.manifest.project.clone(),
+        out: "/out".to_owned(),
+        options,
+        base: None,
+    };
+    // A later deploy has later ids.
+    let stamp = Counted(AtomicU64::new(1 + 1000 * store.head().unwrap().sequence));
+    let author = Author {
+        actor: "tester".to_owned(),
+        tool: "test".to_owned(),
+    };
+    let mut ledger = Ledger::open(store, &stamp, author).unwrap();
+    let registries = Registries::default();
+    let run = Run {
+        world,
+        artifact,
+        registries: &registries,
+        jobs: NonZeroUsize::MIN,
+        interrupts: &Interrupts::never(),
+        notice: &|_| {},
+    };
+    adopt(&mut ledger, request, run.notice).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let outcome = runtime.block_on(proceed(&run, &mut ledger)).unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    journal::scan(store, 1)
+        .map(|fact| String::from_utf8(fact.unwrap().payload).unwrap())
+        .collect()
+}
+
+fn tree(text: &str) -> Value {
+    yaml::parse(text, &Limits::default()).unwrap().value
+}
+
+fn child<'v>(value: &'v Value, name: &str) -> &'v Value {
+    let Value::Map(map) = value else {
+        panic!("a mapping with `{name}`, not {value:?}");
+    };
+    &map[name].node.value
+}
+
+/// The functions that are published are those of the template, and every route leads to one of them.
+fn is_whole(truth: &Truth, functions: &[String]) {
+    let published = tree(&truth.config[&ConfigFile::Functions]);
+    let Value::Map(published) = child(&published, "functions") else {
+        panic!("functions are a mapping: {published:?}");
+    };
+    assert!(published.keys().eq(functions), "{published:?}");
+    let routing = tree(&truth.config[&ConfigFile::Routing]);
+    let Value::List(routes) = child(&routing, "routes") else {
+        panic!("routes are a list: {routing:?}");
+    };
+    for route in routes {
+        let name = child(&route.value, "function").text().unwrap();
+        assert!(functions.iter().any(|known| known == name), "{route:?}");
+    }
+}
+
+fn no_canary(what: &str, text: &str) {
+    assert!(!text.contains(CANARY), "{what} holds a secret: {text}");
+}
+
+fn look_through(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            look_through(&path);
+        } else {
+            let text = fs::read(&path).unwrap();
+            no_canary(&path.display().to_string(), &String::from_utf8_lossy(&text));
+        }
+    }
+}
+
+/// Generates, validates, deploys, and deploys again.
+fn is_accepted(generated: &Generated) {
+    let folder = tempfile::tempdir().unwrap();
+    generated.write(folder.path());
+    let making = making(folder.path(), generated);
+    let mode = making.mode.map_or(Mode::Docker, Into::into);
+    let made = make(&making, mode).unwrap_or_else(|failure| panic!("{}", failure.message));
+    made.publish()
+        .unwrap_or_else(|failure| panic!("{}", failure.message));
+    assert_eq!(made.differences().unwrap(), Vec::<String>::new());
+    look_through(&folder.path().join("out"));
+    for finding in &made.warnings {
+        no_canary("the report", &serde_json::to_string(finding).unwrap());
+    }
+
+    let artifact = Arc::new(load::artifact(&made.manifest_path).unwrap());
+    assert!(artifact.warnings.is_empty(), "{:?}", artifact.warnings);
+    let project = artifact.manifest.project.clone();
+    let store = MemoryStore::new(StreamId::new(&project, &artifact.manifest.env).unwrap());
+    let truth = Truth::new(observation(&project, mode));
+    let world = SimulatedWorld::new(truth, BTreeMap::new());
+    no_canary("the journal", &deploy(&artifact, &world, &store));
+    let truth = world.truth();
+    is_whole(&truth, &generated.functions);
+    deploy(&artifact, &world, &store);
+    assert_eq!(world.truth().config, truth.config);
+    assert_eq!(
+        world.truth().mutations,
+        truth.mutations,
+        "nothing is to be done"
+    );
+}
+
+/// Why a seed is not accepted with so many resources.
+fn refused(seed: u64, size: usize) -> Option<String> {
+    let generated = Generated::of(seed, size);
+    let outcome = catch_unwind(AssertUnwindSafe(|| is_accepted(&generated)));
+    let panic = outcome.err()?;
+    let reason = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Some(format!(
+        "{}\nflags: {:?}\n{}",
+        reason.unwrap_or_default(),
+        generated.flags,
+        generated.text
+    ))
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+#[test]
+fn every_valid_template_gives_an_artifact_that_is_accepted() {
+    let seeds = match number("ARTIFACTCTL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("ARTIFACTCTL_TEMPLATES").unwrap_or(TEMPLATES),
+    };
+    for seed in seeds {
+        let size = SIZES.end() - usize::try_from(seed % 12).unwrap();
+        if refused(seed, size).is_none() {
+            continue;
+        }
+        let smallest = SIZES
+            .filter(|smaller| *smaller <= size)
+            .find_map(|smaller| refused(seed, smaller));
+        panic!(
+            "{}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p cli --lib accepted",
+            smallest.unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_seed_gives_one_template() {
+    for seed in 0..50 {
+        let (first, again) = (Generated::of(seed, 8), Generated::of(seed, 8));
+        assert_eq!((first.text, first.flags), (again.text, again.flags));
+    }
+}

@@ -195,7 +195,7 @@ fn assemble(
     })?;
     let runtimes = by_name(&settings.image_runtimes, functions(resolved));
     let output = making.output.clone();
-    let except: Vec<PathBuf> = fs::canonicalize(&output).into_iter().collect();
+    let except = store::places(&output);
     let archives = Archives::default();
     let mut tree = Tree::default();
     let (mut entries, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
@@ -428,6 +428,8 @@ impl Made {
 fn unstored(error: &StoreError) -> Failure {
     match error {
         StoreError::Write { .. } | StoreError::Read { .. } => Failure::of(Kind::Publish, error),
+        StoreError::Busy(_) => Failure::of(Kind::Refused, error)
+            .hint("wait until it has ended, then run the same command again"),
         StoreError::NotAnArtifact { .. } => Failure::of(Kind::Refused, error).hint(
             "name a folder of its own with `--output`: what stands there is replaced as a whole",
         ),

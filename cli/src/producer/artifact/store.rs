@@ -1,15 +1,16 @@
-//! An artifact on disk: put there as a whole, or compared with what is there.
-//!
-//! It is written into a folder beside its place, and changes places with what stood there in one step. Where the file system
-//! cannot do that, the old folder steps aside first: whoever looks in that moment finds no artifact, never half of one.
+//! An artifact on disk: put there as a whole (`draft`), or compared with what is there.
+
+mod draft;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+pub(crate) use draft::{Draft, places};
 
 use super::CONFIG;
 use super::tree::{Piece, Tree};
@@ -24,6 +25,8 @@ pub(crate) enum StoreError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("another `esb` is writing `{}`", .0.display())]
+    Busy(PathBuf),
     #[error("`{}` holds `{found}`, which is no part of an artifact", path.display())]
     NotAnArtifact { path: PathBuf, found: String },
 }
@@ -39,97 +42,6 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     move |source| StoreError::Read {
         path: path.to_owned(),
         source,
-    }
-}
-
-/// An artifact that is being written beside its place. Dropped, it leaves no trace.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    folder: tempfile::TempDir,
-    place: PathBuf,
-}
-
-impl Draft {
-    /// Begins an artifact for a place. What is there already must be an artifact, or nothing.
-    pub(crate) fn begin(place: &Path) -> Result<Self, StoreError> {
-        replaceable(place)?;
-        let parent = parent(place);
-        fs::create_dir_all(parent).map_err(unwritable(parent))?;
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let folder = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o755))
-            .tempdir_in(parent)
-            .map_err(unwritable(parent))?;
-        Ok(Self {
-            folder,
-            place: place.to_owned(),
-        })
-    }
-
-    /// Where it is written.
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Writes the files.
-    pub(crate) fn write(&self, tree: &Tree) -> Result<(), StoreError> {
-        let mut made = BTreeSet::new();
-        for (path, piece) in tree.files() {
-            let to = self.path().join(path);
-            let folder = parent(&to);
-            if !made.contains(folder) {
-                fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o755)
-                    .create(folder)
-                    .map_err(unwritable(folder))?;
-                made.insert(folder.to_owned());
-            }
-            put(&to, piece)?;
-        }
-        Ok(())
-    }
-
-    /// Puts the artifact in its place; what stood there is gone afterwards.
-    pub(crate) fn publish(self) -> Result<(), StoreError> {
-        let place = self.place.as_path();
-        let written = self.folder.path();
-        // Beginning has looked already; writing may have taken a while.
-        replaceable(place)?;
-        if !place.exists() {
-            fs::rename(written, place).map_err(unwritable(place))?;
-            // Nothing is left to be removed.
-            let _ = self.folder.keep();
-            return Ok(());
-        }
-        match renameat_with(CWD, written, CWD, place, RenameFlags::EXCHANGE) {
-            // The draft's folder holds the old artifact now, and goes with it.
-            Ok(()) => Ok(()),
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => self.step_aside(),
-            Err(error) => Err(unwritable(place)(error.into())),
-        }
-    }
-
-    fn step_aside(self) -> Result<(), StoreError> {
-        let place = self.place.as_path();
-        let aside = tempfile::tempdir_in(parent(place)).map_err(unwritable(place))?;
-        let old = aside.path().join("old");
-        fs::rename(place, &old).map_err(unwritable(place))?;
-        match fs::rename(self.folder.path(), place) {
-            Ok(()) => {
-                let _ = self.folder.keep();
-                Ok(())
-            }
-            Err(error) => {
-                // What cannot be put back stays beside its place.
-                if fs::rename(&old, place).is_err() {
-                    let _ = aside.keep();
-                }
-                Err(unwritable(place)(error))
-            }
-        }
     }
 }
 
@@ -170,25 +82,6 @@ fn replaceable(place: &Path) -> Result<(), StoreError> {
 
 fn mode(executable: bool) -> u32 {
     if executable { 0o755 } else { 0o644 }
-}
-
-fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
-    let executable = match piece {
-        Piece::Link(target) => return symlink(target, to).map_err(unwritable(to)),
-        Piece::Bytes {
-            content,
-            executable,
-        } => {
-            fs::write(to, content).map_err(unwritable(to))?;
-            *executable
-        }
-        Piece::Copy { from, executable } => {
-            fs::copy(from, to).map_err(unwritable(to))?;
-            *executable
-        }
-    };
-    // Neither the mode of the source nor the umask decides.
-    fs::set_permissions(to, Permissions::from_mode(mode(executable))).map_err(unwritable(to))
 }
 
 /// How a folder differs from a tree: a line for each path, in their order.

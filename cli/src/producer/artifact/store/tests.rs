@@ -1,0 +1,106 @@
+use super::*;
+use tempfile::TempDir;
+
+fn tree(word: &str) -> Tree {
+    let mut tree = Tree::default();
+    tree.put("shop/config/functions.yml", Piece::text(word));
+    tree.put("shop/functions/a/src/run", Piece::text("x").executable());
+    tree.put("shop/functions/a/src/link", Piece::Link("run".to_owned()));
+    tree
+}
+
+fn write(place: &Path, word: &str) -> Result<(), StoreError> {
+    let draft = Draft::begin(place)?;
+    draft.write(&tree(word))?;
+    draft.publish()
+}
+
+fn word(place: &Path) -> String {
+    fs::read_to_string(place.join("shop/config/functions.yml")).unwrap()
+}
+
+/// What lies in a folder, sorted.
+fn names(folder: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_artifact_is_put_in_its_place_and_nothing_stays_beside_it() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("build");
+    for word in ["one", "two"] {
+        write(&place, word).unwrap();
+        assert_eq!(differences(&tree(word), &place).unwrap(), [""; 0]);
+        assert_eq!(names(&folder), ["build"]);
+    }
+    let draft = Draft::begin(&place).unwrap();
+    draft.write(&tree("three")).unwrap();
+    drop(draft);
+    assert_eq!(
+        (word(&place).as_str(), names(&folder)),
+        ("two", vec!["build".to_owned()])
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_in_its_draft_is_in_no_artifact() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("build");
+    let left = folder.path().join(".build.esb-draft/shop/functions/old");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("half"), "").unwrap();
+    std::os::unix::fs::symlink("/etc", folder.path().join(".build.esb-draft/link")).unwrap();
+    write(&place, "one").unwrap();
+    assert_eq!(differences(&tree("one"), &place).unwrap(), [""; 0]);
+    assert_eq!(names(&folder), ["build"]);
+}
+
+#[test]
+fn an_artifact_that_had_stepped_aside_goes_back_or_away() {
+    let folder = TempDir::new().unwrap();
+    let (place, aside) = (
+        folder.path().join("build"),
+        folder.path().join(".build.esb-old"),
+    );
+    write(&place, "one").unwrap();
+    fs::rename(&place, &aside).unwrap();
+    drop(Draft::begin(&place).unwrap());
+    assert_eq!(
+        (word(&place).as_str(), names(&folder)),
+        ("one", vec!["build".to_owned()])
+    );
+    write(&aside, "older").unwrap();
+    drop(Draft::begin(&place).unwrap());
+    assert_eq!(
+        (word(&place).as_str(), names(&folder)),
+        ("one", vec!["build".to_owned()])
+    );
+}
+
+#[test]
+fn two_do_not_write_one_artifact() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("build");
+    let first = Draft::begin(&place).unwrap();
+    assert!(matches!(Draft::begin(&place), Err(StoreError::Busy(_))));
+    first.write(&tree("one")).unwrap();
+    first.publish().unwrap();
+    assert_eq!(word(&place), "one");
+    write(&place, "two").unwrap();
+}
+
+#[test]
+fn a_link_in_the_place_of_a_draft_is_not_followed() {
+    let folder = TempDir::new().unwrap();
+    let precious = folder.path().join("precious");
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("thesis"), "").unwrap();
+    std::os::unix::fs::symlink(&precious, folder.path().join(".build.esb-draft")).unwrap();
+    write(&folder.path().join("build"), "one").unwrap_err();
+    assert!(precious.join("thesis").exists());
+}

@@ -2,13 +2,13 @@
 //!
 //! No shell: every argument is handed over as it is, and values are written behind `=`, so that none of them becomes an option.
 
+mod output;
+
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connect::Engine;
@@ -17,6 +17,7 @@ use super::redact::Redactor;
 use super::transcript::{Tail, tidy};
 use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
 use crate::run::Fault;
+use output::Output;
 
 /// The service that provisions, and the profile it is in.
 const SERVICE: &str = "provisioner";
@@ -24,6 +25,9 @@ const PROFILE: &str = "deploy";
 
 /// The Compose programs that are tried, in order.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
+
+/// How often it is looked whether there is output.
+const LOOKING: Duration = Duration::from_millis(50);
 
 /// Builds the provisioner's image where it has one to build, then runs the provisioner once.
 ///
@@ -184,55 +188,19 @@ fn run(with_deps: bool) -> &'static [&'static str] {
 
 /// Runs a command to its end; both of its outputs go to `line`, in the order in which they come.
 async fn watch(mut command: Command, mut line: impl FnMut(&str)) -> std::io::Result<ExitStatus> {
+    let mut output = Output::new()?;
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(output.writer()?)
+        .stderr(output.writer()?)
         .kill_on_drop(true)
         .spawn()?;
-    let (sender, mut lines) = mpsc::channel(64);
-    let out = child.stdout.take().map(|out| pump(out, sender.clone()));
-    let err = child.stderr.take().map(|err| pump(err, sender));
-    let pumps = async {
-        tokio::join!(
-            async {
-                if let Some(out) = out {
-                    out.await;
-                }
-            },
-            async {
-                if let Some(err) = err {
-                    err.await;
-                }
-            }
-        )
-    };
-    let show = async {
-        while let Some(text) = lines.recv().await {
-            line(&text);
-        }
-    };
-    tokio::join!(pumps, show);
-    child.wait().await
-}
-
-/// Hands over the lines of one output. What is not UTF-8 is replaced; a line without end is cut.
-async fn pump(output: impl AsyncRead + Unpin, sender: mpsc::Sender<String>) {
-    let mut reader = BufReader::new(output);
-    let mut bytes = Vec::new();
     loop {
-        bytes.clear();
-        match tokio::io::AsyncReadExt::take(&mut reader, 64 << 10)
-            .read_until(b'\n', &mut bytes)
-            .await
-        {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_end();
-        if !text.is_empty() && sender.send(text.to_owned()).await.is_err() {
-            return;
+        let ended = timeout(LOOKING, child.wait()).await;
+        output.read(&mut line)?;
+        if let Ok(status) = ended {
+            output.end(&mut line);
+            return status;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The arguments Compose gets, and what becomes of its output.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use rstest::rstest;
 use tokio::process::Command;
 
+use super::output::Output;
 use super::{ComposeCall, common, ended_badly, prebuild, program, run, watch};
 use crate::machine::FailureKind;
 
@@ -99,8 +101,7 @@ async fn both_outputs_are_read_to_their_end() {
     let status = watch(command, |line| lines.push(line.to_owned()))
         .await
         .unwrap();
-    lines.sort();
-    assert_eq!(lines, ["err", "no end", "out"]);
+    assert_eq!(lines, ["out", "err", "no end"]);
     let fault = ended_badly("`docker compose run`", Some("shop"), status);
     assert_eq!(fault.message, "`docker compose run` ended with exit code 3");
     assert!(fault.hint.unwrap().contains("--compose-project shop"));
@@ -128,4 +129,35 @@ async fn output_that_is_no_text_and_has_no_end_is_bounded() {
 async fn a_program_that_is_not_there_is_an_error() {
     let command = Command::new("no-such-program-is-installed");
     assert!(watch(command, |_| ()).await.is_err());
+}
+
+/// As Compose does when this process was killed in the middle of it.
+#[test]
+fn a_command_comes_to_its_end_when_nobody_reads_its_output_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut output = Output::new().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let mut child = command
+        .args([
+            "-c",
+            "echo begun; cat; echo more && echo >&2 && touch ended",
+        ])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(output.writer().unwrap())
+        .stderr(output.writer().unwrap())
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut lines = Vec::new();
+    while lines.is_empty() {
+        output
+            .read(&mut |line: &str| lines.push(line.to_owned()))
+            .unwrap();
+    }
+    assert_eq!(lines, ["begun"]);
+    drop(output);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert!(folder.path().join("ended").exists());
 }

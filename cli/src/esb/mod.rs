@@ -12,6 +12,7 @@ mod generate;
 mod images;
 mod make;
 mod parameters;
+mod prompt;
 mod settings;
 
 use std::process::ExitCode;

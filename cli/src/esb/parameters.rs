@@ -1,14 +1,12 @@
 //! The values of parameters: files, flags, and a person at a terminal.
 
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
-
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::esb::answers::Answers;
 use crate::esb::args::Making;
 use crate::esb::make::violated;
+use crate::esb::prompt;
 use crate::failure::{Failure, Kind};
 use crate::producer::parameters::{
     Given, GivenValue, Question, assignment, questions, read_file, unknown,
@@ -46,16 +44,22 @@ pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given
     if open.is_empty() {
         return Ok(given);
     }
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !prompt::somebody_is_there() {
         return Err(missing(&open));
     }
     let mut answers = Answers::of(&making.template);
     for question in &open {
-        let value = ask(question, answers.get(&question.name))?;
+        let name = &question.name;
+        let fits = |answer: &str| {
+            let declared = templates.iter().flat_map(Template::declarations);
+            let mut declared = declared.filter(|declaration| declaration.name == *name);
+            declared.try_for_each(|declaration| declaration.check(answer))
+        };
+        let value = prompt::ask(question, answers.get(name), fits)?;
         if !question.no_echo {
-            answers.set(&question.name, &value);
+            answers.set(name, &value);
         }
-        given.insert(question.name.clone(), GivenValue::new(value));
+        given.insert(name.clone(), GivenValue::new(value));
     }
     if making.save_defaults {
         answers.save()?;
@@ -90,69 +94,28 @@ fn missing(open: &[Question]) -> Failure {
             )
         })
         .collect();
-    let first = &open[0].name;
-    Failure::new(
+    let flags = |no_echo: bool, value: &str| {
+        let flags = open.iter().filter(|one| one.no_echo == no_echo);
+        let flags = flags.map(|one| format!("{}={value}", one.name));
+        flags.collect::<Vec<_>>()
+    };
+    let mut failure = Failure::new(
         Kind::Usage,
         format!(
             "these parameters have no value and no default:\n{}",
             lines.join("\n")
         ),
-    )
-    .hint(format!(
-        "give each with `--parameter {first}=VALUE`, or all with `--parameters-file PATH`"
-    ))
-}
-
-/// Asks on standard error, and reads a line. A secret is not shown.
-fn ask(question: &Question, suggested: Option<&str>) -> Result<String, Failure> {
-    let mut words = question.name.clone();
-    if let Some(description) = &question.description {
-        words.push_str(&format!(" ({description})"));
+    );
+    let plain = flags(false, "VALUE");
+    if !plain.is_empty() {
+        failure = failure.hint(format!("add `--parameter {}`", plain.join(" --parameter ")));
     }
-    if !question.allowed.is_empty() {
-        words.push_str(&format!(" one of {}", question.allowed.join(", ")));
-    }
-    if let Some(suggested) = suggested {
-        words.push_str(&format!(" [{suggested}]"));
-    }
-    let failed = |error: io::Error| Failure::of(Kind::Usage, &error);
-    let mut talk = io::stderr().lock();
-    write!(talk, "{words}: ")
-        .and_then(|()| talk.flush())
-        .map_err(failed)?;
-    let line = if question.no_echo {
-        let line = unseen(read_line);
-        let _ = writeln!(talk);
-        line
-    } else {
-        read_line()
-    };
-    let line = line.map_err(failed)?;
-    match (line.is_empty(), suggested) {
-        (true, Some(suggested)) => Ok(suggested.to_owned()),
-        (true, None) | (false, _) => Ok(line),
-    }
-}
-
-fn read_line() -> io::Result<String> {
-    let mut line = String::new();
-    if io::stdin().lock().read_line(&mut line)? == 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the terminal was closed before every parameter had a value",
+    let secret = flags(true, "…");
+    if !secret.is_empty() {
+        failure = failure.hint(format!(
+            "add `--parameters-file PATH` with the line `{}`: a secret is no argument, which other processes see",
+            secret.join("` and the line `")
         ));
     }
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Reads while the terminal shows nothing.
-fn unseen(read: impl FnOnce() -> io::Result<String>) -> io::Result<String> {
-    let terminal = io::stdin();
-    let shown = tcgetattr(&terminal)?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
-    let line = read();
-    tcsetattr(&terminal, OptionalActions::Flush, &shown)?;
-    line
+    failure
 }

@@ -15,4 +15,5 @@ mod locks;
 mod manifest;
 mod pipes;
 mod support;
+mod terminal;
 mod versions;

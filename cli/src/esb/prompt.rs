@@ -1,0 +1,107 @@
+//! Asking whoever sits at the terminal.
+
+use std::io::{self, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+
+use crate::failure::{Failure, Kind};
+use crate::producer::parameters::Question;
+
+/// How often one question is asked before it is given up.
+const MAX_TRIES: usize = 5;
+
+/// What Ctrl-C sends.
+const CTRL_C: u8 = 3;
+
+/// Whether somebody can be asked: questions go to standard error, answers come from standard input.
+pub(super) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks until an answer fits. A secret is not shown.
+pub(super) fn ask(
+    question: &Question,
+    suggested: Option<&str>,
+    fits: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, Failure> {
+    let words = words(question, suggested);
+    for _ in 0..MAX_TRIES {
+        let line = if question.no_echo {
+            let line = unseen(|| line(&words));
+            let _ = writeln!(io::stderr());
+            line
+        } else {
+            line(&words)
+        };
+        let line = line.map_err(|error| Failure::of(Kind::Usage, &error))?;
+        if line.as_bytes().contains(&CTRL_C) {
+            return Err(Failure::new(Kind::Interrupted, "interrupted"));
+        }
+        let answer = match suggested {
+            Some(suggested) if line.is_empty() => suggested.to_owned(),
+            Some(_) | None => line,
+        };
+        match fits(&answer) {
+            Ok(()) => return Ok(answer),
+            // Messages of parameters never repeat a secret.
+            Err(message) => {
+                let _ = writeln!(io::stderr(), "  {message}");
+            }
+        }
+    }
+    let name = &question.name;
+    let message = format!("no answer for `{name}` fits after {MAX_TRIES} tries");
+    Err(Failure::new(Kind::Usage, message).hint("look at the declaration in the template"))
+}
+
+fn words(question: &Question, suggested: Option<&str>) -> String {
+    let mut words = question.name.clone();
+    if let Some(description) = &question.description {
+        words.push_str(&format!(" ({description})"));
+    }
+    if !question.allowed.is_empty() {
+        words.push_str(&format!(" one of {}", question.allowed.join(", ")));
+    }
+    if let Some(suggested) = suggested {
+        words.push_str(&format!(" [{suggested}]"));
+    }
+    words + ": "
+}
+
+/// Asks once, and reads a line.
+fn line(words: &str) -> io::Result<String> {
+    let mut talk = io::stderr().lock();
+    talk.write_all(words.as_bytes())?;
+    talk.flush()?;
+    let mut line = Vec::new();
+    for byte in io::stdin().lock().bytes() {
+        let byte = byte?;
+        line.push(byte);
+        // A line that Ctrl-C ends has no line break.
+        if matches!(byte, b'\n' | CTRL_C) {
+            let line = String::from_utf8(line)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an answer is UTF-8"))?;
+            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the terminal was closed before every parameter had a value",
+    ))
+}
+
+/// Asks and reads while the terminal shows nothing. Ctrl-C ends the line instead of the process, which would leave the terminal
+/// without its echo.
+fn unseen(ask: impl FnOnce() -> io::Result<String>) -> io::Result<String> {
+    let terminal = io::stdin();
+    let shown = tcgetattr(&terminal)?;
+    let mut hidden = shown.clone();
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG);
+    hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+    tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
+    let line = ask();
+    tcsetattr(&terminal, OptionalActions::Flush, &shown)?;
+    line
+}

@@ -111,11 +111,11 @@ pub(super) fn say(made: &Made) {
             Level::Note => "note",
         };
         let place = &finding.place;
-        talk(&format!(
-            "{level}: {}:{}: {}",
-            place.file,
-            place.line,
-            finding.violation().message
-        ));
+        let line = match place.line {
+            0 => String::new(),
+            line => format!(":{line}"),
+        };
+        let message = finding.violation().message;
+        talk(&format!("{level}: {}{line}: {message}", place.file));
     }
 }

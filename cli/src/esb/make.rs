@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use engine::contract::{
     ArtifactEntry, FunctionName, Generator, Manifest, Mode, SourceTemplate, Violation,
-    canonical_ref, manifest_text, render_violations, template_slug,
+    canonical_ref, manifest_text, render_violations,
 };
 use engine::load;
 use engine::yaml::Span;
@@ -15,6 +15,7 @@ use crate::applier::prepare::load_failure;
 use crate::esb::args::Making;
 use crate::esb::parameters;
 use crate::esb::settings::{self, Settings};
+use crate::esb::several;
 use crate::failure::{Failure, Kind};
 use crate::producer::artifact::store::{self, Draft, MANIFEST, StoreError};
 use crate::producer::artifact::tree::{Piece, Tree};
@@ -63,6 +64,12 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {
         .iter()
         .map(|path| load_template(path))
         .collect::<Result<Vec<_>, _>>()?;
+    let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
+    if let Some(twice) = several::twice(&sources) {
+        let message = format!("`--template` names `{twice}` twice");
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("a template is one entry of the artifact; name each once"));
+    }
     let templates = all(loaded
         .iter()
         .map(|one| Template::read(&one.shown, &one.text)))?;
@@ -198,9 +205,11 @@ fn assemble(
     let except = store::places(&output);
     let archives = Archives::default();
     let mut tree = Tree::default();
-    let (mut entries, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
+    let entries = several::folders(&sources);
+    let (mut sources, mut warnings) = (Vec::new(), Vec::new());
     let mut violations = Vec::new();
-    for ((app, report), loaded) in resolved.iter().zip(loaded) {
+    for (((app, report), loaded), name) in resolved.iter().zip(loaded).zip(&entries) {
         warnings.extend(report.findings.iter().cloned());
         let rendered = artifact::render(
             app,
@@ -214,10 +223,9 @@ fn assemble(
                 bundle: making.bundle_manifest,
             },
         );
-        let name = entry_name(&app.source, &entries);
         match rendered {
             Ok(rendered) => {
-                tree.put_below(&name, rendered.tree);
+                tree.put_below(name, rendered.tree);
                 warnings.extend(rendered.warnings.iter().map(|one| warning(loaded, one)));
             }
             Err(wrong) => violations.extend(
@@ -226,13 +234,19 @@ fn assemble(
                     .map(|one| finding(loaded, one, Level::Error).violation()),
             ),
         }
-        entries.push(name);
         sources.push((app.source.clone(), app.required_secrets.clone()));
     }
     if !violations.is_empty() {
         return Err(bad_template(violations));
     }
-    warnings.extend(shared_names(resolved, loaded));
+    let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
+    let shown: Vec<&str> = loaded.iter().map(|one| one.shown.as_str()).collect();
+    let shared = several::shared_names(&apps, &shown);
+    warnings.extend(
+        shared
+            .iter()
+            .map(|(index, remark)| warning(&loaded[*index], remark)),
+    );
     let manifest_path = making
         .manifest
         .clone()
@@ -275,18 +289,6 @@ fn by_name<'f, T: Clone>(
             Some((name.as_str().to_owned(), value.clone()))
         })
         .collect()
-}
-
-/// The folder of an entry: the template's name without extension, as ids have it; a second one of a name gets a number.
-fn entry_name(source: &SourceTemplate, taken: &[String]) -> String {
-    let slug = template_slug(&source.path);
-    let mut name = slug.clone();
-    let mut number = 1;
-    while taken.contains(&name) {
-        number += 1;
-        name = format!("{slug}-{number}");
-    }
-    name
 }
 
 fn entry(
@@ -342,7 +344,8 @@ fn warning(loaded: &Loaded, remark: &Remark) -> Finding {
 }
 
 fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
-    let line = loaded.text.lines().nth(remark.line as usize - 1);
+    let number = (remark.line as usize).checked_sub(1);
+    let line = number.and_then(|number| loaded.text.lines().nth(number));
     let indent = line.map_or(0, |line| line.len() - line.trim_start().len());
     let span = Span {
         line: remark.line,
@@ -356,25 +359,6 @@ fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
         message: format!("{}: {}", remark.about, remark.message),
         hint: None,
     }
-}
-
-/// Functions that several templates have: the last of them is what is deployed.
-fn shared_names(resolved: &[(App, Report)], loaded: &[Loaded]) -> Vec<Finding> {
-    let mut first: BTreeMap<&FunctionName, &str> = BTreeMap::new();
-    let mut found = Vec::new();
-    for ((app, _), loaded) in resolved.iter().zip(loaded) {
-        for function in &app.functions {
-            if let Some(other) = first.insert(&function.name, &loaded.shown) {
-                let remark = Remark {
-                    line: function.line,
-                    about: format!("function `{}`", function.name),
-                    message: format!("it stands in the place of the one of `{other}`"),
-                };
-                found.push(warning(loaded, &remark));
-            }
-        }
-    }
-    found
 }
 
 impl Made {

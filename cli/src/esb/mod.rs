@@ -14,6 +14,7 @@ mod make;
 mod parameters;
 mod prompt;
 mod settings;
+mod several;
 
 use std::process::ExitCode;
 

@@ -74,7 +74,7 @@ pub(crate) struct Rendered {
 /// Something about one resource of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remark {
-    /// Line of the template, from 1.
+    /// Line of the template, from 1; 0 when it is not known.
     pub(crate) line: u32,
     /// What it is about, in words.
     pub(crate) about: String,

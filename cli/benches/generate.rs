@@ -1,0 +1,119 @@
+//! What making an artifact of 200 functions costs, as a whole process with a warm cache, next to `cp -r` of the same code.
+//!
+//! The two take turns in one run and in one folder. It prints a table, and ends with 1 when the median is not below the limit.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+const FUNCTIONS: usize = 200;
+const FILES_OF_A_FUNCTION: usize = 4;
+const ROUNDS: usize = 15;
+const LIMIT: Duration = Duration::from_millis(300);
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<ExitCode> {
+    let work = tempfile::tempdir()?;
+    prepare(work.path())?;
+    let esb = |more: &[&str]| -> Outcome<Duration> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_esb"));
+        command.args(["artifact", "generate", "--template", "template.yaml"]);
+        timed(command.args(more), work.path())
+    };
+    let mut rows = [
+        ("esb, nothing there yet", Vec::new()),
+        ("esb, in place of an artifact", Vec::new()),
+        ("esb --check", Vec::new()),
+        ("cp -r of the code", Vec::new()),
+    ];
+    // The first round warms the cache.
+    for round in 0..=ROUNDS {
+        for made in ["artifact", "copy"] {
+            if work.path().join(made).exists() {
+                fs::remove_dir_all(work.path().join(made))?;
+            }
+        }
+        let mut copy = Command::new("cp");
+        let times = [
+            esb(&[])?,
+            esb(&[])?,
+            esb(&["--check"])?,
+            timed(copy.args(["-r", "code", "copy"]), work.path())?,
+        ];
+        if round > 0 {
+            rows.iter_mut()
+                .zip(times)
+                .for_each(|(row, time)| row.1.push(time));
+        }
+    }
+    println!("| {FUNCTIONS} functions, whole process | median | least | most |\n|---|---|---|---|");
+    for (what, times) in &mut rows {
+        times.sort();
+        let [least, median, most] = [0, ROUNDS / 2, ROUNDS - 1].map(|at| times[at]);
+        println!("| {what} | {median:.1?} | {least:.1?} | {most:.1?} |");
+    }
+    let [fresh, .., plain] = rows.map(|(_, times)| times[ROUNDS / 2]);
+    let ratio = fresh.as_secs_f64() / plain.as_secs_f64();
+    println!("\nratio to `cp -r`: {ratio:.2}; limit of the first row: {LIMIT:?}");
+    Ok(if fresh < LIMIT {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a command that must succeed.
+fn timed(command: &mut Command, folder: &Path) -> Outcome<Duration> {
+    let begin = Instant::now();
+    let output = command.current_dir(folder).output()?;
+    let took = begin.elapsed();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(took)
+}
+
+/// A template as large projects have it: defaults in `Globals`, a table for every ten functions, a route for each.
+fn prepare(folder: &Path) -> Outcome {
+    let mut text = "Parameters:
+  Stage: {Type: String, Default: dev}
+Globals:
+  Function:
+    Runtime: python3.12
+    Handler: app.handler
+    Environment: {Variables: {STAGE: !Ref Stage}}
+Resources:
+"
+    .to_owned();
+    for number in 0..FUNCTIONS {
+        let table = number / 10;
+        text += &format!(
+            "  Fn{number}:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code/{number}
+      Environment: {{Variables: {{TABLE: !Ref Table{table}, ARN: !Sub '${{Table{table}.Arn}}/{number}'}}}}
+      Events: {{Get: {{Type: Api, Properties: {{Path: '/{number}/{{id}}', Method: ANY}}}}}}
+"
+        );
+        if number % 10 == 0 {
+            text += &format!("  Table{table}: {{Type: AWS::Serverless::SimpleTable}}\n");
+        }
+        let code = folder.join(format!("code/{number}"));
+        fs::create_dir_all(&code)?;
+        fs::write(
+            code.join("app.py"),
+            "def handler(event, context):\n    return {}\n",
+        )?;
+        for file in 1..FILES_OF_A_FUNCTION {
+            let lines = format!("# {number} {file}\n").repeat(200);
+            fs::write(code.join(format!("module{file}.py")), lines)?;
+        }
+    }
+    Ok(fs::write(folder.join("template.yaml"), text)?)
+}

@@ -54,8 +54,8 @@ pub(crate) enum Artifact {
 /// What an artifact is made of.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Making {
-    /// A SAM template, YAML or JSON; repeatable, in the order in which they merge
-    #[arg(long, value_name = "PATH", required = true)]
+    /// A SAM template, YAML or JSON; repeatable, in the order in which they merge [default: template.yaml, .yml or .json here]
+    #[arg(long, value_name = "PATH")]
     pub(crate) template: Vec<PathBuf>,
     /// Folder of the artifact; replaced as a whole
     #[arg(long, value_name = "DIR", default_value = "artifact")]

@@ -58,6 +58,10 @@ struct Loaded {
 
 /// Makes the artifact of some templates, in memory.
 pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {
+    let making = &Making {
+        template: several::named_or_here(&making.template)?,
+        ..making.clone()
+    };
     let settings = settings::settings(making, mode)?;
     let loaded = making
         .template

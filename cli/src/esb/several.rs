@@ -1,11 +1,34 @@
 //! What several templates of one run have to do with each other: the folders of their entries, and names that they share.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use engine::contract::template_slug;
 
+use crate::failure::{Failure, Kind};
 use crate::producer::artifact::Remark;
 use crate::producer::model::App;
+
+/// What a template is called that nobody names.
+const HERE: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
+
+/// The templates that were named; without any, the one in the current folder, and in no folder above it.
+pub(super) fn named_or_here(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    if !named.is_empty() {
+        return Ok(named.to_owned());
+    }
+    let here: Vec<PathBuf> = HERE.iter().map(PathBuf::from).collect();
+    let found: Vec<PathBuf> = here.into_iter().filter(|path| path.is_file()).collect();
+    let message = match found.as_slice() {
+        [_] => return Ok(found),
+        [] => format!(
+            "no template is named, and no `{}` is in the current folder",
+            HERE.join("` or `")
+        ),
+        [..] => "no template is named, and the current folder has several".to_owned(),
+    };
+    Err(Failure::new(Kind::Usage, message).hint("name each template with `--template PATH`"))
+}
 
 /// A template that stands there twice: it would be the same entry twice.
 pub(super) fn twice<'s>(sources: &[&'s str]) -> Option<&'s str> {

@@ -200,6 +200,11 @@ fn a_missing_parameter_is_asked_for_at_a_terminal_only() {
         "{}",
         ran.stderr
     );
+    assert!(
+        ran.stderr.contains("hint: add `--parameter Stage=VALUE`\n"),
+        "{}",
+        ran.stderr
+    );
     let ran = machine.esb(&[&SHOP[..], &["--parameter", "Stage=dev"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
@@ -333,77 +338,6 @@ fn several_templates_give_one_manifest() {
     );
     let valid = machine.run(&["manifest", "validate", "--artifact", "elsewhere/a.yml"]);
     assert_eq!(valid.code, 0, "{}", valid.stderr);
-}
-
-/// The lines of the manifest that say which entry is where, sorted.
-fn entries(machine: &Machine) -> Vec<String> {
-    let manifest = fs::read_to_string(machine.work().join("artifact/artifact.yml")).unwrap();
-    let entries = manifest.split("  - artifact_root: ").skip(1);
-    let mut entries: Vec<String> = entries
-        .map(|entry| entry.split("env: ").next().unwrap().to_owned())
-        .collect();
-    entries.sort();
-    entries
-}
-
-#[test]
-fn the_order_of_templates_changes_nothing_but_the_order_of_entries() {
-    let machine = Machine::fresh();
-    for folder in ["a", "b"] {
-        let text = format!(
-            "Parameters:\n  Stage: {{Type: String, Default: x}}\n  Only{folder}: {{Type: String, Default: x}}\n\
-             Resources:\n  Fn:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: .\n      Handler: a.b\n      \
-             Runtime: python3.12\n      Events: {{Get: {{Type: Api, Properties: {{Path: /x, Method: GET}}}}}}\n  \
-             Items: {{Type: AWS::Serverless::SimpleTable}}\n"
-        );
-        let folder = machine.work().join(folder);
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("template.yaml"), text).unwrap();
-        fs::write(folder.join("a.py"), "").unwrap();
-    }
-    let values = ["--parameter", "Stage=dev", "--parameter", "Onlya=1"];
-    let generate = |first: &str, second: &str| {
-        let templates = [
-            "artifact",
-            "generate",
-            "--template",
-            first,
-            "--template",
-            second,
-        ];
-        let ran = machine.esb(&[&templates[..], &values].concat());
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        (entries(&machine), ran.stderr)
-    };
-
-    let (forth, warned) = generate("a/template.yaml", "b/template.yaml");
-    let (back, _) = generate("b/template.yaml", "./a/template.yaml");
-
-    assert_eq!(forth, back);
-    assert!(forth[0].contains("Onlya: \"1\""), "{forth:?}");
-    assert!(
-        forth[1].contains("Stage: dev") && !forth[1].contains("Onlya"),
-        "{forth:?}"
-    );
-    for shared in ["function `Fn`", "route `GET /x`", "table `Items`"] {
-        let line = format!("{shared}: it stands in the place of the one of `a/template.yaml`");
-        assert!(warned.contains(&line), "{warned}");
-    }
-    let twice = [
-        "artifact",
-        "generate",
-        "--template",
-        "a/template.yaml",
-        "--template",
-        "./a/template.yaml",
-    ];
-    let ran = machine.esb(&twice);
-    assert_eq!(ran.code, 2, "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("`a/template.yaml` twice"),
-        "{}",
-        ran.stderr
-    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod json;
 mod locks;
 mod manifest;
 mod pipes;
+mod several;
 mod support;
 mod terminal;
 mod versions;

@@ -1,6 +1,6 @@
 //! The loop on the simulated world: single deploys, plans, and the laws of `docs/events.md` over schedules of disturbances.
 //!
-//! `inputs` says what is deployed, `rig` runs processes over one target, `tape` keeps what they were seen to do. `model` says what the
+//! `inputs` says what is deployed, `rig` runs processes over one target, `mortal` is what they die in, `person` holds and releases, `tape` keeps what they were seen to do. `model` says what the
 //! facts allow, `laws` compares, `explore` enumerates schedules
 //! and `rivals` lets two processes take turns.
 
@@ -13,6 +13,8 @@ mod keys;
 mod laws;
 mod locks;
 mod model;
+mod mortal;
+mod person;
 mod plans;
 mod rig;
 mod rivals;

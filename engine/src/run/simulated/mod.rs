@@ -23,15 +23,28 @@ use super::world::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };
 use crate::compat::Observation;
-use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
+use crate::machine::{ComposeCall, FailureKind, ProvisionResult, Step};
 
 /// What the witness of a world is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Seen<'a> {
+    /// A process makes a call.
+    Called(Call),
     /// A process asks for something that changes the world. Told before anything becomes of it.
     Asked(&'a Act),
+    /// A process asks which image a reference names. Told before it is answered.
+    Looked(&'a str),
     /// Somebody else has changed the world.
     Changed(Change),
+}
+
+/// A call of a process, as far as it matters to what can go wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// The step that it is part of.
+    pub step: Step,
+    /// It changes something.
+    pub changes: bool,
 }
 
 /// Told what happens, with the truth as it is at that moment.
@@ -104,11 +117,6 @@ impl<'w> SimulatedWorld<'w> {
         self.lock().clone()
     }
 
-    /// Calls made so far.
-    pub fn calls(&self) -> usize {
-        self.count().made
-    }
-
     /// The process has died in a call: nothing it awaits will ever be ready.
     pub fn killed(&self) -> bool {
         self.count().killed
@@ -140,28 +148,18 @@ impl<'w> SimulatedWorld<'w> {
     }
 
     /// A call that only looks.
-    async fn look<T>(&self, kind: FailureKind, look: impl Fn(&Truth) -> T) -> Result<T, Fault> {
-        self.call(kind, None, |truth| Ok(look(truth))).await
-    }
-
-    /// A call that changes something.
-    async fn change<T>(
-        &self,
-        kind: FailureKind,
-        act: Act,
-        carry_out: impl Fn(&mut Truth) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        self.call(kind, Some(act), carry_out).await
+    async fn look<T>(&self, asked: Asked, look: impl Fn(&Truth) -> T) -> Result<T, Fault> {
+        self.call(asked, |truth| Ok(look(truth))).await
     }
 
     async fn call<T>(
         &self,
-        kind: FailureKind,
-        act: Option<Act>,
+        asked: Asked,
         carry_out: impl Fn(&mut Truth) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.turn().await;
-        let mishap = self.begin(act.as_ref());
+        let mishap = self.begin(&asked);
+        let Asked { kind, act, .. } = asked;
         if mishap == Some(Mishap::Slow) {
             self.pace.next().await;
         }
@@ -194,7 +192,7 @@ impl<'w> SimulatedWorld<'w> {
     }
 
     /// Counts a call, tells the witness, and says what becomes of it.
-    fn begin(&self, act: Option<&Act>) -> Option<Mishap> {
+    fn begin(&self, asked: &Asked) -> Option<Mishap> {
         let mishap = {
             let mut calls = self.count();
             let mishap = calls.mishaps.get(&calls.made).copied();
@@ -212,27 +210,67 @@ impl<'w> SimulatedWorld<'w> {
             truth.change(change);
             (self.witness)(Seen::Changed(change), &truth);
         }
-        if let Some(act) = act {
+        let call = Call {
+            step: asked.step,
+            changes: asked.act.is_some(),
+        };
+        (self.witness)(Seen::Called(call), &truth);
+        if let Some(act) = &asked.act {
             (self.witness)(Seen::Asked(act), &truth);
+        }
+        if let Some(reference) = &asked.looks_up {
+            (self.witness)(Seen::Looked(reference), &truth);
         }
         mishap
     }
 }
 
+/// What a call asks for.
+struct Asked {
+    step: Step,
+    /// What kind of failure it is when it goes wrong.
+    kind: FailureKind,
+    /// What it changes, where it changes something.
+    act: Option<Act>,
+    /// The reference that it looks up, where it does.
+    looks_up: Option<String>,
+}
+
+impl Asked {
+    fn to_look(step: Step, kind: FailureKind) -> Self {
+        Self {
+            step,
+            kind,
+            act: None,
+            looks_up: None,
+        }
+    }
+
+    fn to_change(step: Step, kind: FailureKind, act: Act) -> Self {
+        Self {
+            act: Some(act),
+            ..Self::to_look(step, kind)
+        }
+    }
+}
+
 impl World for SimulatedWorld<'_> {
     async fn observe(&self, _project: &str) -> Result<Observation, Fault> {
-        self.look(FailureKind::Unreachable, |truth| truth.observation.clone())
-            .await
+        let asked = Asked::to_look(Step::Observe, FailureKind::Unreachable);
+        self.look(asked, |truth| truth.observation.clone()).await
     }
 
     async fn config(&self) -> Result<ConfigTexts, Fault> {
-        self.look(FailureKind::Publish, |truth| truth.config.clone())
-            .await
+        let asked = Asked::to_look(Step::Merge, FailureKind::Publish);
+        self.look(asked, |truth| truth.config.clone()).await
     }
 
     async fn inspect_image(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
-        self.look(FailureKind::Unreachable, |truth| truth.look_up(order))
-            .await
+        let asked = Asked {
+            looks_up: Some(order.reference.clone()),
+            ..Asked::to_look(Step::Image, FailureKind::Unreachable)
+        };
+        self.look(asked, |truth| truth.look_up(order)).await
     }
 
     async fn build_image(
@@ -247,7 +285,8 @@ impl World for SimulatedWorld<'_> {
             reference: order.reference.clone(),
             key: status.key.clone(),
         };
-        self.change(FailureKind::Image, act, |truth| {
+        let asked = Asked::to_change(Step::Image, FailureKind::Image, act);
+        self.call(asked, |truth| {
             Ok(truth.build(&order.function, &order.reference, &status.key))
         })
         .await
@@ -255,10 +294,8 @@ impl World for SimulatedWorld<'_> {
 
     async fn publish(&self, publication: &Publication) -> Result<Published, Fault> {
         let act = Act::Publish(publication.clone());
-        self.change(FailureKind::Publish, act, |truth| {
-            truth.publish(publication)
-        })
-        .await
+        let asked = Asked::to_change(Step::Publish, FailureKind::Publish, act);
+        self.call(asked, |truth| truth.publish(publication)).await
     }
 
     async fn provision(
@@ -268,9 +305,7 @@ impl World for SimulatedWorld<'_> {
         line: &(dyn Fn(&str) + Sync),
     ) -> Result<ProvisionResult, Fault> {
         line("provisioning");
-        self.change(FailureKind::Provision, Act::Provision, |truth| {
-            Ok(truth.provision())
-        })
-        .await
+        let asked = Asked::to_change(Step::Provision, FailureKind::Provision, Act::Provision);
+        self.call(asked, |truth| Ok(truth.provision())).await
     }
 }

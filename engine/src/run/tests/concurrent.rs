@@ -5,12 +5,13 @@ use rstest::rstest;
 
 use super::inputs::{OnDisk, truth};
 use super::laws::{Deed, check_settled};
-use super::rig::{Ended, Target, applied};
+use super::person::Person;
+use super::rig::{Disturbance, Ended, Target, applied};
 use super::rivals::Rival;
 use crate::run::ledger::LedgerError;
 
 /// What the second process wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Second {
     /// The same deploy.
     Same,
@@ -18,6 +19,8 @@ enum Second {
     Other,
     /// The unfinished deploy given up.
     Abandon,
+    /// The target for itself.
+    Hold,
 }
 
 /// Steps of one process: more than it takes.
@@ -25,13 +28,13 @@ const STEPS: usize = 13;
 
 #[rstest]
 fn of_two_processes_at_most_one_goes_on(
-    #[values(Second::Same, Second::Other, Second::Abandon)] second: Second,
+    #[values(Second::Same, Second::Other, Second::Abandon, Second::Hold)] second: Second,
     #[values(false, true)] upgrade: bool,
 ) {
     // Three turns of every length where most can go wrong, two elsewhere.
     let thirds = match (second, upgrade) {
         (Second::Other, false) => STEPS,
-        (Second::Other, true) | (Second::Same | Second::Abandon, _) => 1,
+        (Second::Other, true) | (Second::Same | Second::Abandon | Second::Hold, _) => 1,
     };
     let disk = OnDisk::new(&["a"]);
     let first = disk.wish();
@@ -41,53 +44,56 @@ fn of_two_processes_at_most_one_goes_on(
     if upgrade {
         begin.settle(&other);
     }
-    let (mut schedules, mut conflicts) = (0, 0);
+    let (mut schedules, mut conflicts, mut held_back) = (0, 0, 0);
     for turns in turns(thirds) {
         let mut target = begin.clone();
         let rival = match second {
             Second::Same => Rival::Deploys(&first),
             Second::Other => Rival::Deploys(&other),
-            Second::Abandon => Rival::Abandons,
+            Second::Abandon => Rival::Is(Person::Abandons),
+            Second::Hold => Rival::Is(Person::Holds),
         };
-        let ended = target.rivals([Rival::Deploys(&first), rival], &turns);
+        let both = target.rivals([Rival::Deploys(&first), rival], &turns);
         let say = |broken: String| format!("{second:?}, upgrade {upgrade}, {turns:?}: {broken}");
         let facts = target.facts();
-        for ended in &ended {
+        for ran in &both {
             let deed = Deed {
                 target: &target,
                 facts: &facts,
-                asked: &target.tape.asked,
-                ended,
+                ran,
                 disturbances: &[],
-                stopped: None,
-                live: None,
-                alone: false,
             };
             deed.check().map_err(say).unwrap();
-            conflicts += usize::from(is_conflict(ended));
+            conflicts += usize::from(is_conflict(&ran.ended));
         }
-        assert!(
-            target.takes_turns(),
-            "{}",
-            say(format!("{:?}", target.kinds()))
-        );
-        assert!(
-            !ended.iter().all(is_conflict),
-            "{}",
-            say("both lose".to_owned())
-        );
-        let settled = (0..2).any(|_| applied(&target.run(&first, &[])));
-        assert!(
-            settled,
-            "{}",
-            say("an undisturbed run is not applied".to_owned())
-        );
+        let what = format!("{:?}", target.kinds());
+        assert!(target.takes_turns(), "{}", say(what));
+        let both_lose = both.iter().all(|ran| is_conflict(&ran.ended));
+        assert!(!both_lose, "{}", say("both lose".to_owned()));
+        if second == Second::Hold {
+            let refused = target.run(&first, &[]);
+            let held = matches!(refused, Ended::Broken(LedgerError::Refused(_)));
+            held_back += usize::from(held);
+            target.run(&first, &[Disturbance::Person(Person::Releases, None)]);
+        }
+        let mut before = target.truth.config.clone();
+        let settled = (0..2).any(|_| {
+            before = target.truth.config.clone();
+            applied(&target.run(&first, &[]))
+        });
+        let why = "an undisturbed run is not applied".to_owned();
+        assert!(settled, "{}", say(why));
         let facts = target.facts();
-        check_settled(&target, &facts).map_err(say).unwrap();
+        let settled = check_settled(&target, &facts, &first, &before);
+        settled.map_err(say).unwrap();
         schedules += 1;
     }
     assert_eq!(schedules, STEPS * STEPS * thirds);
     assert!(conflicts > schedules / 10, "{conflicts}");
+    assert!(
+        held_back > schedules / 10 || second != Second::Hold,
+        "{held_back}"
+    );
 }
 
 /// So many steps of the first, then of the second, then of the first; then each goes on to its end, the second first.

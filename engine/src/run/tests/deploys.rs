@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use journal::Facts;
 
 use super::inputs::{OnDisk, truth};
-use super::rig::{Disturbance, Ended, FixedStamp, MortalStore, Target, applied, author};
+use super::mortal::{FixedStamp, MortalStore};
+use super::rig::{Disturbance, Ended, Target, applied, author};
 use crate::machine::{FailureKind, ImageSource, Stage};
 use crate::merge::ConfigFile;
 use crate::run::ledger::{Ledger, latest_state};
@@ -109,6 +110,7 @@ fn what_an_artifact_no_longer_has_goes_away_and_the_rest_stays() {
         "{routing}"
     );
 }
+
 #[test]
 fn an_image_that_an_earlier_attempt_finished_is_reused() {
     let disk = OnDisk::new(&["a", "b"]);

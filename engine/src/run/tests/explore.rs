@@ -5,14 +5,20 @@
 //! share their endings as well: what follows depends on nothing but the journal, whose head hash stands for all of it, and on
 //! the world; two schedules that meet in both go on as one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use journal::{Facts, Hash};
 
 use super::inputs::Wish;
 use super::laws::{Deed, check_settled};
-use super::rig::{AppendMishap, Disturbance, Ran, Target, applied};
+use super::model::Model;
+use super::mortal::AppendMishap;
+use super::person::Person;
+use super::rig::{Disturbance, Ended, Ran, Target, applied};
 use super::tape::Outside;
+use crate::machine::{FailureKind, LostHolder, Refusal};
+use crate::run::Outcome;
+use crate::run::ledger::LedgerError;
 use crate::run::simulated::{Change, Mishap, Truth};
 
 /// The disturbances that a process may meet.
@@ -21,6 +27,8 @@ pub(super) struct Alphabet {
     pub(super) calls: Vec<Mishap>,
     pub(super) stops: Vec<usize>,
     pub(super) appends: Vec<AppendMishap>,
+    /// What may happen to a person who holds the target, or lets go of it, between two processes.
+    pub(super) persons: Vec<Option<AppendMishap>>,
 }
 
 impl Alphabet {
@@ -30,10 +38,11 @@ impl Alphabet {
             calls: vec![Mishap::KilledBefore, Mishap::KilledAfter],
             stops: Vec::new(),
             appends: vec![AppendMishap::KilledBefore, AppendMishap::KilledAfter],
+            persons: Vec::new(),
         }
     }
 
-    /// Everything that can go wrong, and these changes of the world.
+    /// Everything that can go wrong, these changes of the world, and a person who holds the target or lets go of it.
     pub(super) fn everything(changes: &[Change]) -> Self {
         let faults = [
             Mishap::Refused,
@@ -48,37 +57,90 @@ impl Alphabet {
         all.calls
             .extend(changes.iter().copied().map(Mishap::Changed));
         all.stops = vec![1, 2];
-        all.appends.push(AppendMishap::Refused);
+        all.appends
+            .extend([AppendMishap::Refused, AppendMishap::Stopped(1)]);
+        all.persons = vec![
+            None,
+            Some(AppendMishap::Refused),
+            Some(AppendMishap::KilledBefore),
+            Some(AppendMishap::KilledAfter),
+        ];
         all
     }
 
-    /// Every disturbance of a process that, undisturbed, makes so many calls and appends.
-    fn disturbances(&self, ran: &Ran) -> Vec<Disturbance> {
-        let calls = (0..ran.calls).flat_map(|at| {
-            let mishaps = self
-                .calls
-                .iter()
-                .map(move |one| Disturbance::Call(at, *one));
-            mishaps.chain(
-                self.stops
-                    .iter()
-                    .map(move |times| Disturbance::Stop(at, *times)),
-            )
-        });
-        let appends = (0..ran.appends).flat_map(|at| {
-            self.appends
-                .iter()
-                .map(move |one| Disturbance::Append(at, *one))
-        });
-        calls.chain(appends).collect()
+    /// Every disturbance of a process that does this when it is undisturbed, each with the number of those that it stands for.
+    fn disturbances(&self, ran: &Ran, held: bool) -> Vec<(Disturbance, u64)> {
+        let mut all: Vec<(Disturbance, u64)> = Vec::new();
+        let mut places: BTreeMap<Alike, usize> = BTreeMap::new();
+        for (at, call) in ran.calls.iter().enumerate() {
+            for mishap in &self.calls {
+                let one = Disturbance::Call(at, *mishap);
+                match alike(at, *mishap).filter(|_| !call.changes) {
+                    None => all.push((one, 1)),
+                    Some(alike) => {
+                        let place = *places.entry(alike).or_insert(all.len());
+                        if place == all.len() {
+                            all.push((one, 0));
+                        }
+                        all[place].1 += 1;
+                    }
+                }
+            }
+            let stops = self.stops.iter();
+            all.extend(stops.map(|times| (Disturbance::Stop(at, *times), 1)));
+        }
+        for at in 0..ran.appends {
+            let appends = self.appends.iter();
+            all.extend(appends.map(|one| (Disturbance::Append(at, *one), 1)));
+        }
+        let person = if held {
+            Person::Releases
+        } else {
+            Person::Holds
+        };
+        let persons = self.persons.iter();
+        all.extend(persons.map(|mishap| (Disturbance::Person(person, *mishap), 1)));
+        all
+    }
+}
+
+/// What a process that only looks makes of a mishap. Those that are alike leave the same, for a look changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alike {
+    /// It has died in the call of this number.
+    Dead(usize),
+    /// The call of this number has failed.
+    Failed(usize),
+    /// It has its answer.
+    Answered,
+}
+
+pub(super) fn alike(at: usize, mishap: Mishap) -> Option<Alike> {
+    match mishap {
+        Mishap::KilledBefore | Mishap::KilledAfter | Mishap::KilledLate(_) => Some(Alike::Dead(at)),
+        Mishap::Refused | Mishap::ReplyLost => Some(Alike::Failed(at)),
+        Mishap::Twice | Mishap::Slow => Some(Alike::Answered),
+        Mishap::Changed(_) => None,
     }
 }
 
 /// A small deploy: where it begins, and what is asked for.
 pub(super) struct Scenario<'a> {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) begin: Target,
     pub(super) wish: &'a Wish,
+    pub(super) end: End,
+}
+
+/// How an undisturbed process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With everything in place.
+    Applied,
+    /// With this failure, and nothing has been changed.
+    Failed(FailureKind),
+    /// Before it began, and nothing has been changed.
+    Unready,
 }
 
 /// How much was explored.
@@ -97,6 +159,7 @@ pub(super) struct Explored {
 struct Known {
     depth: usize,
     truth: Truth,
+    lock: Option<LostHolder>,
     outside: Vec<Outside>,
     schedules: u64,
 }
@@ -113,49 +176,47 @@ struct Explorer<'a> {
 
 /// Runs every schedule in which the first process meets a disturbance of the first alphabet, or none, and so on.
 pub(super) fn explore(scenario: &Scenario<'_>, alphabets: &[Alphabet]) -> Explored {
-    let mut undisturbed = scenario.begin.clone();
-    undisturbed.settle(scenario.wish);
-    let mut explorer = Explorer {
-        scenario,
-        alphabets,
-        undisturbed: undisturbed.truth,
-        known: HashMap::new(),
-        path: Vec::new(),
-        explored: Explored::default(),
-    };
-    explorer.explored.schedules = explorer.below(&scenario.begin);
+    let mut explorer = Explorer::new(scenario, alphabets);
+    explorer.explored.schedules = explorer.below(&mut scenario.begin.clone());
     explorer.explored
 }
 
 /// Runs one schedule: what an exploration names when it fails.
 pub(super) fn replay(scenario: &Scenario<'_>, schedule: &[Disturbance]) {
-    let alphabets = [];
-    let mut undisturbed = scenario.begin.clone();
-    undisturbed.settle(scenario.wish);
-    let mut explorer = Explorer {
-        scenario,
-        alphabets: &alphabets,
-        undisturbed: undisturbed.truth,
-        known: HashMap::new(),
-        path: Vec::new(),
-        explored: Explored::default(),
-    };
+    let mut explorer = Explorer::new(scenario, &[]);
     let mut target = scenario.begin.clone();
     for one in schedule {
         explorer.path.push(*one);
         explorer.run(&mut target, &[*one]);
     }
-    explorer.settle(&target);
+    explorer.settle(&mut target);
 }
 
-impl Explorer<'_> {
+impl<'a> Explorer<'a> {
+    fn new(scenario: &'a Scenario<'a>, alphabets: &'a [Alphabet]) -> Self {
+        let mut undisturbed = scenario.begin.clone();
+        if scenario.end == End::Applied {
+            undisturbed.settle(scenario.wish);
+        }
+        Self {
+            scenario,
+            alphabets,
+            undisturbed: undisturbed.truth,
+            known: HashMap::new(),
+            path: Vec::new(),
+            explored: Explored::default(),
+        }
+    }
+
     /// The number of schedules from here on, each run and checked.
-    fn below(&mut self, target: &Target) -> u64 {
+    fn below(&mut self, target: &mut Target) -> u64 {
         let depth = self.path.len();
         let hash = target.store.head().unwrap().hash;
-        let outside = &target.tape.outside;
         let known = self.known.entry(hash).or_default().iter().find(|known| {
-            known.depth == depth && same(&known.truth, &target.truth) && known.outside == *outside
+            known.depth == depth
+                && same(&known.truth, &target.truth)
+                && known.lock == target.lock
+                && known.outside == target.tape.outside
         });
         if let Some(known) = known {
             return known.schedules;
@@ -164,18 +225,20 @@ impl Explorer<'_> {
         let ran = self.settle(target);
         let mut schedules = 1;
         if let Some(alphabet) = self.alphabets.get(depth) {
-            for one in alphabet.disturbances(&ran) {
+            let held = Model(&target.facts()).is_held();
+            for (one, stands_for) in alphabet.disturbances(&ran, held) {
                 let mut branch = target.clone();
                 self.path.push(one);
                 self.run(&mut branch, &[one]);
-                schedules += self.below(&branch);
+                schedules += stands_for * self.below(&mut branch);
                 self.path.pop();
             }
         }
         self.known.entry(hash).or_default().push(Known {
             depth,
             truth: target.truth.clone(),
-            outside: outside.clone(),
+            lock: target.lock.clone(),
+            outside: target.tape.outside.clone(),
             schedules,
         });
         schedules
@@ -183,53 +246,85 @@ impl Explorer<'_> {
 
     /// One process, and the laws after it.
     fn run(&mut self, target: &mut Target, disturbances: &[Disturbance]) -> Ran {
-        let alone = target.truth.under_way.is_empty();
-        let asked_before = target.tape.asked.len();
         let ran = target.process(self.scenario.wish, disturbances);
         self.explored.processes += 1;
         let facts = target.facts();
         let deed = Deed {
             target,
             facts: &facts,
-            asked: &target.tape.asked[asked_before..],
-            ended: &ran.ended,
+            ran: &ran,
             disturbances,
-            stopped: ran.stopped,
-            live: ran.live.as_ref(),
-            alone,
         };
         deed.check()
             .unwrap_or_else(|broken| self.fail(target, &broken));
         ran
     }
 
-    /// Undisturbed processes until the deploy is applied, on a copy; returns what the first of them did.
-    fn settle(&mut self, target: &Target) -> Ran {
+    /// Undisturbed processes to the end, on a copy; returns what the first of them did. A hold is released once it has refused one.
+    fn settle(&mut self, target: &mut Target) -> Ran {
+        let held = Model(&target.facts()).is_held();
         let mut copy = target.clone();
-        // A stack that somebody replaced is put back, once a process has been refused by it.
         let first = self.run(&mut copy, &[]);
-        let replaced = copy.truth.observation != self.scenario.begin.truth.observation;
-        copy.truth.observation = self.scenario.begin.truth.observation.clone();
-        let late = !target.truth.under_way.is_empty();
-        let mut is_applied = applied(&first.ended);
+        if !held {
+            self.check_end(&mut copy, &first);
+            return first;
+        }
+        let refused = matches!(
+            first.ended,
+            Ended::Unready | Ended::Broken(LedgerError::Refused(Refusal::OnHold(_)))
+        );
+        if !refused {
+            self.fail(&copy, "law 6: a hold keeps nobody back");
+        }
+        self.run(&mut copy, &[Disturbance::Person(Person::Releases, None)]);
+        let next = self.run(&mut copy, &[]);
+        self.check_end(&mut copy, &next);
+        first
+    }
+
+    /// What an undisturbed process, and where it must be others after it, come to.
+    fn check_end(&mut self, target: &mut Target, ran: &Ran) {
+        let fits = match (self.scenario.end, &ran.ended) {
+            (End::Applied, _) => return self.check_applied(target, ran),
+            (End::Failed(kind), Ended::Rested(_, Outcome::Failed(failed))) => failed.kind == kind,
+            (End::Unready, Ended::Unready) => true,
+            (End::Failed(_) | End::Unready, _) => false,
+        };
+        let begin = &self.scenario.begin;
+        let asked = target.tape.asked.len() > begin.tape.asked.len();
+        if !fits || asked || !same(&target.truth, &begin.truth) {
+            let end = &ran.ended;
+            self.fail(target, &format!("law 8: something came of it: {end:?}"));
+        }
+    }
+
+    fn check_applied(&mut self, target: &mut Target, ran: &Ran) {
+        // A stack that somebody replaced is put back, once a process has been refused by it.
+        let replaced = target.truth.observation != self.scenario.begin.truth.observation;
+        target.truth.observation = self.scenario.begin.truth.observation.clone();
+        let late = !ran.found.alone;
+        let mut is_applied = applied(&ran.ended);
         if is_applied == replaced && !late {
             self.fail(
-                &copy,
+                target,
                 "law 1: an undisturbed process is applied, unless the stack is incompatible",
             );
         }
+        let mut before = ran.found.config.clone();
         for _ in 0..=usize::from(late) {
             if !is_applied {
-                is_applied = applied(&self.run(&mut copy, &[]).ended);
+                let next = self.run(target, &[]);
+                is_applied = applied(&next.ended);
+                before = next.found.config;
             }
         }
-        let facts = copy.facts();
-        check_settled(&copy, &facts).unwrap_or_else(|broken| self.fail(&copy, &broken));
+        let facts = target.facts();
+        check_settled(target, &facts, self.scenario.wish, &before)
+            .unwrap_or_else(|broken| self.fail(target, &broken));
         let edited = |other: &Outside| matches!(other.change, Change::Edited(..));
-        if !copy.tape.outside.iter().any(edited) && !same(&copy.truth, &self.undisturbed) {
-            self.fail(&copy, "law 1: the undisturbed run ended otherwise");
+        if !target.tape.outside.iter().any(edited) && !same(&target.truth, &self.undisturbed) {
+            self.fail(target, "law 1: the undisturbed run ended otherwise");
         }
-        first
     }
 
     fn fail(&self, target: &Target, broken: &str) -> ! {

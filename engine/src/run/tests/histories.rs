@@ -8,10 +8,13 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use super::inputs::{OnDisk, Wish, name, truth};
 use super::laws::{Deed, check_settled};
-use super::rig::{AppendMishap, Disturbance, Target, applied};
+use super::mortal::AppendMishap;
+use super::person::Person;
+use super::rig::{Disturbance, Target, applied};
 use super::rivals::Rival;
 use super::schedules::CHANGES;
 use crate::machine::ComposeCall;
+use crate::run::ConfigTexts;
 use crate::run::simulated::{Change, Mishap};
 
 /// Histories of the normal run; `ARTIFACTCTL_HISTORIES` asks for another number, `ARTIFACTCTL_SEED` for one.
@@ -25,17 +28,17 @@ enum Move {
     /// Two processes are started for one wish, and they take turns: so many steps each. With two wishes, a publish of the one
     /// that is overtaken would leave what no deploy knows of: that there is one owner is the journal's promise.
     Rivals(usize, Vec<usize>),
-    /// Somebody gives the unfinished deploy up.
-    Abandon,
+    /// A person gives the unfinished deploy up, holds the target or lets go of it, and its process may die of it.
+    Person(Person, Option<AppendMishap>),
     /// Somebody else changes the world.
     Change(Change),
     /// The sources of `a` are edited.
     Edit(u8),
 }
 
-const WISHES: usize = 6;
+const WISHES: usize = 9;
 
-/// What is asked for in turn, all from one source.
+/// What is asked for in turn, all from one source. The last two can never be deployed.
 fn wishes(disk: &OnDisk) -> [Wish; WISHES] {
     let ab = disk.wish();
     let provisioned = ab.clone().with(|options| {
@@ -47,7 +50,24 @@ fn wishes(disk: &OnDisk) -> [Wish; WISHES] {
     disk.write(&["c"]);
     let c = disk.wish();
     let unpruned = c.clone().with(|options| options.prune = false);
-    [ab, provisioned, uncached, ac, c, unpruned]
+    disk.write(&["a", "seed"]);
+    let taking = disk.wish();
+    let (no_secret, bad) = (
+        disk.wish_without_its_secret(),
+        disk.wish_of_a_bad_artifact(),
+    );
+    assert!(no_secret.payload.is_err() && bad.payload.is_err());
+    [
+        ab,
+        provisioned,
+        uncached,
+        ac,
+        c,
+        unpruned,
+        taking,
+        no_secret,
+        bad,
+    ]
 }
 
 fn mishap() -> impl Strategy<Value = Mishap> {
@@ -74,6 +94,7 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
         AppendMishap::Refused,
         AppendMishap::KilledBefore,
         AppendMishap::KilledAfter,
+        AppendMishap::Stopped(1),
     ]);
     prop_oneof![
         4 => (0..9_usize, mishap()).prop_map(|(at, one)| Disturbance::Call(at, one)),
@@ -82,11 +103,28 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
     ]
 }
 
+/// Holds and releases in turn, more or less; else most of a history would be refused.
+fn person() -> impl Strategy<Value = Move> {
+    let person = prop_oneof![
+        1 => Just(Person::Abandons),
+        1 => Just(Person::Holds),
+        2 => Just(Person::Releases),
+    ];
+    let mishap = proptest::sample::select(vec![
+        None,
+        None,
+        Some(AppendMishap::Refused),
+        Some(AppendMishap::KilledBefore),
+        Some(AppendMishap::KilledAfter),
+    ]);
+    (person, mishap).prop_map(|(person, mishap)| Move::Person(person, mishap))
+}
+
 fn history() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         8 => (0..WISHES, vec(disturbance(), 0..3)).prop_map(|(wish, how)| Move::Deploy(wish, how)),
         3 => (0..WISHES, vec(0..9_usize, 1..5)).prop_map(|(wish, turns)| Move::Rivals(wish, turns)),
-        1 => Just(Move::Abandon),
+        2 => person(),
         2 => change().prop_map(Move::Change),
         1 => (0..3_u8).prop_map(Move::Edit),
     ];
@@ -101,44 +139,42 @@ fn play(wishes: &[Wish; WISHES], history: &[Move]) -> Result<(), String> {
     }
     let compatible = truth("1.4.2").observation;
     target.truth.observation = compatible;
+    let release = Disturbance::Person(Person::Releases, None);
+    watched(&mut target, &wishes[0], &[release])?;
     // What dead processes asked for is done while the first goes on.
-    let mut ended = None;
+    let (mut ended, mut before) = (None, ConfigTexts::new());
     for _ in 0..3 {
+        before = target.truth.config.clone();
         ended = Some(watched(&mut target, &wishes[0], &[])?);
     }
     if ended != Some(true) {
         return Err("law 1: an undisturbed process is not applied".to_owned());
     }
     let facts = target.facts();
-    check_settled(&target, &facts)
+    check_settled(&target, &facts, &wishes[0], &before)
 }
 
 fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), String> {
     match one {
         Move::Deploy(wish, how) => watched(target, &wishes[*wish], how).map(drop),
         Move::Rivals(wish, turns) => {
-            let asked_before = target.tape.asked.len();
             let rivals = [Rival::Deploys(&wishes[*wish]); 2];
             let both = target.rivals(rivals, turns);
             let facts = target.facts();
-            for ended in both {
+            for ran in &both {
                 Deed {
                     target,
                     facts: &facts,
-                    asked: &target.tape.asked[asked_before..],
-                    ended: &ended,
+                    ran,
                     disturbances: &[],
-                    stopped: None,
-                    live: None,
-                    alone: false,
                 }
                 .check()?;
             }
             Ok(())
         }
-        Move::Abandon => {
-            target.abandon();
-            Ok(())
+        Move::Person(person, mishap) => {
+            let how = [Disturbance::Person(*person, *mishap)];
+            watched(target, &wishes[0], &how).map(drop)
         }
         Move::Change(change) => {
             target.change(*change);
@@ -154,19 +190,13 @@ fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), 
 
 /// One process and the laws after it; whether it was applied.
 fn watched(target: &mut Target, wish: &Wish, how: &[Disturbance]) -> Result<bool, String> {
-    let alone = target.truth.under_way.is_empty();
-    let asked_before = target.tape.asked.len();
     let ran = target.process(wish, how);
     let facts = target.facts();
     Deed {
         target,
         facts: &facts,
-        asked: &target.tape.asked[asked_before..],
-        ended: &ran.ended,
+        ran: &ran,
         disturbances: how,
-        stopped: ran.stopped,
-        live: ran.live.as_ref(),
-        alone,
     }
     .check()?;
     Ok(applied(&ran.ended))

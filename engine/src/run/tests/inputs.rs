@@ -1,15 +1,15 @@
 //! What the tests deploy, and the world they deploy onto.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use crate::compat::{Container, Engine, Observation, Observed, Policy, VersionSource};
-use crate::contract::{Digest, FunctionName};
-use crate::load::{self, Artifact};
+use crate::contract::{Digest, FunctionName, required_secrets};
+use crate::load::{self, Artifact, LoadError};
 use crate::machine::{Options, Requested};
-use crate::merge::ConfigFile;
+use crate::merge::{ConfigFile, Key};
 use crate::run::simulated::Truth;
 
 /// An artifact with these functions, on disk.
@@ -27,13 +27,13 @@ impl OnDisk {
     }
 
     pub(super) fn write(&self, functions: &[&str]) {
-        let root = self.folder.path();
-        let put = |path: &str, text: &str| {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        put(
+        let images = functions.iter().map(|name| (*name, *name));
+        self.write_with_images(&images.collect::<Vec<_>>());
+    }
+
+    /// Functions, each with the name of its image.
+    pub(super) fn write_with_images(&self, functions: &[(&str, &str)]) {
+        self.put(
             "artifact.yml",
             "schema_version: \"1\"\nproject: demo\nenv: dev\nmode: docker\n\
              runtime_stack: {api_version: \"1.0\", mode: docker, requires: {gateway: \"^1.4\"}}\n\
@@ -41,27 +41,59 @@ impl OnDisk {
         );
         let mut yaml = String::from("functions:\n");
         let mut routes = String::from("routes:\n");
-        for name in functions {
+        for (name, image) in functions {
             yaml.push_str(&format!(
-                "  {name}:\n    image: registry:5000/{name}:latest\n"
+                "  {name}:\n    image: registry:5000/{image}:latest\n"
             ));
             routes.push_str(&format!(
                 "  - {{path: /{name}, method: GET, function: {name}}}\n"
             ));
-            put(
+            self.put(
                 &format!("svc/functions/{name}/Dockerfile"),
                 "FROM scratch\n",
             );
         }
-        put("svc/config/functions.yml", &yaml);
-        put("svc/config/routing.yml", &routes);
+        self.put("svc/config/functions.yml", &yaml);
+        self.put("svc/config/routing.yml", &routes);
     }
 
-    /// Asks for what is on disk now, with the options that nobody gave.
+    /// The artifact, asking for a secret that nobody gives.
+    pub(super) fn wish_without_its_secret(&self) -> Wish {
+        let path = self.folder.path().join("artifact.yml");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        self.put(
+            "artifact.yml",
+            &format!("{whole}    required_secret_env: [TOKEN]\n"),
+        );
+        let wish = self.wish();
+        self.put("artifact.yml", &whole);
+        wish
+    }
+
+    /// The artifact, with a file that breaks the payload contract.
+    pub(super) fn wish_of_a_bad_artifact(&self) -> Wish {
+        let path = self.folder.path().join("svc/config/functions.yml");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        self.put("svc/config/functions.yml", "functions: {../x: {}}\n");
+        let wish = self.wish();
+        self.put("svc/config/functions.yml", &whole);
+        wish
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Asks for what is on disk now, with the options that nobody gave and the checks that need no journal.
     pub(super) fn wish(&self) -> Wish {
         let path = self.folder.path().join("artifact.yml");
+        let checked = load::artifact(&path).and_then(|artifact| {
+            load::secrets(None, &required_secrets(&artifact.manifest)).map(|_| artifact)
+        });
         Wish {
-            artifact: Arc::new(load::artifact(&path).unwrap()),
+            payload: checked.map(Arc::new).map_err(Arc::new),
             options: Options {
                 compat: Policy::Strict,
                 strict_warnings: false,
@@ -122,18 +154,39 @@ pub(super) fn truth(version: &str) -> Truth {
 /// What somebody asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
-    pub(super) artifact: Arc<Artifact>,
+    /// The artifact, or what keeps it from being deployed before anything is asked.
+    pub(super) payload: Result<Arc<Artifact>, Arc<LoadError>>,
     pub(super) options: Options,
 }
 
 impl Wish {
+    pub(super) fn artifact(&self) -> &Artifact {
+        self.payload
+            .as_ref()
+            .expect("only what is ready is deployed")
+    }
+
+    /// The keys that its artifact writes, as the test wrote them.
+    pub(super) fn keys(&self) -> BTreeSet<Key> {
+        let images = self
+            .artifact()
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.images);
+        let keys = images.flat_map(|image| {
+            let name = &image.function;
+            [format!("functions/{name}"), format!("routes/GET /{name}")]
+        });
+        keys.map(Key).collect()
+    }
+
     pub(super) fn request(&self, truth: &Truth) -> Requested {
         let sources = truth.sources.iter();
         let sources = sources.map(|(name, text)| (name.to_string(), Digest::of(text)));
         Requested {
-            artifact: self.artifact.digest_with(&sources.collect()),
-            manifest_path: self.artifact.manifest_path.display().to_string(),
-            manifest: self.artifact.manifest.clone(),
+            artifact: self.artifact().digest_with(&sources.collect()),
+            manifest_path: self.artifact().manifest_path.display().to_string(),
+            manifest: self.artifact().manifest.clone(),
             project: "demo".to_owned(),
             out: "/out".to_owned(),
             options: self.options.clone(),

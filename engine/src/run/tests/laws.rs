@@ -1,32 +1,30 @@
 //! The laws, checked after every process. Each error begins with the law that is broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use journal::AppendError;
 
+use super::inputs::Wish;
 use super::keys::keys;
 use super::model::{Model, owned};
-use super::rig::{AppendMishap, Disturbance, Ended, Target, applied};
+use super::mortal::AppendMishap;
+use super::rig::{Disturbance, Ended, Ran, Target, applied};
 use super::tape::{Asked, digests};
-use crate::machine::{Event, Recorded, State, evolve};
+use crate::machine::{
+    Event, Failed, FailureKind, LostHolder, Recorded, Refusal, State, Step, evolve,
+};
+use crate::merge::Key;
+use crate::run::ConfigTexts;
 use crate::run::ledger::LedgerError;
-use crate::run::simulated::{Act, Change};
+use crate::run::simulated::{Act, Call, Mishap};
 
 /// What one process did, and what it left.
 pub(super) struct Deed<'a> {
     pub(super) target: &'a Target,
     pub(super) facts: &'a [Arc<Recorded>],
-    /// What it asked for.
-    pub(super) asked: &'a [Asked],
-    pub(super) ended: &'a Ended,
+    pub(super) ran: &'a Ran,
     pub(super) disturbances: &'a [Disturbance],
-    /// It was asked to stop when it had made so many calls, and made so many in all.
-    pub(super) stopped: Option<(usize, usize)>,
-    /// The state that it had in the end, where it came to rest.
-    pub(super) live: Option<&'a State>,
-    /// The world did, meanwhile, what somebody else had asked for: a dead process, or one beside it.
-    pub(super) alone: bool,
 }
 
 impl Deed<'_> {
@@ -35,38 +33,50 @@ impl Deed<'_> {
         let model = Model(self.facts);
         model.order()?;
         self.check_end(model)?;
-        self.check_fold()?;
+        self.check_failure()?;
+        self.check_fold(model)?;
         self.check_stop()?;
-        for (index, asked) in self.asked.iter().enumerate() {
-            let before = model.until(asked.after);
-            let say = |why| format!("law 5: {:?} after fact {}: {why}", asked.act, asked.after);
-            before.permits(&asked.act).map_err(say)?;
-            if asked.refused {
-                return Err(say("its append had been refused".to_owned()));
-            }
-            let published = index.checked_sub(1).map(|index| &self.asked[index].act);
-            if asked.act == Act::Provision
-                && !matches!(published, Some(Act::Publish(_)))
-                && self.alone
-            {
-                return Err(say("nothing was published before".to_owned()));
-            }
-            if asked.there && self.alone && !before.may_build_again(&asked.act) {
-                return Err(say("it was there already".to_owned()));
-            }
-        }
-        if self.alone {
+        self.check_asked(model)?;
+        if self.ran.found.alone {
+            self.check_locks(model)?;
             self.check_images(model)?;
         }
         self.check_files(model)
     }
 
+    /// What it asked for.
+    fn asked(&self) -> &[Asked] {
+        &self.target.tape.asked[self.ran.found.asked..]
+    }
+
+    /// What it recorded, where it was alone.
+    fn recorded(&self) -> &[Arc<Recorded>] {
+        let found = self.ran.found.head;
+        &self.facts[self.facts.partition_point(|fact| fact.sequence <= found)..]
+    }
+
+    /// It neither asked for anything nor recorded anything.
+    fn nothing_happened(&self) -> bool {
+        self.asked().is_empty() && self.recorded().is_empty()
+    }
+
     /// A process rests where the facts say so, and breaks off only where its journal does.
     fn check_end(&self, model: Model<'_>) -> Result<(), String> {
-        let refused =
-            |one: &Disturbance| matches!(one, Disturbance::Append(_, AppendMishap::Refused));
-        match self.ended {
-            Ended::Killed | Ended::Left => Ok(()),
+        let refused = |one: &Disturbance| {
+            matches!(
+                one,
+                Disturbance::Append(_, AppendMishap::Refused)
+                    | Disturbance::Person(_, Some(AppendMishap::Refused))
+            )
+        };
+        let alone = self.ran.found.alone;
+        let held = model.until(self.ran.found.head).is_held();
+        match &self.ran.ended {
+            Ended::Killed => Ok(()),
+            Ended::Left if !alone || self.recorded().len() <= 2 => Ok(()),
+            Ended::Left => Err("a person records more than was meant".to_owned()),
+            Ended::Unready if self.nothing_happened() && self.ran.calls.is_empty() => Ok(()),
+            Ended::Unready => Err("law 8: what cannot be deployed began".to_owned()),
             Ended::Rested(..) if model.rests() => Ok(()),
             Ended::Rested(..) => Err("law 6: it rests although something is owed".to_owned()),
             Ended::Broken(LedgerError::Append(AppendError::Store(_)))
@@ -74,53 +84,157 @@ impl Deed<'_> {
             {
                 Ok(())
             }
-            Ended::Broken(LedgerError::Append(AppendError::Conflict { .. })) if !self.alone => {
+            Ended::Broken(LedgerError::Append(AppendError::Conflict { .. })) if !alone => Ok(()),
+            Ended::Broken(LedgerError::Refused(Refusal::OnHold(_)))
+                if !alone || held && self.nothing_happened() =>
+            {
                 Ok(())
             }
             Ended::Broken(error) => Err(format!("law 3: the machine refuses its own: {error:?}")),
         }
     }
 
-    /// Who was asked to stop begins no further step. Publishing and provisioning are one.
-    fn check_stop(&self) -> Result<(), String> {
-        match self.stopped {
-            Some((then, calls)) if applied(self.ended) && then + 1 < calls => Err(format!(
-                "it was asked to stop after {then} calls, and was applied after {calls}"
-            )),
-            Some(_) | None => Ok(()),
+    /// A failure that it was answered with is a fact, a check that failed saw no effect, and what was asked for was done.
+    fn check_failure(&self) -> Result<(), String> {
+        let ran = self.ran;
+        let (ended, asked) = (&ran.ended, self.asked());
+        // Of two mishaps of one call, the last is met.
+        let mishaps: BTreeMap<_, _> = self
+            .disturbances
+            .iter()
+            .filter_map(|one| one.mishap())
+            .collect();
+        let failures = (mishaps.iter())
+            .filter(|(_, mishap)| matches!(mishap, Mishap::Refused | Mishap::ReplyLost))
+            .filter_map(|(at, _)| ran.calls.get(*at));
+        let failed = match ended {
+            Ended::Rested(_, outcome) => outcome.failed(),
+            Ended::Killed | Ended::Left | Ended::Unready | Ended::Broken(_) => None,
+        };
+        for Call { step, .. } in failures {
+            let named = failed.is_some_and(|failed| failed.step == *step);
+            if applied(ended) || self.disturbances.len() == 1 && ran.found.alone && !named {
+                return Err(format!("law 2: {step:?} failed, and no fact says so"));
+            }
         }
+        let checked = |failed: &Failed| {
+            matches!(
+                failed.kind,
+                FailureKind::Incompatible | FailureKind::Payload
+            )
+        };
+        if failed.is_some_and(checked) && !asked.is_empty() {
+            return Err(format!("law 8: {failed:?} after {asked:?}"));
+        }
+        let provisioned = self.target.truth.provisions > ran.found.provisions;
+        if applied(ended) && Model(self.facts).owes_a_provisioner() && !provisioned {
+            return Err("law 1: it is applied, and no provisioner ran".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Who was asked to stop begins no further step, and does not come to its end. Publishing and provisioning are one.
+    fn check_stop(&self) -> Result<(), String> {
+        let ran = self.ran;
+        let Some(then) = ran.stopped else {
+            return Ok(());
+        };
+        let at_hand = then.checked_sub(1).map(|last| ran.calls[last].step);
+        let last_step = matches!(at_hand, Some(Step::Publish | Step::Provision));
+        let aborted = |one: &Disturbance| {
+            matches!(
+                one,
+                Disturbance::Stop(_, 2) | Disturbance::Append(_, AppendMishap::Stopped(2))
+            )
+        };
+        let aborts = self.disturbances.len() == 1 && self.disturbances.iter().any(aborted);
+        for Call { step, .. } in &ran.calls[then..] {
+            if *step != Step::Provision || at_hand != Some(Step::Publish) || aborts {
+                return Err(format!(
+                    "law 5: asked to stop in {at_hand:?}, it went on with {step:?}"
+                ));
+            }
+        }
+        if applied(&ran.ended) && !last_step {
+            return Err(format!(
+                "law 5: asked to stop in {at_hand:?}, it was applied"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Each effect was permitted by what was on disk, and repeats nothing that matters.
+    fn check_asked(&self, model: Model<'_>) -> Result<(), String> {
+        let alone = self.ran.found.alone;
+        let asked = self.asked();
+        for (index, one) in asked.iter().enumerate() {
+            let before = model.until(one.after);
+            let say = |why| format!("law 5: {:?} after fact {}: {why}", one.act, one.after);
+            before.permits(&one.act).map_err(say)?;
+            if one.refused {
+                return Err(say("its append had been refused".to_owned()));
+            }
+            let published = index.checked_sub(1).map(|index| &asked[index].act);
+            if one.act == Act::Provision && !matches!(published, Some(Act::Publish(_))) && alone {
+                return Err(say("nothing was published before".to_owned()));
+            }
+            if one.there && alone && !before.may_build_again(&one.act) {
+                return Err(say("it was there already".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// The last deploy folds; the ones before it did so when they were the last.
-    fn check_fold(&self) -> Result<(), String> {
+    fn check_fold(&self, model: Model<'_>) -> Result<(), String> {
         let begins = |fact: &Arc<Recorded>| matches!(fact.event, Event::Requested(_));
         let first = self.facts.iter().rposition(begins).unwrap_or(0);
         let folded = self.facts[first..]
             .iter()
             .try_fold(State::default(), |state, fact| evolve(state, fact));
         let folded = folded.map_err(|error| format!("law 2: it does not fold: {error}"))?;
-        match self.live {
+        if folded.hold.is_some() != model.is_held() {
+            return Err(format!("law 2: the hold folds into {:?}", folded.hold));
+        }
+        match &self.ran.live {
             Some(live) if *live != folded => Err(format!("law 2: {live:?} folds into {folded:?}")),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// What is recorded of an image is true.
+    /// A take-over is a fact: of the first append after an owner that did not let go, once, and with its name. Nobody else's is.
+    fn check_locks(&self, model: Model<'_>) -> Result<(), String> {
+        let recorded = self.recorded();
+        let taken: Vec<_> = (recorded.iter().enumerate())
+            .filter_map(|(index, fact)| match_take_over(&fact.event).map(|holder| (index, holder)))
+            .collect();
+        let found = &self.ran.found;
+        let interrupted = model.until(found.head).is_interrupted();
+        let expected: Vec<_> = (found.lost.iter())
+            .filter(|_| !recorded.is_empty())
+            .map(|lost| (usize::from(!interrupted), lost))
+            .collect();
+        if taken != expected {
+            return Err(format!(
+                "law 2: {expected:?} was to be taken over, and {taken:?} is recorded"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is recorded of an image is true: it was looked up in this attempt, and is there unless it was lost later.
     fn check_images(&self, model: Model<'_>) -> Result<(), String> {
         for image in model.images() {
-            let lost = |change| matches!(change, Change::ImageLost(reference) if reference == image.reference);
-            if self
-                .target
-                .tape
-                .outside
-                .iter()
-                .any(|other| lost(other.change))
-            {
-                continue;
-            }
-            let found = self.target.truth.registry.get(&image.reference);
-            if found != Some(&(image.key.clone(), image.digest.clone())) {
-                let (reference, key) = (&image.reference, &image.key);
+            let reference = &image.reference;
+            let look = self.target.tape.looked.get(reference);
+            let Some(look) = look.filter(|look| model.attempt_knows(look.after)) else {
+                return Err(format!(
+                    "law 5: `{reference}` was recorded, and this attempt did not look"
+                ));
+            };
+            let found = self.target.truth.registry.get(reference);
+            if found != Some(&(image.key.clone(), image.digest.clone())) && !look.lost_since {
+                let key = &image.key;
                 return Err(format!(
                     "law 5: `{reference}` was recorded with {key}, and the registry has {found:?}"
                 ));
@@ -150,8 +264,22 @@ impl Deed<'_> {
     }
 }
 
-/// What holds once a run that nothing disturbed has applied its deploy, and the journal as a whole.
-pub(super) fn check_settled(target: &Target, facts: &[Arc<Recorded>]) -> Result<(), String> {
+fn match_take_over(event: &Event) -> Option<&LostHolder> {
+    if let Event::TakenOver(taken) = event {
+        Some(&taken.holder)
+    } else {
+        None
+    }
+}
+
+/// What holds once a run that nothing disturbed has applied its deploy, and the journal as a whole. `before` is the output
+/// directory as that run found it.
+pub(super) fn check_settled(
+    target: &Target,
+    facts: &[Arc<Recorded>],
+    wish: &Wish,
+    before: &ConfigTexts,
+) -> Result<(), String> {
     let report = journal::chain::verify(&target.store, None).unwrap();
     if let Some(damage) = report.damage {
         return Err(format!("law 7: {damage:?}"));
@@ -177,33 +305,40 @@ pub(super) fn check_settled(target: &Target, facts: &[Arc<Recorded>]) -> Result<
             return Err(format!("law 1: the image of `{function}` is {found:?}"));
         }
     }
-    check_keys(target, model)
+    let owned: BTreeSet<Key> = owned(merged).cloned().collect();
+    let writes = wish.keys();
+    if wish.options.prune && owned != writes || !owned.is_superset(&writes) {
+        return Err(format!(
+            "law 1: {owned:?} are owned, and {writes:?} are written"
+        ));
+    }
+    check_keys(target, model, before)
 }
 
 /// The keys that stand there are those that the last deploy owns, and those of others, as they left them. A key of others that
-/// a deploy once claimed may be as it was, when that deploy never got as far, or gone.
-fn check_keys(target: &Target, model: Model<'_>) -> Result<(), String> {
-    let stand = keys(&target.truth.config);
-    let seeds = keys(&target.tape.seeds);
+/// a deploy once claimed stays for as long as it is as they left it; once that deploy has published, it is gone.
+fn check_keys(target: &Target, model: Model<'_>, before: &ConfigTexts) -> Result<(), String> {
+    let (stand, stood) = (keys(&target.truth.config), keys(before));
     let claimed = model.ever_claimed();
-    let mut of_others = match target.tape.outside.last() {
+    let of_others = match target.tape.outside.last() {
         Some(other) => keys(&other.config),
-        None => seeds.clone(),
+        None => keys(&target.tape.seeds),
     };
-    of_others.retain(|key, _| !claimed.contains(key));
-    let ours: Vec<_> = model.merged().into_iter().flat_map(owned).collect();
-    for key in &ours {
-        if !stand.contains_key(key) {
-            return Err(format!("law 1: `{}` is owned and is not there", key.0));
-        }
+    let seeds = keys(&target.tape.seeds);
+    let ours: BTreeSet<&Key> = model.merged().into_iter().flat_map(owned).collect();
+    if let Some(key) = ours.iter().find(|key| !stand.contains_key(key)) {
+        return Err(format!("law 1: `{}` is owned and is not there", key.0));
     }
     for (key, value) in &stand {
-        let left = of_others.contains_key(key) || seeds.get(key) == Some(value);
-        if !ours.contains(&key) && !left {
+        let left = of_others.contains_key(key) && !claimed.contains(key);
+        if !ours.contains(key) && !left && seeds.get(key) != Some(value) {
             return Err(format!("law 1: `{}` is there and nobody's", key.0));
         }
     }
-    for (key, value) in &of_others {
+    let mine = |key: &Key| ours.contains(key);
+    let untouched = (seeds.iter()).filter(|(key, value)| stood.get(key) == Some(value));
+    let of_others = of_others.iter().filter(|(key, _)| !claimed.contains(key));
+    for (key, value) in of_others.chain(untouched).filter(|(key, _)| !mine(key)) {
         if stand.get(key) != Some(value) {
             let found = stand.get(key);
             return Err(format!(

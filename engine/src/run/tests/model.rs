@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::compat::Verdict;
 use crate::contract::{Digest, FunctionName};
 use crate::machine::{Event, ImageBuilt, Merged, Recorded, Requested};
@@ -59,58 +61,68 @@ impl<'a> Model<'a> {
         images(self.attempt())
     }
 
-    /// Nothing is owed: the last fact ends a deploy or an attempt.
+    /// The last fact that is about how far a deploy is, and not about who may use the target.
+    fn last_of_deploy(self) -> Option<&'a Event> {
+        let events = self.0.iter().rev().map(|fact| &fact.event);
+        events
+            .into_iter()
+            .find(|event| !Event::LOCK_KINDS.contains(&event.kind()))
+    }
+
+    /// Nothing is owed: the last deploy or attempt has ended, or a person holds the target.
     pub(super) fn rests(self) -> bool {
-        self.0.last().is_none_or(|fact| is_end(&fact.event))
+        self.is_held() || self.last_of_deploy().is_none_or(is_end)
     }
 
     /// The last deploy is applied.
     pub(super) fn is_applied(self) -> bool {
-        let last = self.0.last();
-        last.is_some_and(|fact| matches!(fact.event, Event::Applied(_)))
+        matches!(self.last_of_deploy(), Some(Event::Applied(_)))
     }
 
-    /// The facts are in an order in which they can be: gapless, a deploy in one piece, nothing after its end, attempts counted.
+    /// A person holds the target: it was held, and nobody let go since.
+    pub(super) fn is_held(self) -> bool {
+        let locks = self.0.iter().rev().map(|fact| &fact.event);
+        let mut locks = locks.filter(|event| matches!(event, Event::Held(_) | Event::Released(_)));
+        matches!(locks.next(), Some(Event::Held(_)))
+    }
+
+    /// An owner that ends now interrupts something: a hold, or a deploy that has neither been applied nor given up.
+    pub(super) fn is_interrupted(self) -> bool {
+        let unfinished = self
+            .last_of_deploy()
+            .is_some_and(|event| !matches!(event, Event::Applied(_) | Event::Abandoned(_)));
+        self.is_held() || unfinished
+    }
+
+    /// The last deploy asked for the provisioner.
+    pub(super) fn owes_a_provisioner(self) -> bool {
+        self.request()
+            .is_some_and(|request| request.options.provision.is_some())
+    }
+
+    /// Who knew of this fact and of none later knew what this attempt merged.
+    pub(super) fn attempt_knows(self, sequence: u64) -> bool {
+        let merged = self.attempt().iter().rev();
+        let mut merged = merged.filter(|fact| matches!(fact.event, Event::Merged(_)));
+        merged.next().is_some_and(|fact| fact.sequence <= sequence)
+    }
+
+    /// The facts are in an order in which they can be: gapless, a deploy or a hold in one piece, nothing after its end, attempts
+    /// counted, and nothing but a take-over between a hold and its end.
     pub(super) fn order(self) -> Result<(), String> {
-        let mut ended = BTreeSet::new();
-        let mut attempts = 0;
-        for (index, fact) in self.0.iter().enumerate() {
+        let mut order = Order::default();
+        for fact in self.0 {
             let here = format!("{} as fact {}", fact.event.kind(), fact.sequence);
-            let before = index.checked_sub(1).map(|index| &self.0[index]);
-            if before.map_or(0, |before| before.sequence) + 1 != fact.sequence {
-                return Err(format!("{here} leaves a gap"));
-            }
-            if ended.contains(&fact.deploy) {
-                return Err(format!("law 4: {here} follows the end of its deploy"));
-            }
-            let begins = matches!(fact.event, Event::Requested(_));
-            let goes_on = before.is_some_and(|before| before.deploy == fact.deploy);
-            if begins == goes_on {
-                return Err(format!(
-                    "law 4: {here} does not belong to the deploy before it"
-                ));
-            }
-            if begins && before.is_some_and(|before| !ended.contains(&before.deploy)) {
-                return Err(format!("law 4: {here} while a deploy is unfinished"));
-            }
-            if begins {
-                attempts = 1;
-            }
-            if let Event::Resumed(resumed) = &fact.event {
-                attempts += 1;
-                if resumed.attempt != attempts {
-                    return Err(format!("{here} counts {}, not {attempts}", resumed.attempt));
-                }
-            }
-            if matches!(fact.event, Event::Applied(_) | Event::Abandoned(_)) {
-                ended.insert(fact.deploy);
-            }
+            order.follows(fact).map_err(|why| format!("{here} {why}"))?;
         }
         Ok(())
     }
 
     /// The last fact permits a call: this attempt saw the stack, found it compatible, knows the configuration, and still owes this.
     pub(super) fn permits(self, act: &Act) -> Result<(), String> {
+        if self.is_held() {
+            return Err("a person holds the target".to_owned());
+        }
         let attempt = self.attempt();
         let place =
             |wanted: fn(&Event) -> bool| attempt.iter().position(|fact| wanted(&fact.event));
@@ -150,10 +162,8 @@ impl<'a> Model<'a> {
                     Err("the files are not those that were merged".to_owned())
                 }
             }
-            Act::Provision => match self.request() {
-                Some(request) if request.options.provision.is_some() => Ok(()),
-                Some(_) | None => Err("no provisioner was asked for".to_owned()),
-            },
+            Act::Provision if self.owes_a_provisioner() => Ok(()),
+            Act::Provision => Err("no provisioner was asked for".to_owned()),
         }
     }
 
@@ -194,7 +204,8 @@ impl<'a> Model<'a> {
                 // From here on this may be published; once it was, it and nothing else stands there.
                 for (file, digest) in &merged.files {
                     let stands = may.entry(*file).or_default();
-                    if upto.is_applied() && sequence > rivalled {
+                    let applies = last.is_some_and(|fact| matches!(fact.event, Event::Applied(_)));
+                    if applies && sequence > rivalled {
                         stands.clear();
                         // What others did since it was permitted, they may have done since it was published.
                         let since = others
@@ -221,6 +232,67 @@ impl<'a> Model<'a> {
             .filter_map(|fact| match_merged(&fact.event))
             .flat_map(owned)
             .collect()
+    }
+}
+
+/// What is known of a list of facts, one fact after the other.
+#[derive(Default)]
+struct Order {
+    last: Option<(u64, Uuid)>,
+    /// What the last fact belongs to has not ended.
+    open: bool,
+    /// It is a hold that stands by itself.
+    by_itself: bool,
+    held: bool,
+    attempts: u32,
+    seen: BTreeSet<Uuid>,
+}
+
+impl Order {
+    fn follows(&mut self, fact: &Recorded) -> Result<(), String> {
+        if self.last.map_or(0, |(sequence, _)| sequence) + 1 != fact.sequence {
+            return Err("leaves a gap".to_owned());
+        }
+        if self.last.is_none_or(|(_, deploy)| deploy != fact.deploy) {
+            self.begins(fact)?;
+        } else if !self.open {
+            return Err("law 4: follows the end of its deploy".to_owned());
+        } else if matches!(fact.event, Event::Requested(_)) {
+            return Err("law 4: begins what has begun".to_owned());
+        }
+        self.last = Some((fact.sequence, fact.deploy));
+        let releases = matches!(fact.event, Event::Released(_));
+        let takes_over = matches!(fact.event, Event::TakenOver(_));
+        if self.held && !releases && !takes_over || releases && !self.held {
+            return Err("law 6: follows a hold, or ends none".to_owned());
+        }
+        self.held = matches!(fact.event, Event::Held(_)) || self.held && !releases;
+        if let Event::Resumed(resumed) = &fact.event {
+            self.attempts += 1;
+            if resumed.attempt != self.attempts {
+                let (counted, attempts) = (resumed.attempt, self.attempts);
+                return Err(format!("counts {counted}, not {attempts}"));
+            }
+        }
+        let ends = matches!(fact.event, Event::Applied(_) | Event::Abandoned(_));
+        self.open = !(ends || releases && self.by_itself);
+        Ok(())
+    }
+
+    fn begins(&mut self, fact: &Recorded) -> Result<(), String> {
+        if self.open {
+            return Err("law 4: belongs to another deploy than the unfinished one".to_owned());
+        }
+        if !self.seen.insert(fact.deploy) {
+            return Err("law 4: follows the end of its deploy".to_owned());
+        }
+        self.by_itself = matches!(fact.event, Event::Held(_));
+        if !self.by_itself && !matches!(fact.event, Event::Requested(_)) {
+            return Err("law 4: begins nothing".to_owned());
+        }
+        self.open = true;
+        self.attempts = 1;
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ fn a_plan_says_what_a_deploy_does_and_changes_nothing() {
         let asked = wish.request(&target.truth);
         let made = plan(
             &world,
-            &wish.artifact,
+            wish.artifact(),
             &registries,
             &asked,
             Some(&target.store),

@@ -1,158 +1,22 @@
-//! Processes over one target: a clock and a store that a process may die in, and what it was seen to ask for.
+//! Processes over one target, one after the other: how each is disturbed, what it did, and what it leaves behind.
 
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use futures_util::FutureExt;
-use jiff::Timestamp;
-use journal::{
-    AppendError, Draft, Fact, Facts, Head, Kept, MemoryStore, Store, StoreError, StreamId,
-};
-use uuid::Uuid;
+use journal::{Facts, MemoryStore, StreamId};
 
 use super::inputs::Wish;
+use super::mortal::{AppendMishap, FixedStamp, MortalStore};
+use super::person::{Person, act};
 use super::tape::Tape;
 use crate::image::Registries;
-use crate::machine::{Recorded, State};
-use crate::run::ledger::{Author, Ledger, LedgerError, Stamp, typed};
-use crate::run::simulated::{Change, Mishap, Seen, SimulatedWorld, Truth};
-use crate::run::{Adopted, Interrupts, Outcome, Run, adopt, proceed};
-
-/// A clock that advances by a millisecond at each look, and ids that count. Both begin where the journal ends, so that
-/// what a process does depends on nothing but the journal and the world.
-pub(super) struct FixedStamp(AtomicU64);
-
-/// Looks of a process for each fact that it records: more than there are.
-const LOOKS: u64 = 1_000;
-
-impl FixedStamp {
-    pub(super) fn after(head: &Head) -> Self {
-        Self(AtomicU64::new(1 + head.sequence * LOOKS))
-    }
-}
-
-impl Stamp for FixedStamp {
-    fn now(&self) -> Timestamp {
-        let millisecond = self.0.fetch_add(1, Ordering::Relaxed);
-        Timestamp::from_millisecond(1_770_000_000_000 + i64::try_from(millisecond).unwrap())
-            .unwrap()
-    }
-
-    fn id(&self) -> Uuid {
-        // Version 7, variant 1, and a counter.
-        let count = u128::from(self.0.fetch_add(1, Ordering::Relaxed));
-        Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 | count)
-    }
-}
-
-/// What happens to one append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AppendMishap {
-    /// It is refused: the disk is full.
-    Refused,
-    /// The process dies before it is durable.
-    KilledBefore,
-    /// The process dies after it is durable.
-    KilledAfter,
-}
-
-/// A store in which one append goes wrong.
-pub(super) struct MortalStore<'a> {
-    store: &'a MemoryStore,
-    mishap: Option<(usize, AppendMishap)>,
-    appends: AtomicUsize,
-    dead: AtomicBool,
-    /// The last fact that the process knows of.
-    known: AtomicU64,
-    /// An append was refused.
-    refused: AtomicBool,
-    /// The lowest sequence that was read.
-    pub(super) lowest: AtomicU64,
-}
-
-impl<'a> MortalStore<'a> {
-    pub(super) fn new(store: &'a MemoryStore, mishap: Option<(usize, AppendMishap)>) -> Self {
-        Self {
-            store,
-            mishap,
-            appends: AtomicUsize::new(0),
-            dead: AtomicBool::new(false),
-            known: AtomicU64::new(0),
-            refused: AtomicBool::new(false),
-            lowest: AtomicU64::new(u64::MAX),
-        }
-    }
-}
-
-impl Facts for MortalStore<'_> {
-    fn stream(&self) -> &StreamId {
-        self.store.stream()
-    }
-
-    fn head(&self) -> Result<Head, StoreError> {
-        let head = self.store.head()?;
-        self.known.store(head.sequence, Ordering::Relaxed);
-        Ok(head)
-    }
-
-    fn kept_head(&self) -> Result<Kept, StoreError> {
-        self.store.kept_head()
-    }
-
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        self.lowest.fetch_min(from, Ordering::Relaxed);
-        self.store.facts(from, limit)
-    }
-
-    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
-        self.store.deploy_start(deploy)
-    }
-
-    fn latest_deploys(
-        &self,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
-        self.store.latest_deploys(before, limit)
-    }
-}
-
-/// What a store says that can no longer write.
-fn disk_full() -> AppendError {
-    AppendError::Store(StoreError::Failed {
-        path: "/journal".into(),
-    })
-}
-
-impl Store for MortalStore<'_> {
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
-        let number = self.appends.fetch_add(1, Ordering::Relaxed);
-        let mishap = self.mishap.filter(|(at, _)| *at == number);
-        let appended = match mishap.map(|(_, mishap)| mishap) {
-            None => self.store.append(expected, drafts),
-            Some(AppendMishap::Refused) => Err(disk_full()),
-            Some(killed) => {
-                if killed == AppendMishap::KilledAfter {
-                    self.store.append(expected, drafts)?;
-                }
-                self.dead.store(true, Ordering::Relaxed);
-                // What a dead process would have been answered does not matter: nobody reads it.
-                Err(AppendError::Empty)
-            }
-        };
-        match &appended {
-            Ok(facts) => self.known.store(
-                facts.last().map_or(0, |fact| fact.header.sequence),
-                Ordering::Relaxed,
-            ),
-            Err(_) => self.refused.store(true, Ordering::Relaxed),
-        }
-        appended
-    }
-}
+use crate::machine::{LostHolder, Recorded, State};
+use crate::run::ledger::{Author, Ledger, LedgerError, typed};
+use crate::run::simulated::{Call, Change, Mishap, Seen, SimulatedWorld, Truth};
+use crate::run::{Adopted, ConfigTexts, Interrupts, Outcome, Run, adopt, proceed};
 
 /// A witness who puts on tape what a process does.
 pub(super) fn witness<'a>(
@@ -160,13 +24,16 @@ pub(super) fn witness<'a>(
     store: &'a MortalStore<'a>,
 ) -> impl Fn(Seen<'_>, &Truth) + Send + Sync + 'a {
     move |seen, truth| {
+        if let Seen::Called(call) = seen {
+            store.calls.lock().unwrap().push(call);
+        }
         let known = store.known.load(Ordering::Relaxed);
         let refused = store.refused.load(Ordering::Relaxed);
         tape.lock().unwrap().saw(known, refused, seen, truth);
     }
 }
 
-/// How one process is disturbed.
+/// How one process is disturbed, or which person is at work instead of one that deploys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disturbance {
     /// The call of this number, from 0, goes wrong.
@@ -175,21 +42,24 @@ pub(super) enum Disturbance {
     Stop(usize, usize),
     /// The append of this number, from 0, goes wrong.
     Append(usize, AppendMishap),
+    /// A person does something about the target, and the one append of it may go wrong.
+    Person(Person, Option<AppendMishap>),
 }
 
 impl Disturbance {
-    fn mishap(self) -> Option<(usize, Mishap)> {
+    pub(super) fn mishap(self) -> Option<(usize, Mishap)> {
         match self {
             Self::Call(at, mishap) => Some((at, mishap)),
             Self::Stop(at, _) => Some((at, Mishap::Slow)),
-            Self::Append(..) => None,
+            Self::Append(..) | Self::Person(..) => None,
         }
     }
 
+    /// Requests to stop that are made while a call takes its time.
     fn stops(self) -> usize {
         match self {
             Self::Stop(_, times) => times,
-            Self::Call(..) | Self::Append(..) => 0,
+            Self::Call(..) | Self::Append(..) | Self::Person(..) => 0,
         }
     }
 }
@@ -201,6 +71,8 @@ pub(super) enum Ended {
     Rested(Adopted, Outcome),
     /// It did what it was there for, and deployed nothing.
     Left,
+    /// The payload contract is broken or a secret is missing: it began nothing.
+    Unready,
     Broken(LedgerError),
 }
 
@@ -208,18 +80,39 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) ended: Ended,
-    pub(super) calls: usize,
+    pub(super) calls: Vec<Call>,
     pub(super) appends: usize,
-    /// When it was asked to stop: the calls that it had made, and made in all.
-    pub(super) stopped: Option<(usize, usize)>,
+    /// The calls that it had made when it was asked to stop.
+    pub(super) stopped: Option<usize>,
     /// The state that it had in the end, where it came to rest.
     pub(super) live: Option<State>,
+    /// What it found.
+    pub(super) found: Found,
+}
+
+/// What a process finds when it begins.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// The owner that did not let go.
+    pub(super) lost: Option<LostHolder>,
+    /// The last fact.
+    pub(super) head: u64,
+    /// What was asked for so far, as on tape.
+    pub(super) asked: usize,
+    /// Provisioner runs so far.
+    pub(super) provisions: usize,
+    /// The output directory.
+    pub(super) config: ConfigTexts,
+    /// Nobody else is at work: no other process, and nothing that a dead one asked for.
+    pub(super) alone: bool,
 }
 
 /// A target with its journal and its world, over several processes. A clone goes its own way.
 pub(super) struct Target {
     pub(super) store: MemoryStore,
     pub(super) truth: Truth,
+    /// Who is named in the lock: an owner that did not let go, as `journal::Owned` keeps it.
+    pub(super) lock: Option<LostHolder>,
     /// What was seen of the world so far.
     pub(super) tape: Tape,
     /// The facts that were read so far.
@@ -231,6 +124,7 @@ impl Clone for Target {
         Self {
             store: self.store.fork(),
             truth: self.truth.clone(),
+            lock: self.lock.clone(),
             tape: self.tape.clone(),
             read: self.read.clone(),
         }
@@ -243,18 +137,45 @@ impl Target {
             store: MemoryStore::new(StreamId::new("demo", "dev").unwrap()),
             tape: Tape::new(&truth),
             truth,
+            lock: None,
             read: Vec::new(),
         }
     }
 
-    /// One process: it opens the journal, adopts the request, goes on until it rests or dies.
+    /// One process: it opens the journal, adopts the request, goes on until it rests or dies. Or a person's.
     pub(super) fn process(&mut self, wish: &Wish, disturbances: &[Disturbance]) -> Ran {
-        let truth = Arc::new(Mutex::new(self.truth.clone()));
-        let tape = Mutex::new(std::mem::take(&mut self.tape));
-        let ran = drive(&self.store, &truth, &tape, wish, disturbances);
-        self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
-        self.tape = tape.into_inner().unwrap();
+        let found = self.find(self.truth.under_way.is_empty());
+        let ran = if let [Disturbance::Person(person, mishap)] = disturbances {
+            act(&self.store, *person, *mishap, found)
+        } else {
+            let truth = Arc::new(Mutex::new(self.truth.clone()));
+            let tape = Mutex::new(std::mem::take(&mut self.tape));
+            let ran = drive(&self.store, &truth, &tape, wish, disturbances, found);
+            self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
+            self.tape = tape.into_inner().unwrap();
+            ran
+        };
+        let head = self.store.head().unwrap().sequence;
+        self.lock = match ran.ended {
+            Ended::Killed => Some(holder(ran.found.head)),
+            Ended::Rested(..) | Ended::Left | Ended::Unready | Ended::Broken(_) => {
+                let handed_on = head == ran.found.head;
+                ran.found.lost.clone().filter(|_| handed_on)
+            }
+        };
         ran
+    }
+
+    /// What a process finds that begins now.
+    pub(super) fn find(&self, alone: bool) -> Found {
+        Found {
+            lost: self.lock.clone(),
+            head: self.store.head().unwrap().sequence,
+            asked: self.tape.asked.len(),
+            provisions: self.truth.provisions,
+            config: self.truth.config.clone(),
+            alone,
+        }
     }
 
     /// The same, for those who only want to know how it ended.
@@ -303,28 +224,15 @@ pub(super) fn author(actor: &str) -> Author {
     }
 }
 
-/// Requests to stop that are made while the run goes on.
-#[derive(Default)]
-pub(super) struct Stops(Arc<AtomicUsize>);
-
-impl Stops {
-    pub(super) fn ask(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn interrupts(&self) -> Interrupts {
-        let asked = |times| {
-            let made = Arc::clone(&self.0);
-            std::future::poll_fn(move |_| {
-                if made.load(Ordering::Relaxed) >= times {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
-            })
-            .boxed()
-        };
-        Interrupts::new(asked(1), asked(2))
+/// The name in the lock of a process that begins at a head.
+fn holder(head: u64) -> LostHolder {
+    LostHolder {
+        actor: "tester".to_owned(),
+        pid: u32::try_from(head).unwrap(),
+        host: "here".to_owned(),
+        boot_id: "b007".to_owned(),
+        since: format!("after fact {head}"),
+        deploy: None,
     }
 }
 
@@ -335,41 +243,36 @@ fn drive(
     tape: &Mutex<Tape>,
     wish: &Wish,
     disturbances: &[Disturbance],
+    found: Found,
 ) -> Ran {
     let append = disturbances.iter().find_map(|one| match one {
         Disturbance::Append(at, mishap) => Some((*at, *mishap)),
-        Disturbance::Call(..) | Disturbance::Stop(..) => None,
+        Disturbance::Call(..) | Disturbance::Stop(..) | Disturbance::Person(..) => None,
     });
     let mortal = MortalStore::new(store, append);
     let witness = witness(tape, &mortal);
     let mishaps = disturbances.iter().filter_map(|one| one.mishap());
     let world = SimulatedWorld::shared(Arc::clone(truth), mishaps.collect()).witnessed(&witness);
-    let stops = Stops::default();
-    let mut work = pin!(lifetime(
-        &mortal,
-        &world,
-        wish,
-        stops.interrupts(),
-        "tester"
-    ));
+    let life = Life {
+        store: &mortal,
+        world: &world,
+        interrupts: mortal.stops.interrupts(),
+        actor: "tester",
+        lost: found.lost.clone(),
+    };
+    let mut work = pin!(life.of(wish));
     let mut context = Context::from_waker(Waker::noop());
-    let (mut stopped_after, mut live) = (None, None);
     let mut stops_to_ask: usize = disturbances.iter().map(|one| one.stops()).sum();
     let ended = (0..10_000).find_map(|_| {
         let polled = work.as_mut().poll(&mut context);
         if mortal.dead.load(Ordering::Relaxed) || (polled.is_pending() && world.killed()) {
-            return Some(Ended::Killed);
+            return Some((Ended::Killed, None));
         }
         match polled {
-            Poll::Ready(Ok((adopted, outcome, state))) => {
-                live = Some(state);
-                Some(Ended::Rested(adopted, outcome))
-            }
-            Poll::Ready(Err(error)) => Some(Ended::Broken(error)),
+            Poll::Ready(ended) => Some(ended),
             // Whoever asks to stop is heard before what was slow is done.
             Poll::Pending if stops_to_ask > 0 => {
-                (0..std::mem::take(&mut stops_to_ask)).for_each(|_| stops.ask());
-                stopped_after = Some(world.calls());
+                mortal.stop(std::mem::take(&mut stops_to_ask));
                 None
             }
             Poll::Pending => {
@@ -378,38 +281,58 @@ fn drive(
             }
         }
     });
+    let (ended, live) = ended.expect("the run ends, or dies");
+    let calls = mortal.calls.lock().unwrap().clone();
     Ran {
-        ended: ended.expect("the run ends, or dies"),
-        calls: world.calls(),
-        stopped: stopped_after.map(|then| (then, world.calls())),
-        live,
+        ended,
+        calls,
         appends: mortal.appends.load(Ordering::Relaxed),
+        stopped: mortal.stopped.get().copied(),
+        live,
+        found,
     }
 }
 
-/// The life of a process, from opening the journal to rest.
-pub(super) async fn lifetime(
-    store: &dyn Store,
-    world: &SimulatedWorld<'_>,
-    wish: &Wish,
-    interrupts: Interrupts,
-    actor: &str,
-) -> Result<(Adopted, Outcome, State), LedgerError> {
-    let stamp = FixedStamp::after(&store.head()?);
-    let mut ledger = Ledger::open(store, &stamp, author(actor))?;
-    world.turn().await;
-    let registries = Registries::default();
-    let run = Run {
-        world,
-        artifact: &wish.artifact,
-        registries: &registries,
-        jobs: NonZeroUsize::new(2).unwrap(),
-        interrupts: &interrupts,
-        notice: &|_| {},
-    };
-    let adopted = adopt(&mut ledger, wish.request(&world.truth()), run.notice)?;
-    let outcome = proceed(&run, &mut ledger).await?;
-    Ok((adopted, outcome, ledger.state().clone()))
+/// What a process that deploys has besides its wish.
+pub(super) struct Life<'a> {
+    pub(super) store: &'a MortalStore<'a>,
+    pub(super) world: &'a SimulatedWorld<'a>,
+    pub(super) interrupts: Interrupts,
+    pub(super) actor: &'a str,
+    pub(super) lost: Option<LostHolder>,
+}
+
+impl Life<'_> {
+    /// From the checks that need no journal to rest: how it ended, and the state that it had then.
+    pub(super) async fn of(self, wish: &Wish) -> (Ended, Option<State>) {
+        if wish.payload.is_err() {
+            return (Ended::Unready, None);
+        }
+        match self.deploy(wish).await {
+            Ok((adopted, outcome, state)) => (Ended::Rested(adopted, outcome), Some(state)),
+            Err(error) => (Ended::Broken(error), None),
+        }
+    }
+
+    async fn deploy(self, wish: &Wish) -> Result<(Adopted, Outcome, State), LedgerError> {
+        let stamp = FixedStamp::after(&self.store.head()?);
+        let mut ledger =
+            Ledger::open(self.store, &stamp, author(self.actor))?.taking_over(self.lost);
+        self.world.turn().await;
+        let registries = Registries::default();
+        let run = Run {
+            world: self.world,
+            artifact: wish.artifact(),
+            registries: &registries,
+            jobs: NonZeroUsize::new(2).unwrap(),
+            interrupts: &self.interrupts,
+            notice: &|_| {},
+        };
+        let request = wish.request(&self.world.truth());
+        let adopted = adopt(&mut ledger, request, run.notice)?;
+        let outcome = proceed(&run, &mut ledger).await?;
+        Ok((adopted, outcome, ledger.state().clone()))
+    }
 }
 
 pub(super) fn applied(ended: &Ended) -> bool {

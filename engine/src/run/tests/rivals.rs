@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use journal::{Facts, Store};
+use journal::Facts;
 
 use super::inputs::Wish;
-use super::rig::{Ended, FixedStamp, MortalStore, Target, author, lifetime, witness};
-use crate::machine::{AbandonReason, Command, Refusal};
+use super::mortal::MortalStore;
+use super::person::{Person, person_ended};
+use super::rig::{Ended, Life as Alive, Ran, Target, witness};
 use crate::run::Interrupts;
-use crate::run::ledger::{Ledger, LedgerError};
 use crate::run::simulated::SimulatedWorld;
 
 /// One of two processes.
@@ -19,8 +19,8 @@ use crate::run::simulated::SimulatedWorld;
 pub(super) enum Rival<'a> {
     /// It deploys.
     Deploys(&'a Wish),
-    /// It gives the unfinished deploy up.
-    Abandons,
+    /// A person: it gives the unfinished deploy up, or holds the target.
+    Is(Person),
 }
 
 /// Names of the two, as the journal has them.
@@ -34,7 +34,8 @@ type Life<'a> = Pin<Box<dyn Future<Output = Ended> + 'a>>;
 impl Target {
     /// Two processes take turns: so many steps of the first, so many of the second, and so on; then the second goes on to its
     /// end, and then the first. A step lasts until something is asked of the world or answered by it.
-    pub(super) fn rivals(&mut self, rivals: [Rival<'_>; 2], turns: &[usize]) -> [Ended; 2] {
+    pub(super) fn rivals(&mut self, rivals: [Rival<'_>; 2], turns: &[usize]) -> [Ran; 2] {
+        let found = self.find(false);
         let truth = Arc::new(Mutex::new(self.truth.clone()));
         let tape = Mutex::new(std::mem::take(&mut self.tape));
         let ended = {
@@ -64,10 +65,19 @@ impl Target {
             for who in [1, 0] {
                 (0..STEPS_MAX).for_each(|_| step(who));
             }
-            ended.map(|end| end.expect("a process ends"))
+            ended.map(|end| Ran {
+                ended: end.expect("a process ends"),
+                calls: Vec::new(),
+                appends: 0,
+                stopped: None,
+                live: None,
+                found: found.clone(),
+            })
         };
         self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
         self.tape = tape.into_inner().unwrap();
+        // That there is one owner is the lock's promise; whom these two took it from is not looked at.
+        self.lock = None;
         self.tape.rivalled = self.store.head().unwrap().sequence;
         ended
     }
@@ -80,14 +90,6 @@ impl Target {
             .collect();
         actors.windows(2).filter(|two| two[0] != two[1]).count() <= 1
     }
-
-    /// Somebody gives the unfinished deploy up, where there is one.
-    pub(super) fn abandon(&mut self) {
-        match abandon(&self.store, "tester") {
-            Ok(()) | Err(LedgerError::Refused(Refusal::NothingUnfinished)) => {}
-            Err(error) => panic!("{error:?}"),
-        }
-    }
 }
 
 async fn life(
@@ -96,28 +98,21 @@ async fn life(
     world: &SimulatedWorld<'_>,
     actor: &str,
 ) -> Ended {
-    let ended = match rival {
-        Rival::Deploys(wish) => lifetime(store, world, wish, Interrupts::never(), actor)
-            .await
-            .map(|(adopted, outcome, _)| Ended::Rested(adopted, outcome)),
-        Rival::Abandons => {
-            world.turn().await;
-            abandon(store, actor).map(|()| Ended::Left)
+    match rival {
+        Rival::Deploys(wish) => {
+            let life = Alive {
+                store,
+                world,
+                interrupts: Interrupts::never(),
+                actor,
+                lost: None,
+            };
+            life.of(wish).await.0
         }
-    };
-    match ended {
-        Ok(ended) => ended,
-        Err(LedgerError::Refused(Refusal::NothingUnfinished)) => Ended::Left,
-        Err(error) => Ended::Broken(error),
+        Rival::Is(person) => {
+            world.turn().await;
+            let recorded = person.record(store, None, actor).map(drop);
+            person_ended(recorded)
+        }
     }
-}
-
-fn abandon(store: &dyn Store, actor: &str) -> Result<(), LedgerError> {
-    let stamp = FixedStamp::after(&store.head()?);
-    let mut ledger = Ledger::open(store, &stamp, author(actor))?;
-    let reason = AbandonReason::GivenUp;
-    let note = None;
-    ledger
-        .record(vec![Command::Abandon { reason, note }])
-        .map(drop)
 }

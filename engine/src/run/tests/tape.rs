@@ -16,6 +16,8 @@ pub(super) struct Tape {
     pub(super) asked: Vec<Asked>,
     /// What others did.
     pub(super) outside: Vec<Outside>,
+    /// The last look at each reference.
+    pub(super) looked: BTreeMap<String, Look>,
     /// The last fact when two processes had been at work at once.
     pub(super) rivalled: u64,
 }
@@ -30,6 +32,15 @@ pub(super) struct Asked {
     pub(super) act: Act,
     /// The image was in the registry already.
     pub(super) there: bool,
+}
+
+/// A process asked which image a reference names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// The last fact that it knew of.
+    pub(super) after: u64,
+    /// The registry lost the image later.
+    pub(super) lost_since: bool,
 }
 
 /// Somebody else changed the world.
@@ -58,11 +69,30 @@ impl Tape {
                 act: act.clone(),
                 there: is_there(act, truth),
             }),
-            Seen::Changed(change) => self.outside.push(Outside {
-                after,
-                change,
-                config: truth.config.clone(),
-            }),
+            Seen::Called(_) => {}
+            Seen::Looked(reference) => {
+                let look = Look {
+                    after,
+                    lost_since: false,
+                };
+                // Of two processes at once, the one that was overtaken knows less.
+                let last = self.looked.entry(reference.to_owned()).or_insert(look);
+                if last.after <= after {
+                    *last = look;
+                }
+            }
+            Seen::Changed(change) => {
+                if let Change::ImageLost(reference) = change
+                    && let Some(look) = self.looked.get_mut(reference)
+                {
+                    look.lost_since = true;
+                }
+                self.outside.push(Outside {
+                    after,
+                    change,
+                    config: truth.config.clone(),
+                });
+            }
         }
     }
 }

@@ -1,0 +1,199 @@
+//! What a process dies in, and what it takes its time from: a store in which an append goes wrong, a clock, requests to stop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use journal::{
+    AppendError, Draft, Fact, Facts, Head, Kept, MemoryStore, Store, StoreError, StreamId,
+};
+use uuid::Uuid;
+
+use crate::run::Interrupts;
+use crate::run::ledger::Stamp;
+use crate::run::simulated::Call;
+
+/// A clock that advances by a millisecond at each look, and ids that count. Both begin where the journal ends, so that
+/// what a process does depends on nothing but the journal and the world.
+pub(super) struct FixedStamp(AtomicU64);
+
+/// Looks of a process for each fact that it records: more than there are.
+const LOOKS: u64 = 1_000;
+
+impl FixedStamp {
+    pub(super) fn after(head: &Head) -> Self {
+        Self(AtomicU64::new(1 + head.sequence * LOOKS))
+    }
+}
+
+impl Stamp for FixedStamp {
+    fn now(&self) -> Timestamp {
+        let millisecond = self.0.fetch_add(1, Ordering::Relaxed);
+        Timestamp::from_millisecond(1_770_000_000_000 + i64::try_from(millisecond).unwrap())
+            .unwrap()
+    }
+
+    fn id(&self) -> Uuid {
+        // Version 7, variant 1, and a counter.
+        let count = u128::from(self.0.fetch_add(1, Ordering::Relaxed));
+        Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 | count)
+    }
+}
+
+/// What happens to one append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AppendMishap {
+    /// It is refused: the disk is full.
+    Refused,
+    /// The process dies before it is durable.
+    KilledBefore,
+    /// The process dies after it is durable.
+    KilledAfter,
+    /// Meanwhile somebody asks this many times to stop.
+    Stopped(usize),
+}
+
+/// A store in which one append goes wrong.
+pub(super) struct MortalStore<'a> {
+    store: &'a MemoryStore,
+    mishap: Option<(usize, AppendMishap)>,
+    pub(super) stops: Stops,
+    pub(super) appends: AtomicUsize,
+    pub(super) dead: AtomicBool,
+    /// The last fact that the process knows of.
+    pub(super) known: AtomicU64,
+    /// An append was refused.
+    pub(super) refused: AtomicBool,
+    /// The calls of the process, and how many it had made when it was asked to stop.
+    pub(super) calls: Mutex<Vec<Call>>,
+    pub(super) stopped: OnceLock<usize>,
+    /// The lowest sequence that was read.
+    pub(super) lowest: AtomicU64,
+}
+
+impl<'a> MortalStore<'a> {
+    pub(super) fn new(store: &'a MemoryStore, mishap: Option<(usize, AppendMishap)>) -> Self {
+        Self {
+            store,
+            mishap,
+            stops: Stops::default(),
+            appends: AtomicUsize::new(0),
+            dead: AtomicBool::new(false),
+            known: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            calls: Mutex::new(Vec::new()),
+            stopped: OnceLock::new(),
+            lowest: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Facts for MortalStore<'_> {
+    fn stream(&self) -> &StreamId {
+        self.store.stream()
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        let head = self.store.head()?;
+        self.known.store(head.sequence, Ordering::Relaxed);
+        Ok(head)
+    }
+
+    fn kept_head(&self) -> Result<Kept, StoreError> {
+        self.store.kept_head()
+    }
+
+    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        self.lowest.fetch_min(from, Ordering::Relaxed);
+        self.store.facts(from, limit)
+    }
+
+    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
+        self.store.deploy_start(deploy)
+    }
+
+    fn latest_deploys(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
+        self.store.latest_deploys(before, limit)
+    }
+}
+
+impl MortalStore<'_> {
+    /// Somebody asks this many times to stop.
+    pub(super) fn stop(&self, times: usize) {
+        self.stops.ask(times);
+        self.stopped
+            .get_or_init(|| self.calls.lock().unwrap().len());
+    }
+
+    /// What a dead process would have been answered does not matter: nobody reads it.
+    fn die(&self) -> Result<Vec<Fact>, AppendError> {
+        self.dead.store(true, Ordering::Relaxed);
+        Err(AppendError::Empty)
+    }
+}
+
+/// What a store says that can no longer write.
+fn disk_full() -> AppendError {
+    AppendError::Store(StoreError::Failed {
+        path: "/journal".into(),
+    })
+}
+
+impl Store for MortalStore<'_> {
+    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+        let number = self.appends.fetch_add(1, Ordering::Relaxed);
+        let mishap = self.mishap.filter(|(at, _)| *at == number);
+        let appended = match mishap.map(|(_, mishap)| mishap) {
+            None => self.store.append(expected, drafts),
+            Some(AppendMishap::Refused) => Err(disk_full()),
+            Some(AppendMishap::Stopped(times)) => {
+                self.stop(times);
+                self.store.append(expected, drafts)
+            }
+            Some(AppendMishap::KilledBefore) => self.die(),
+            Some(AppendMishap::KilledAfter) => {
+                self.store.append(expected, drafts)?;
+                self.die()
+            }
+        };
+        match &appended {
+            Ok(facts) => self.known.store(
+                facts.last().map_or(0, |fact| fact.header.sequence),
+                Ordering::Relaxed,
+            ),
+            Err(_) => self.refused.store(true, Ordering::Relaxed),
+        }
+        appended
+    }
+}
+
+/// Requests to stop that are made while the run goes on.
+#[derive(Default)]
+pub(super) struct Stops(Arc<AtomicUsize>);
+
+impl Stops {
+    pub(super) fn ask(&self, times: usize) {
+        self.0.fetch_add(times, Ordering::Relaxed);
+    }
+
+    pub(super) fn interrupts(&self) -> Interrupts {
+        let asked = |times| {
+            let made = Arc::clone(&self.0);
+            std::future::poll_fn(move |_| {
+                if made.load(Ordering::Relaxed) >= times {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .boxed()
+        };
+        Interrupts::new(asked(1), asked(2))
+    }
+}

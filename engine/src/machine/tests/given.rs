@@ -1,0 +1,265 @@
+//! Events, and the states that they fold into.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::compat::{Engine, Observation, Policy, Verdict};
+use crate::contract::{ArtifactEntry, Digest, FunctionName, Manifest, Mode};
+use crate::machine::*;
+use crate::merge::{Changes, Ownership};
+
+pub(super) fn requested() -> Requested {
+    Requested {
+        artifact: Digest::of("artifact"),
+        manifest_path: "/a/artifact.yml".to_owned(),
+        manifest: Manifest {
+            project: "demo".to_owned(),
+            env: "dev".to_owned(),
+            mode: Mode::Docker,
+            runtime_stack: None,
+            artifacts: vec![ArtifactEntry {
+                id: None,
+                artifact_root: "svc".to_owned(),
+                runtime_config_dir: "config".to_owned(),
+                bundle_manifest: None,
+                required_secret_env: Vec::new(),
+                source_template: None,
+            }],
+            generated_at: None,
+            generator: None,
+        },
+        project: "demo".to_owned(),
+        out: "/out".to_owned(),
+        options: Options {
+            compat: Policy::Strict,
+            strict_warnings: false,
+            no_cache: false,
+            prune: true,
+            platform: None,
+            provision: None,
+            secret_env: None,
+        },
+        base: None,
+    }
+}
+
+pub(super) fn observation() -> Observation {
+    Observation {
+        project: "demo".to_owned(),
+        engine: Engine {
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
+            platform: "linux/amd64".to_owned(),
+        },
+        containers: Vec::new(),
+        api_version: None,
+        mode: None,
+        other_projects: Vec::new(),
+    }
+}
+
+pub(super) fn function(name: &str) -> FunctionName {
+    FunctionName::parse(name).unwrap()
+}
+
+pub(super) fn checked(verdict: Verdict) -> Event {
+    Event::CompatChecked(CompatChecked {
+        verdict,
+        policy: Policy::Strict,
+        strict_warnings: false,
+        findings: Vec::new(),
+    })
+}
+
+pub(super) fn merged(images: &[&str]) -> Event {
+    Event::Merged(Merged {
+        files: BTreeMap::new(),
+        ownership: Ownership::default(),
+        changes: Changes::default(),
+        drift: Vec::new(),
+        images: images.iter().map(|name| function(name)).collect(),
+        warnings: Vec::new(),
+    })
+}
+
+pub(super) fn built(name: &str) -> Event {
+    Event::ImageBuilt(ImageBuilt {
+        function: function(name),
+        reference: format!("r/{name}:1"),
+        key: Digest::of(name),
+        inputs: BTreeMap::new(),
+        digest: Digest::of(name),
+        bases: BTreeMap::new(),
+        source: ImageSource::Built,
+        duration_ms: 1,
+    })
+}
+
+pub(super) fn failed(kind: FailureKind) -> Event {
+    Event::Failed(Failed {
+        step: Step::Observe,
+        function: None,
+        kind,
+        message: "it broke".to_owned(),
+        hint: None,
+        output: Vec::new(),
+        retryable: true,
+    })
+}
+
+pub(super) fn observed() -> Event {
+    Event::Observed(ObservedStack {
+        observation: observation(),
+    })
+}
+
+pub(super) fn applied() -> Event {
+    Event::Applied(Applied {
+        files: BTreeMap::new(),
+        provision: None,
+    })
+}
+
+pub(super) fn resumed(attempt: Attempt) -> Event {
+    Event::Resumed(Resumed {
+        attempt,
+        last_failure: None,
+    })
+}
+
+pub(super) fn abandoned() -> Event {
+    Event::Abandoned(Abandoned {
+        reason: AbandonReason::GivenUp,
+        note: None,
+    })
+}
+
+pub(super) fn taken_over() -> Event {
+    Event::TakenOver(TakenOver {
+        holder: LostHolder {
+            actor: "mori@build-7".to_owned(),
+            pid: 4711,
+            host: "build-7".to_owned(),
+            boot_id: "b007".to_owned(),
+            since: "2026-02-20T09:00:00Z".to_owned(),
+            deploy: Some(DEPLOY),
+        },
+    })
+}
+
+pub(super) fn held() -> Event {
+    Event::Held(Held {
+        message: "the database is being moved".to_owned(),
+        latest: None,
+    })
+}
+
+pub(super) fn released() -> Event {
+    Event::Released(Released { note: None })
+}
+
+pub(super) const DEPLOY: Uuid = Uuid::from_u128(1);
+/// The id of a hold that stands by itself, and of what begins after a deploy.
+pub(super) const OTHER: Uuid = Uuid::from_u128(2);
+
+pub(super) fn state(events: &[Event]) -> State {
+    (1..)
+        .zip(events)
+        .try_fold(State::default(), |state, (sequence, event)| {
+            let new = if matches!(event, Event::Requested(_)) {
+                DEPLOY
+            } else {
+                OTHER
+            };
+            let deploy = state.id_for(event).unwrap_or(new);
+            let event = event.clone();
+            evolve(
+                state,
+                &Recorded {
+                    sequence,
+                    deploy,
+                    event,
+                },
+            )
+        })
+        .unwrap()
+}
+
+/// One state per row of the table, in the order of a deploy.
+pub(super) fn stages() -> Vec<(&'static str, State)> {
+    let compatible = || checked(Verdict::Compatible);
+    let request = || Event::Requested(requested());
+    vec![
+        ("no deploy yet", State::default()),
+        ("requested", state(&[request()])),
+        ("observed", state(&[request(), observed()])),
+        (
+            "checked, compatible",
+            state(&[request(), observed(), compatible()]),
+        ),
+        (
+            "checked, incompatible",
+            state(&[request(), observed(), checked(Verdict::Incompatible)]),
+        ),
+        (
+            "merged, images outstanding",
+            state(&[request(), observed(), compatible(), merged(&["a"])]),
+        ),
+        (
+            "merged, none outstanding",
+            state(&[request(), observed(), compatible(), merged(&[])]),
+        ),
+        (
+            "applied",
+            state(&[request(), observed(), compatible(), merged(&[]), applied()]),
+        ),
+        ("failed", state(&[request(), failed(FailureKind::Image)])),
+        ("abandoned", state(&[request(), abandoned()])),
+        ("no deploy yet, on hold", state(&[held()])),
+        (
+            "failed, on hold",
+            state(&[request(), failed(FailureKind::Image), held()]),
+        ),
+        (
+            "applied, on hold",
+            state(&[
+                request(),
+                observed(),
+                compatible(),
+                merged(&[]),
+                applied(),
+                held(),
+            ]),
+        ),
+    ]
+}
+
+pub(super) fn events(attempt: Attempt) -> Vec<Event> {
+    vec![
+        Event::Requested(requested()),
+        observed(),
+        checked(Verdict::Compatible),
+        merged(&["a"]),
+        built("a"),
+        applied(),
+        failed(FailureKind::Image),
+        resumed(attempt),
+        abandoned(),
+        taken_over(),
+        held(),
+        released(),
+    ]
+}
+
+pub(super) fn try_event(state: &State, event: Event) -> Result<State, Illegal> {
+    let deploy = state.id_for(&event).unwrap_or(Uuid::from_u128(3));
+    evolve(
+        state.clone(),
+        &Recorded {
+            sequence: 100,
+            deploy,
+            event,
+        },
+    )
+}

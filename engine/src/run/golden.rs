@@ -7,7 +7,8 @@ use std::path::Path;
 use journal::{Facts, MemoryStore, chain, exchange, scan};
 use rstest::rstest;
 
-use super::ledger::{deploy_facts, fold};
+use super::ledger::{deploy_facts, fold, typed};
+use crate::machine;
 use crate::views::{Summary, hold, summarise};
 
 /// Imports a frozen journal; everything in it is verified on the way.
@@ -112,4 +113,24 @@ fn a_frozen_journal_is_whole_and_says_what_it_said(
         .map(|(first, _)| line(&store, first))
         .collect();
     assert_eq!(said, deploys);
+}
+
+/// What an event is read into is stored as it was, field by field: nothing is lost on the way, not even what is empty.
+#[rstest]
+fn what_is_read_would_be_stored_alike(
+    #[files("../fixtures/journals/v1/deploy-*.jsonl")]
+    #[files("../fixtures/journals/v1/target-*.jsonl")]
+    path: std::path::PathBuf,
+) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    for fact in scan(&imported(name), 1) {
+        let fact = fact.unwrap();
+        let event = typed(&fact).unwrap().event;
+        assert_eq!(
+            String::from_utf8(machine::encode(&event)).unwrap(),
+            String::from_utf8(fact.payload).unwrap(),
+            "fact {} of {name}",
+            fact.header.sequence
+        );
+    }
 }

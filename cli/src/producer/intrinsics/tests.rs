@@ -1,3 +1,5 @@
+mod conditions;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -75,6 +77,7 @@ fn variable(value: &str) -> Result<Option<EnvValue>, String> {
 #[case("!Select [1, !FindInMap [M, !Ref Plain, k]]", "y")]
 #[case("!Base64 plain", "cGxhaW4=")]
 #[case("!Sub ['${A}${B.C}', {A: 1, B.C: 2}]", "12")]
+#[case("!Sub ['${Plain}', {Plain: own}]", "own")]
 #[case("!Join ['', !Ref 'AWS::NotificationARNs']", "")]
 fn a_function_gives_a_text(#[case] value: &str, #[case] text: &str) {
     assert_eq!(variable(value), Ok(Some(EnvValue::Text(text.to_owned()))));
@@ -164,6 +167,7 @@ fn a_text_made_from_a_secret_is_refused(#[case] value: &str) {
 #[case("!Cidr [a, b, c]", "refused-intrinsic")]
 #[case("{'Fn::Nonsense': x}", "refused-intrinsic")]
 #[case("'{{resolve:ssm:/shop/key:1}}'", "refused-intrinsic")]
+#[case("'https://{{resolve:ssm:/shop/host:1}}'", "refused-intrinsic")]
 #[case("!Sub '{{resolve:secretsmanager:${Plain}}}'", "refused-intrinsic")]
 fn a_wrong_use_is_named_and_shows_no_secret(#[case] value: &str, #[case] rule: &str) {
     assert_eq!(variable(value), Err(rule.to_owned()));

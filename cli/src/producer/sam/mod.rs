@@ -18,6 +18,8 @@ mod layer;
 mod property;
 mod route;
 mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};

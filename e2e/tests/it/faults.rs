@@ -273,9 +273,22 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
+#[case::session_refused(Engine("POST /session"), answer(500), Once, Succeeds)]
+#[case::session_cut(
+    Engine("POST /session"),
+    Effect::CutAnswer(10),
+    Once,
+    Fails(9, "unreachable", "broke", ENGINE_LOG)
+)]
+#[case::session_drips(
+    Engine("POST /session"),
+    DRIP,
+    Once,
+    Fails(9, "unreachable", "no answer within 1 s", START_ENGINE)
+)]
 #[case::context_cut(
-    Engine("POST /build"),
-    Effect::CutRequest(1000),
+    Engine("POST /session"),
+    Effect::CutRequest(300),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]

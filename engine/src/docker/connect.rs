@@ -179,7 +179,8 @@ impl Engine {
     }
 }
 
-fn late(host: &Host, what: &str, limit: Duration) -> Fault {
+/// A question to the engine was not answered in time.
+pub(super) fn late(host: &Host, what: &str, limit: Duration) -> Fault {
     let hint = Some(fault::reach_hint(host));
     fault::late(
         &format!("{what} at `{host}`"),

@@ -64,7 +64,7 @@ pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError
             )),
         ),
         WireError::Connect(_) => away(reach_hint(host)),
-        WireError::Broken(_) => away(log_hint(host)),
+        WireError::Broken(_) | WireError::SessionBroken => away(log_hint(host)),
         WireError::Refused { status, .. }
             if status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED =>
         {

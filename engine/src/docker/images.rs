@@ -332,7 +332,6 @@ impl Images {
             ("dockerfile", DOCKERFILE),
             ("t", &wanted),
             ("t", &keyed),
-            ("version", builder.version()),
             ("nocache", if order.no_cache { "1" } else { "0" }),
             // Containers of the classic builder go away, those of failed steps too.
             ("rm", "1"),
@@ -342,7 +341,9 @@ impl Images {
         query.extend(order.platform.as_deref().map(|one| ("platform", one)));
         let what = format!("build image `{wanted}` of function `{}`", order.function);
         let context = prepared.context.clone();
-        self.engine.build(&what, &query, context, audience).await
+        self.engine
+            .build(&what, builder, &query, context, audience)
+            .await
     }
 
     /// Gives the image under the key the tag that the stack pulls, and proves it.

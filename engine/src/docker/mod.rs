@@ -1,7 +1,8 @@
 //! The adapter to a real Docker engine and a real registry.
 //!
 //! Here: `DockerWorld`, the `World` of a real deploy (`world`). `connect` finds the engine and `observe` looks at the stack;
-//! `images` and `bases` see to images through `registry` (questions) and `work` (builds, pushes and pulls); `compose`
+//! `images` and `bases` see to images through `registry` (questions) and `work` (builds, pushes and pulls; `context` and
+//! `session` bring a build its files); `compose`
 //! provisions. Types of the Docker client stop in this room, and every failure becomes a `Fault` in `fault`.
 //! `replies` reads what an engine said from its bytes alone.
 //! Only `build_image`, `publish` and `provision` change anything. Not here: rules of a deploy (`machine`, `image`, `compat`).
@@ -18,6 +19,7 @@ mod observe;
 mod redact;
 mod registry;
 pub mod replies;
+mod session;
 mod trace;
 mod transcript;
 mod wire;

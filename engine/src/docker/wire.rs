@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
@@ -68,6 +69,9 @@ pub(super) enum WireError {
     /// The connection broke.
     #[error("the connection to the engine broke")]
     Broken(#[source] hyper::Error),
+    /// The connection over which the engine calls back broke.
+    #[error("the session in which the engine reads the build context broke")]
+    SessionBroken,
     /// The engine says no.
     #[error("the engine answered {status}: {message}")]
     Refused {
@@ -107,6 +111,20 @@ pub(super) async fn exchange(
     })
 }
 
+/// Asks for the connection to be switched to another protocol: the bare connection, or nothing when the answer is a no.
+pub(super) async fn switch(
+    host: &Host,
+    target: &str,
+    headers: HeaderMap,
+) -> Result<Option<Upgraded>, WireError> {
+    let answer = exchange(host, Method::POST, target, headers, empty()).await?;
+    if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(None);
+    }
+    let switched = hyper::upgrade::on(answer.response).await;
+    switched.map(Some).map_err(WireError::Broken)
+}
+
 /// Sends a question of bollard, over a connection of its own that ends with the answer, and breaks when that has no end.
 pub(super) async fn ask(
     host: &Host,
@@ -129,7 +147,9 @@ fn bollard_error(error: WireError) -> bollard::errors::Error {
         WireError::Connect(error) => error.into(),
         WireError::Broken(error) => error.into(),
         WireError::Malformed(error) => error.into(),
-        WireError::Refused { .. } | WireError::TooLong => io::Error::other(error).into(),
+        WireError::SessionBroken | WireError::Refused { .. } | WireError::TooLong => {
+            io::Error::other(error).into()
+        }
     }
 }
 
@@ -144,7 +164,7 @@ fn host_header(host: &Host) -> Result<HeaderValue, WireError> {
 /// An answer whose body was not read yet.
 pub(super) struct Answer {
     response: Response<Incoming>,
-    connection: Connection,
+    connection: Task,
     sender: SendRequest<Body>,
 }
 
@@ -196,7 +216,7 @@ pub(super) struct Lines {
     buffer: BytesMut,
     ended: bool,
     // Both end the exchange when they are dropped.
-    _connection: Connection,
+    _connection: Task,
     _sender: SendRequest<Body>,
 }
 
@@ -236,18 +256,30 @@ impl Lines {
     }
 }
 
-/// The task that moves the bytes of one connection; it ends with its owner.
-struct Connection(AbortHandle);
+/// A task that ends with its owner, such as the one that moves the bytes of a connection.
+pub(super) struct Task(AbortHandle);
 
-impl Drop for Connection {
+impl Task {
+    /// Starts one.
+    pub(super) fn spawn(task: impl Future<Output: Send> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
+    }
+
+    /// Says whether it has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-async fn open(host: &Host) -> Result<(SendRequest<Body>, Connection), WireError> {
+async fn open(host: &Host) -> Result<(SendRequest<Body>, Task), WireError> {
     let (sender, task) = connect(host, u64::MAX).await?;
-    Ok((sender, Connection(tokio::spawn(task).abort_handle())))
+    Ok((sender, Task::spawn(task)))
 }
 
 /// A connection over which at most `limit` bytes come, and the task that moves them.
@@ -266,7 +298,8 @@ async fn connect(
         Host::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
     };
     let stream = Bounded::new(stream.map_err(WireError::Connect)?, limit);
-    handshake(TokioIo::new(stream))
+    let (sender, connection) = handshake(TokioIo::new(stream))
         .await
-        .map_err(WireError::Broken)
+        .map_err(WireError::Broken)?;
+    Ok((sender, connection.with_upgrades()))
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connect::Engine;
+use super::connect::{self, Builder, Engine};
 use super::context::{self, Context, ContextError};
 use super::fault;
 use super::redact::Redactor;
 use super::registry::HUB;
+use super::session::Session;
 use super::transcript::Transcript;
 use super::wire::{self, Body, WireError};
 use crate::contract::Digest;
@@ -63,36 +64,75 @@ impl Engine {
     pub(super) async fn build(
         &self,
         what: &str,
+        builder: Builder,
         query: &[(&str, &str)],
         context: Context,
         audience: Audience<'_>,
     ) -> Result<(), Fault> {
+        let mut query = query.to_vec();
+        query.push(("version", builder.version()));
+        if builder == Builder::BuildKit
+            && let Some(session) = self.session(what, context.clone()).await?
+        {
+            query.extend([("remote", "client-session"), ("session", session.id())]);
+            let build = self.building(what, &query, HeaderMap::new(), wire::empty());
+            let mut built = self.work(build, audience).await;
+            if let Err(fault) = &mut built
+                && session.is_broken()
+            {
+                let why = &WireError::SessionBroken;
+                let output = std::mem::take(&mut fault.output);
+                *fault = fault::wire(&self.host, what, FailureKind::Image, why);
+                fault.output = output;
+            }
+            // The engine only sees that the context broke off; why is known on this side.
+            return match session.end() {
+                Some(ContextError::Unheard(_)) | None => built.map(|_| ()),
+                Some(error) => Err(fault::context(what, &error)),
+            };
+        }
         let (body, sent) = context::send(context);
         let tar = HeaderValue::from_static("application/x-tar");
-        let built = self
-            .work(
-                Work {
-                    what: what.to_owned(),
-                    registry: None,
-                    target: target("/build", query),
-                    headers: HeaderMap::from_iter([(CONTENT_TYPE, tar)]),
-                    body,
-                    patience: Patience {
-                        whole: self.limits.build,
-                        silence: self.limits.build,
-                        limit: ("build", FailureKind::Image),
-                    },
-                },
-                audience,
-            )
-            .await;
-        // The engine only sees that the context broke off; why is known on this side.
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, tar)]);
+        let build = self.building(what, &query, headers, body);
+        let built = self.work(build, audience).await;
         match sent.await {
             Err(error) => Err(fault::task("send the build context", &error)),
             Ok(Err(error @ (ContextError::Changed { .. } | ContextError::Unreadable { .. }))) => {
                 Err(fault::context(what, &error))
             }
             Ok(Ok(()) | Err(ContextError::Unheard(_))) => built.map(|_| ()),
+        }
+    }
+
+    /// Opens a session for a build; none where there are no sessions.
+    async fn session(&self, what: &str, context: Context) -> Result<Option<Session>, Fault> {
+        let limit = self.limits.query;
+        match timeout(limit, Session::open(self, context)).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(fault::wire(&self.host, what, FailureKind::Image, &error)),
+            Err(_) => Err(connect::late(&self.host, what, limit)),
+        }
+    }
+
+    fn building<'a>(
+        &self,
+        what: &str,
+        query: &[(&str, &str)],
+        headers: HeaderMap,
+        body: Body,
+    ) -> Work<'a> {
+        Work {
+            what: what.to_owned(),
+            registry: None,
+            target: target("/build", query),
+            headers,
+            body,
+            patience: Patience {
+                whole: self.limits.build,
+                silence: self.limits.build,
+                limit: ("build", FailureKind::Image),
+            },
         }
     }
 

@@ -11,7 +11,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tar::EntryType::{Directory, Regular, Symlink};
 use tempfile::TempDir;
 
-use super::{Context, ContextError, DOCKERFILE, send, write};
+use super::archive::write;
+use super::{Context, ContextError, DOCKERFILE, send};
 use crate::contract::Digest;
 use crate::image::{InputContent, InputFile};
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Audience;
 use crate::contract::Digest;
-use crate::docker::connect::{Engine, connect};
+use crate::docker::connect::{Builder, Engine, connect};
 use crate::docker::context::Context;
 use crate::docker::limits::Limits;
 use crate::docker::redact::Redactor;
@@ -21,6 +21,9 @@ use crate::machine::FailureKind;
 
 const PING: &str =
     "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+
+const NO_SESSIONS: &str =
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// What the engine does once it has read the head of a request for work.
 #[derive(Clone, Copy)]
@@ -83,7 +86,12 @@ async fn serve(
         stream.write_all(PING.as_bytes()).await.unwrap();
         return;
     }
+    let session = head.contains("/session ");
     heads.lock().unwrap().push(head);
+    if session {
+        stream.write_all(NO_SESSIONS.as_bytes()).await.unwrap();
+        return;
+    }
     match answer {
         Answer::Say(text) => stream.write_all(text.as_bytes()).await.unwrap(),
         Answer::SayAndHang(text) => {
@@ -146,18 +154,30 @@ const NOBODY: Audience<'_> = Audience {
     say: &silent,
 };
 
+/// The classic builder knows no sessions, and what stands before an engine may refuse them.
+#[rstest]
+#[case::that_is_classic(Builder::Classic, &["/build?t=a%3A1&t=a%3A2&version=1"])]
+#[case::without_sessions(Builder::BuildKit, &["/session", "/build?t=a%3A1&t=a%3A2&version=2"])]
 #[tokio::test]
-async fn a_build_sends_its_context_and_succeeds_with_the_engine() {
+async fn a_builder_without_sessions_is_sent_its_context(
+    #[case] builder: Builder,
+    #[case] asked: &[&str],
+) {
     let answer = Answer::ReadAndSay(lines!(r#"{"stream":"done\n"}"#));
     let fake = Fake::start(answer, Limits::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let query = [("t", "a:1"), ("t", "a:2")];
     let context = context(&folder, "x", "x");
-    let built = fake.engine.build("build", &query, context, NOBODY).await;
+    let built = fake
+        .engine
+        .build("build", builder, &query, context, NOBODY)
+        .await;
     assert_eq!(built, Ok(()));
-    let head = fake.heads.lock().unwrap()[0].clone();
-    let target = "POST /v1.41/build?t=a%3A1&t=a%3A2 HTTP/1.1\r\n";
-    assert!(head.starts_with(target), "{head}");
+    let heads = fake.heads.lock().unwrap().clone();
+    let targets = heads.iter().map(|head| head.split(' ').nth(1).unwrap());
+    let targets: Vec<_> = targets.map(|target| target.replace("/v1.41", "")).collect();
+    assert_eq!(targets, asked);
+    let head = heads.last().unwrap();
     assert!(head.contains("content-type: application/x-tar"), "{head}");
 }
 
@@ -172,7 +192,7 @@ async fn a_failed_build_keeps_the_engines_words_and_last_lines() {
     let context = context(&folder, "x", "x");
     let built = fake
         .engine
-        .build("build image `a`", &[], context, NOBODY)
+        .build("build image `a`", Builder::Classic, &[], context, NOBODY)
         .await;
     let fault = built.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Image);
@@ -188,7 +208,7 @@ async fn a_file_that_changed_is_named_instead_of_the_engines_complaint() {
     let context = context(&folder, "x", "y");
     let fault = fake
         .engine
-        .build("build", &[], context, NOBODY)
+        .build("build", Builder::Classic, &[], context, NOBODY)
         .await
         .unwrap_err();
     assert!(

@@ -1,6 +1,7 @@
 //! `esb deploy`: makes an artifact for the stack that runs, and applies it as `artifactctl deploy` would.
 
-use engine::contract::Mode;
+use engine::compat::Observation;
+use engine::contract::{FunctionName, Mode};
 
 use crate::applier::args::{Deploy, Request};
 use crate::applier::command::apply;
@@ -16,8 +17,19 @@ use crate::report::talk;
 
 /// Makes and deploys.
 pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> Ended {
-    let made = make(&args.making, mode(args)?)?;
+    let seen = look(args)?;
+    let made = make(
+        &args.making,
+        mode(args.making.mode.map(Mode::from), seen.as_ref())?,
+    )?;
     say(&made);
+    if let Some(seen) = &seen {
+        let asked = args.applying.platform.as_deref();
+        let platform = asked.unwrap_or(&seen.engine.platform);
+        if let Some(warning) = other_architecture(&made.arm64, platform) {
+            talk(&warning);
+        }
+    }
     made.publish()?;
     let request = Request {
         artifact: made.manifest_path.clone(),
@@ -31,10 +43,8 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     apply(global, &deploy, output)
 }
 
-/// The mode to ask for: what the stack is seen to do, else what was asked for. Either way it is what the artifact asks: the
-/// check of the deploy looks for itself, and records what it sees.
-fn mode(args: &MakeAndDeploy) -> Result<Mode, Failure> {
-    let asked = args.making.mode.map(Mode::from);
+/// What runs; none when it cannot be seen. The check of the deploy looks for itself, and records what it sees.
+fn look(args: &MakeAndDeploy) -> Result<Option<Observation>, Failure> {
     let project = args
         .applying
         .compose_project
@@ -43,24 +53,105 @@ fn mode(args: &MakeAndDeploy) -> Result<Mode, Failure> {
         .unwrap_or_else(|| format!("esb-{}", args.making.env));
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
-    let seen = match runtime.block_on(prepare::look(&project, prepare::limits()?)) {
-        Ok(observation) => observation.mode.map(|fact| fact.value),
+    match runtime.block_on(prepare::look(&project, prepare::limits()?)) {
+        Ok(observation) => Ok(Some(observation)),
         Err(fault) => {
             talk(&format!(
                 "warning: the stack cannot be seen ({}): its mode is taken to be the one asked for",
                 fault.message
             ));
-            None
+            Ok(None)
         }
+    }
+}
+
+/// The mode to ask for: what the stack is seen to do, else what was asked for. Either way it is what the artifact asks, never
+/// what was observed.
+fn mode(asked: Option<Mode>, seen: Option<&Observation>) -> Result<Mode, Failure> {
+    let Some((project, seen)) = seen.and_then(|seen| Some((&seen.project, seen.mode.as_ref()?)))
+    else {
+        return Ok(asked.unwrap_or(Mode::Docker));
     };
-    match (seen, asked) {
-        (Some(seen), Some(asked)) if seen != asked => {
-            talk(&format!(
-                "warning: `--mode {asked}` was asked for, but the stack runs functions with {seen}: the artifact is made for that"
-            ));
-            Ok(seen)
+    match asked {
+        Some(asked) if asked != seen.value => Err(Failure::new(
+            Kind::Incompatible,
+            format!(
+                "`--mode {asked}` was asked for, but the stack `{project}` runs functions with {} (read from {}); nothing was changed",
+                seen.value,
+                seen.source.words()
+            ),
+        )
+        .hint("leave `--mode` out: the artifact is made for the stack that runs")
+        .hint("or name another stack with `--compose-project`")),
+        Some(_) | None => Ok(seen.value),
+    }
+}
+
+/// Which functions are for another processor than their images are built for, in words.
+fn other_architecture(arm64: &[FunctionName], platform: &str) -> Option<String> {
+    if arm64.is_empty() || platform.starts_with("linux/arm64") {
+        return None;
+    }
+    let names: Vec<String> = arm64.iter().map(|name| format!("`{name}`")).collect();
+    Some(format!(
+        "warning: the templates make {} for arm64, and images are built for {platform}: name another with `--platform linux/arm64`",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::compat::{Engine, ModeSource, Observed};
+
+    use super::*;
+
+    fn seen(mode: Option<Mode>) -> Observation {
+        Observation {
+            project: "esb-dev".to_owned(),
+            engine: Engine {
+                version: "28.0.0".to_owned(),
+                api_version: "1.48".to_owned(),
+                platform: "linux/amd64".to_owned(),
+            },
+            containers: Vec::new(),
+            api_version: None,
+            mode: mode.map(|value| Observed {
+                value,
+                source: ModeSource::Agent,
+            }),
+            other_projects: Vec::new(),
         }
-        (Some(seen), _) => Ok(seen),
-        (None, asked) => Ok(asked.unwrap_or(Mode::Docker)),
+    }
+
+    #[test]
+    fn the_mode_is_what_is_seen_then_what_is_asked_for() {
+        let (docker, containerd) = (Mode::Docker, Mode::Containerd);
+        for asked in [None, Some(containerd)] {
+            let given = mode(asked, Some(&seen(Some(containerd)))).ok();
+            assert_eq!(given, Some(containerd));
+        }
+        for unseen in [None, Some(&seen(None))] {
+            assert_eq!(mode(Some(containerd), unseen).ok(), Some(containerd));
+            assert_eq!(mode(None, unseen).ok(), Some(docker));
+        }
+    }
+
+    #[test]
+    fn another_mode_than_the_stack_has_is_refused() {
+        let refused = mode(Some(Mode::Containerd), Some(&seen(Some(Mode::Docker)))).unwrap_err();
+        assert_eq!(refused.kind, Kind::Incompatible);
+        assert_eq!(
+            refused.message,
+            "`--mode containerd` was asked for, but the stack `esb-dev` runs functions with docker (read from running service agent); nothing was changed"
+        );
+    }
+
+    #[test]
+    fn functions_for_another_processor_are_named() {
+        let arm = [FunctionName::parse("arm").unwrap()];
+        let said = other_architecture(&arm, "linux/amd64").unwrap();
+        assert!(said.contains("make `arm` for arm64, and images are built for linux/amd64"));
+        assert_eq!(other_architecture(&arm, "linux/arm64"), None);
+        assert_eq!(other_architecture(&[], "linux/amd64"), None);
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::esb::args::Generate;
 use crate::esb::images;
-use crate::esb::make::{Made, make};
+use crate::esb::made::Made;
+use crate::esb::make::make;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
 use crate::producer::report::{Finding, Level};

@@ -10,6 +10,8 @@ pub(crate) mod args;
 mod deploy;
 mod generate;
 mod images;
+mod loaded;
+mod made;
 mod make;
 mod parameters;
 mod prompt;

@@ -298,6 +298,67 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
     );
 }
 
+/// Wherever a secret stands that would be written down, the error names the parameter and no character of its value.
+#[rstest]
+#[case::name("FunctionName: !Ref Password")]
+#[case::part_of_a_name("FunctionName: !Sub \"shop-${Password}\"")]
+#[case::handler("Handler: !Join [\".\", [app, !Ref Password]]")]
+#[case::runtime("Runtime: !Ref Password")]
+#[case::timeout("Timeout: !Ref Password")]
+#[case::code("CodeUri: !Sub \"hello/${Password}\"")]
+#[case::architecture("Architectures: [!Ref Password]")]
+#[case::variable("Environment: { Variables: { URL: !Sub \"db://${Password}@host\" } }")]
+#[case::map_key("MemorySize: !FindInMap [Sizes, !Ref Password, a]")]
+#[case::list_index("Timeout: !Select [!Ref Password, [1, 2]]")]
+#[case::import("Handler: !ImportValue {\"Fn::Sub\": \"${Password}\"}")]
+#[case::encoded("Handler: {\"Fn::Base64\": !Ref Password}")]
+#[case::path(
+    "Events: { Get: { Type: Api, Properties: { Path: !Sub \"/${Password}\", Method: get } } }"
+)]
+#[case::schedule("Events: { At: { Type: Schedule, Properties: { Schedule: !Ref Password } } }")]
+fn the_value_of_a_secret_parameter_is_in_no_error(#[case] property: &str) {
+    const SECRET: &str = "canary-5f1c0e";
+    let machine = Machine::fresh();
+    let template = format!(
+        "Parameters:\n  Password: {{ Type: String, NoEcho: true }}\nMappings:\n  Sizes: {{ x: {{ a: 1 }} }}\nResources:\n  Hello:\n    \
+         Type: AWS::Serverless::Function\n    Properties:\n      {property}\n"
+    );
+    let rest = [
+        "Runtime: python3.12",
+        "Handler: app.handler",
+        "CodeUri: hello/",
+    ];
+    let key = |line: &str| line.split(':').next().unwrap().to_owned();
+    let rest = rest.iter().filter(|line| key(line) != key(property));
+    let rest: Vec<String> = rest.map(|line| format!("      {line}\n")).collect();
+    fs::write(machine.work().join("t.yaml"), template + &rest.concat()).unwrap();
+    fs::write(
+        machine.work().join("values.env"),
+        format!("Password={SECRET}\n"),
+    )
+    .unwrap();
+    fs::create_dir(machine.work().join("hello")).unwrap();
+    fs::write(machine.work().join("hello/app.py"), "").unwrap();
+    let words = [
+        "artifact",
+        "generate",
+        "--template",
+        "t.yaml",
+        "--parameters-file",
+        "values.env",
+    ];
+    for more in [&[][..], &["-vvv", "--format", "json"]] {
+        let ran = machine.esb(&[&words[..], more].concat());
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert!(ran.stderr.contains("Password"), "{}", ran.stderr);
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(!text.contains(SECRET), "{text}");
+            assert!(!text.contains("Y2FuYXJ5LTVmMWMwZQ"), "{text}");
+        }
+    }
+    assert!(!machine.work().join("artifact").exists());
+}
+
 #[test]
 fn several_templates_give_one_manifest() {
     let machine = with_shop();

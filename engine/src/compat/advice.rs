@@ -25,12 +25,15 @@ impl VersionSource {
     }
 }
 
-pub(super) fn mode_source(source: &ModeSource) -> String {
-    match source {
-        ModeSource::Label(service) => format!("label com.esb.mode of {service}"),
-        ModeSource::RuntimeNode => "running service runtime-node".to_owned(),
-        ModeSource::ImageName(image) => format!("image name {image}"),
-        ModeSource::Agent => "running service agent".to_owned(),
+impl ModeSource {
+    /// Where a mode was read from, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Label(service) => format!("label com.esb.mode of {service}"),
+            Self::RuntimeNode => "running service runtime-node".to_owned(),
+            Self::ImageName(image) => format!("image name {image}"),
+            Self::Agent => "running service agent".to_owned(),
+        }
     }
 }
 

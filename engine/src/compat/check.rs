@@ -139,7 +139,7 @@ impl Checker<'_> {
         }
         // No container carries the evidence itself: the fact about the stack stands alone.
         if findings.len() == before {
-            let finding = blank.found(&value.to_string(), &advice::mode_source(source));
+            let finding = blank.found(&value.to_string(), &source.words());
             findings.push(compare_mode(finding, *value, required));
         }
     }
@@ -151,7 +151,7 @@ impl Checker<'_> {
             };
             let source = ModeSource::Label(container.service.clone());
             let finding = blank.clone().of(container);
-            let finding = finding.found(text, &advice::mode_source(&source));
+            let finding = finding.found(text, &source.words());
             findings.push(match mode_label(container) {
                 Some(found) => compare_mode(finding, found, required),
                 None => self.unobserved(finding, advice::unreadable_mode(text)),
@@ -164,7 +164,7 @@ impl Checker<'_> {
             let Some(found) = mode_of_image(&container.image) else {
                 continue;
             };
-            let source = advice::mode_source(&ModeSource::ImageName(container.image.clone()));
+            let source = ModeSource::ImageName(container.image.clone()).words();
             let finding = blank.clone().of(container);
             findings.push(compare_mode(
                 finding.found(&found.to_string(), &source),

@@ -182,4 +182,4 @@ impl Read for Verified<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,7 +16,7 @@ use super::{Context, ContextError, DOCKERFILE, send};
 use crate::contract::Digest;
 use crate::image::{InputContent, InputFile};
 
-fn file(path: &str, text: &str) -> InputFile {
+pub(in crate::docker) fn file(path: &str, text: &str) -> InputFile {
     InputFile {
         path: path.to_owned(),
         mode: 0o644,
@@ -37,7 +37,7 @@ fn symlink_to(path: &str, target: &str) -> InputFile {
     }
 }
 
-fn context(root: &Path, files: Vec<InputFile>) -> Context {
+pub(in crate::docker) fn context(root: &Path, files: Vec<InputFile>) -> Context {
     Context {
         root: root.to_owned(),
         dockerfile: "FROM scratch\n".to_owned(),
@@ -46,7 +46,7 @@ fn context(root: &Path, files: Vec<InputFile>) -> Context {
 }
 
 /// A folder with these files.
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(in crate::docker) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = folder.path().join(path);

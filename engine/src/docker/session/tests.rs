@@ -6,12 +6,12 @@ use std::path::Path;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rstest::rstest;
-use tempfile::TempDir;
 
 use super::filesync::{Kind, Stat};
 use super::*;
 use crate::contract::Digest;
 use crate::docker::context::DOCKERFILE;
+use crate::docker::context::tests::{self as context, folder};
 use crate::image::{InputContent, InputFile};
 
 const DIRECTORY: u32 = 1 << 31;
@@ -34,11 +34,7 @@ struct Heard {
 impl Caller {
     async fn of(root: &Path, files: Vec<InputFile>) -> Self {
         let served = Arc::new(Served {
-            context: Context {
-                root: root.to_owned(),
-                dockerfile: "FROM scratch\n".to_owned(),
-                files,
-            },
+            context: context::context(root, files),
             failed: Mutex::default(),
         });
         let (ours, theirs) = tokio::io::duplex(1 << 16);
@@ -102,12 +98,8 @@ fn packet(kind: Kind, id: u32) -> Packet {
 
 fn file(path: &str, mode: u32, text: &str) -> InputFile {
     InputFile {
-        path: path.to_owned(),
         mode,
-        content: InputContent::File {
-            digest: Digest::of(text),
-            size: text.len() as u64,
-        },
+        ..context::file(path, text)
     }
 }
 
@@ -117,16 +109,6 @@ fn entry(path: &str, mode: u32, content: InputContent) -> InputFile {
         mode,
         content,
     }
-}
-
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    folder
 }
 
 fn stats(heard: &Heard) -> Vec<(String, u32, i64, String)> {

@@ -10,6 +10,7 @@ mod filesync;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -42,6 +43,9 @@ const MESSAGE_LIMIT: usize = 64 << 10;
 
 /// How many messages wait for the engine at most.
 const MESSAGES_AHEAD: usize = 8;
+
+/// How much later than the engine this side may learn that the connection broke. Only a build that failed waits for it.
+const NEWS: Duration = Duration::from_millis(100);
 
 /// Status codes of gRPC (`codes.go` of grpc-go).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +95,9 @@ impl Session {
         &self.id
     }
 
-    /// Says whether the engine can call no more.
-    pub(super) fn is_broken(&self) -> bool {
-        self.connection.has_ended()
+    /// Says whether the engine can call no more. Of a connection that breaks, an engine may know first and say so: it is waited for.
+    pub(super) async fn is_broken(&mut self) -> bool {
+        self.connection.ends_within(NEWS).await
     }
 
     /// Ends it: why the context could not be handed out, when that is so.

@@ -9,6 +9,7 @@ mod bounded;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bollard::BollardRequest;
 use bytes::{Bytes, BytesMut};
@@ -21,7 +22,8 @@ use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use bounded::{Bounded, Stream};
 
@@ -257,17 +259,19 @@ impl Lines {
 }
 
 /// A task that ends with its owner, such as the one that moves the bytes of a connection.
-pub(super) struct Task(AbortHandle);
+pub(super) struct Task(JoinHandle<()>);
 
 impl Task {
     /// Starts one.
     pub(super) fn spawn(task: impl Future<Output: Send> + Send + 'static) -> Self {
-        Self(tokio::spawn(task).abort_handle())
+        Self(tokio::spawn(async {
+            task.await;
+        }))
     }
 
-    /// Says whether it has ended by itself.
-    pub(super) fn has_ended(&self) -> bool {
-        self.0.is_finished()
+    /// Says whether it ends by itself, at the latest after this time.
+    pub(super) async fn ends_within(&mut self, limit: Duration) -> bool {
+        self.0.is_finished() || timeout(limit, &mut self.0).await.is_ok()
     }
 }
 

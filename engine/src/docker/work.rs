@@ -72,13 +72,15 @@ impl Engine {
         let mut query = query.to_vec();
         query.push(("version", builder.version()));
         if builder == Builder::BuildKit
-            && let Some(session) = self.session(what, context.clone()).await?
+            && let Some(mut session) = self.session(what, context.clone()).await?
         {
             query.extend([("remote", "client-session"), ("session", session.id())]);
             let build = self.building(what, &query, HeaderMap::new(), wire::empty());
             let mut built = self.work(build, audience).await;
+            // An engine without a session says that a build failed; of an engine that is away more is known already.
             if let Err(fault) = &mut built
-                && session.is_broken()
+                && fault.kind == FailureKind::Image
+                && session.is_broken().await
             {
                 let why = &WireError::SessionBroken;
                 let output = std::mem::take(&mut fault.output);

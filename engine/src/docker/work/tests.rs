@@ -25,6 +25,9 @@ const PING: &str =
 const NO_SESSIONS: &str =
     "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+const SWITCHED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+
 /// What the engine does once it has read the head of a request for work.
 #[derive(Clone, Copy)]
 enum Answer {
@@ -48,7 +51,13 @@ struct Fake {
 }
 
 impl Fake {
+    /// An engine without sessions.
     async fn start(answer: Answer, limits: Limits) -> Self {
+        Self::with_session(NO_SESSIONS, answer, limits).await
+    }
+
+    /// An engine that answers this when it is asked for a session, and closes the connection soon.
+    async fn with_session(session: &'static str, answer: Answer, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("docker.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -58,7 +67,8 @@ impl Fake {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, answer, Arc::clone(&log), Arc::clone(&told)));
+                let (log, told) = (Arc::clone(&log), Arc::clone(&told));
+                tokio::spawn(serve(stream, session, answer, log, told));
             }
         });
         let host = format!("unix://{}", path.display());
@@ -73,6 +83,7 @@ impl Fake {
 
 async fn serve(
     mut stream: UnixStream,
+    session: &'static str,
     answer: Answer,
     heads: Arc<Mutex<Vec<String>>>,
     gone: Arc<Notify>,
@@ -86,10 +97,12 @@ async fn serve(
         stream.write_all(PING.as_bytes()).await.unwrap();
         return;
     }
-    let session = head.contains("/session ");
+    let for_session = head.contains("/session ");
     heads.lock().unwrap().push(head);
-    if session {
-        stream.write_all(NO_SESSIONS.as_bytes()).await.unwrap();
+    if for_session {
+        stream.write_all(session.as_bytes()).await.unwrap();
+        // The build, which is asked for after this, ends first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         return;
     }
     match answer {
@@ -198,6 +211,34 @@ async fn a_failed_build_keeps_the_engines_words_and_last_lines() {
     assert_eq!(fault.kind, FailureKind::Image);
     assert_eq!(fault.message, "cannot build image `a`\nit broke");
     assert_eq!(fault.output, ["step 1"]);
+}
+
+/// An engine that lost its session says that the build failed. One that is gone itself is what is named, whichever connection is seen to end first.
+#[rstest]
+#[case::said(
+    lines!(r#"{"error":"no active session"}"#),
+    "the session in which the engine reads the build context broke"
+)]
+#[case::cut_off(
+    "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}\n",
+    "the connection to the engine broke"
+)]
+#[tokio::test]
+async fn a_session_that_broke_is_named_by_an_engine_that_is_there(
+    #[case] answer: &'static str,
+    #[case] said: &str,
+) {
+    let fake = Fake::with_session(SWITCHED, Answer::Say(answer), Limits::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let context = context(&folder, "x", "x");
+    let fault = fake
+        .engine
+        .build("build image `a`", Builder::BuildKit, &[], context, NOBODY)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FailureKind::Unreachable);
+    assert!(fault.message.contains(said), "{fault:?}");
+    assert!(fault.retryable);
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! An artifact in memory, and putting it on disk or comparing it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use engine::contract::{FunctionName, Manifest, manifest_text};
 use engine::load;
 
 use crate::applier::prepare::load_failure;
-use crate::failure::{Failure, Kind};
-use crate::producer::artifact::store::{self, Draft, MANIFEST, StoreError};
+use crate::failure::{Failure, Kind, is_full};
+use crate::producer::artifact::store::{self, Draft, Elsewhere, MANIFEST, StoreError};
 use crate::producer::artifact::tree::{Piece, Tree};
 use crate::producer::report::Finding;
 
@@ -33,19 +33,26 @@ pub(super) struct Made {
 }
 
 impl Made {
+    /// Whether the manifest lies elsewhere than the rest.
+    fn is_elsewhere(&self) -> bool {
+        self.manifest_path != self.output.join(MANIFEST)
+    }
+
     /// How what is on disk differs, a line for each file.
     pub(super) fn differences(&self) -> Result<Vec<String>, Failure> {
-        let text = Piece::text(manifest_text(&self.manifest));
+        let stored = |error: StoreError| unstored(&error);
+        let text = manifest_text(&self.manifest);
         let mut tree = self.tree.clone();
-        if self.manifest_path == self.output.join(MANIFEST) {
-            tree.put(MANIFEST, text);
-            return store::differences(&tree, &self.output).map_err(|error| unstored(&error));
+        if !self.is_elsewhere() {
+            tree.put(MANIFEST, Piece::text(text));
+            return store::differences(&tree, &self.output).map_err(stored);
         }
-        let mut found =
-            store::differences(&tree, &self.output).map_err(|error| unstored(&error))?;
-        let there = fs::read(&self.manifest_path).unwrap_or_default();
-        if there != manifest_text(&self.manifest).as_bytes() {
-            found.insert(0, format!("{} differs", self.manifest_path.display()));
+        let mut found = store::differences(&tree, &self.output).map_err(stored)?;
+        let path = self.manifest_path.display();
+        match store::present(&self.manifest_path).map_err(stored)? {
+            Some(there) if there == text.as_bytes() => {}
+            Some(_) => found.insert(0, format!("{path} differs")),
+            None => found.insert(0, format!("{path} is missing")),
         }
         Ok(found)
     }
@@ -61,30 +68,34 @@ impl Made {
             entry.artifact_root.clone_from(name);
         }
         let inside = draft.path().join(MANIFEST);
-        let written = |path: &Path, manifest: &Manifest| {
-            load::write_manifest(path, manifest).map_err(|error| load_failure(&error))
-        };
-        written(&inside, &near)?;
+        load::write_manifest(&inside, &near).map_err(|error| load_failure(&error))?;
         load::artifact(&inside).map_err(|error| load_failure(&error))?;
-        let outside = self.manifest_path != self.output.join(MANIFEST);
-        if outside {
+        let mut elsewhere = None;
+        if self.is_elsewhere() {
             fs::remove_file(&inside).map_err(|error| Failure::of(Kind::Publish, &error))?;
+            let text = manifest_text(&self.manifest);
+            elsewhere = Elsewhere::begin(&self.manifest_path, &text).map_err(stored)?;
         }
-        draft.publish().map_err(stored)?;
-        if outside {
-            let folder = self.manifest_path.parent().unwrap_or(Path::new(""));
-            fs::create_dir_all(folder).map_err(|error| Failure::of(Kind::Publish, &error))?;
-            written(&self.manifest_path, &self.manifest)?;
-        }
-        Ok(())
+        draft.publish(elsewhere).map_err(stored)
     }
 }
 
 fn unstored(error: &StoreError) -> Failure {
     match error {
-        StoreError::Write { .. } | StoreError::Read { .. } => Failure::of(Kind::Publish, error),
+        StoreError::Write { source, .. } => {
+            Failure::of(Kind::Publish, error).hint(if is_full(source) {
+                "free some space there, then run the same command again"
+            } else {
+                "let this user write there, or name another place with `--output` and `--manifest`"
+            })
+        }
+        StoreError::Read { .. } => Failure::of(Kind::Publish, error)
+            .hint("let this user read what is there, then run the same command again"),
         StoreError::Busy(_) => Failure::of(Kind::Refused, error)
             .hint("wait until it has ended, then run the same command again"),
+        StoreError::NotAFile(_) => {
+            Failure::of(Kind::Refused, error).hint("name a file with `--manifest`")
+        }
         StoreError::NotAnArtifact { .. } => Failure::of(Kind::Refused, error).hint(
             "name a folder of its own with `--output`: what stands there is replaced as a whole",
         ),

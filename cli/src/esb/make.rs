@@ -1,7 +1,7 @@
 //! From templates to an artifact in memory: read, resolve, render.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use engine::contract::{
     ArtifactEntry, FunctionName, Generator, Manifest, Mode, Violation, render_violations,
@@ -137,10 +137,7 @@ fn assemble(
             .map(|(index, remark)| warning(&loaded[*index], remark)),
     );
     let output = making.output.clone();
-    let manifest_path = making
-        .manifest
-        .clone()
-        .unwrap_or_else(|| output.join(MANIFEST));
+    let manifest_path = manifest_path(making);
     let manifest = Manifest {
         project: settings.project,
         env: making.env.clone(),
@@ -174,6 +171,12 @@ fn assemble(
     })
 }
 
+/// Where the manifest goes.
+fn manifest_path(making: &Making) -> PathBuf {
+    let inside = || making.output.join(MANIFEST);
+    making.manifest.clone().unwrap_or_else(inside)
+}
+
 /// The entries of an artifact.
 struct Rendered {
     tree: Tree,
@@ -191,7 +194,7 @@ fn render(
     resolved: &[(App, Report)],
 ) -> Result<Rendered, Failure> {
     let image_runtimes = by_name(&settings.image_runtimes, functions(resolved));
-    let except = store::places(&making.output);
+    let except = store::places(&making.output, &manifest_path(making));
     let archives = Archives::default();
     let mut tree = Tree::default();
     let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
@@ -247,10 +250,7 @@ fn by_name<'f, T: Clone>(
 fn entry(making: &Making, name: &str, app: &App) -> ArtifactEntry {
     let root = match &making.manifest {
         None => name.to_owned(),
-        Some(manifest) => {
-            let folder = manifest.parent().unwrap_or(Path::new(""));
-            relative(folder, &making.output.join(name))
-        }
+        Some(manifest) => relative(store::parent(manifest), &making.output.join(name)),
     };
     ArtifactEntry {
         id: None,

@@ -1,5 +1,6 @@
 //! `esb` against a running stack: a template becomes functions that answer.
 
+mod killed;
 mod kinds;
 
 use std::process::Command;

@@ -156,6 +156,13 @@ impl Ran {
         self
     }
 
+    /// Asserts that a signal ended it.
+    #[track_caller]
+    pub(crate) fn ended_by_signal(self) -> Self {
+        assert_eq!(self.code, None, "{self:?}");
+        self
+    }
+
     /// Asserts that it said something to people.
     #[track_caller]
     pub(crate) fn said(&self, text: &str) {

@@ -1,6 +1,8 @@
 //! An artifact on disk: put there as a whole (`draft`), or compared with what is there.
 
+mod beside;
 mod draft;
+mod elsewhere;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +12,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use draft::{Draft, places};
+use beside::{DRAFT, beside};
+use draft::ASIDE;
+pub(crate) use draft::Draft;
+pub(crate) use elsewhere::{Elsewhere, present};
 
 use super::CONFIG;
 use super::tree::{Piece, Tree};
@@ -29,6 +34,20 @@ pub(crate) enum StoreError {
     Busy(PathBuf),
     #[error("`{}` holds `{found}`, which is no part of an artifact", path.display())]
     NotAnArtifact { path: PathBuf, found: String },
+    #[error("`{}` is not a file", .0.display())]
+    NotAFile(PathBuf),
+}
+
+/// Everything that a run writes for an artifact and its manifest, as real paths: none of it is code, wherever it lies.
+pub(crate) fn places(output: &Path, manifest: &Path) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    for place in [output, manifest] {
+        places.extend(fs::canonicalize(place));
+        if let Ok(parent) = fs::canonicalize(parent(place)) {
+            places.extend([DRAFT, ASIDE].map(|role| beside(&parent, place, role)));
+        }
+    }
+    places
 }
 
 fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
@@ -46,7 +65,7 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
 }
 
 /// The folder above; of a bare name, the current one.
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),

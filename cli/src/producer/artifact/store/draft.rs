@@ -2,100 +2,63 @@
 //!
 //! It is written into a folder beside its place, brought to disk, and changes places with what stood there in one step. Where the
 //! file system cannot do that, the old folder steps aside first: whoever looks in that moment finds no artifact, never half of one.
+//! A killed run may leave that folder aside; the next one puts it back.
 //!
-//! Both folders have fixed names and a lock, so that whatever a killed run left is taken up by the next one: a draft is
-//! begun anew, an artifact that had stepped aside goes back.
+//! A manifest elsewhere is taken out of its place before and put there after: it never names an artifact that it was not made with.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with, syncfs};
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
-use super::{StoreError, mode, parent, replaceable, unreadable, unwritable};
+use super::beside::{Beside, beside, lock};
+use super::elsewhere::Elsewhere;
+use super::{StoreError, mode, parent, replaceable, unwritable};
 use crate::producer::artifact::tree::{Piece, Tree};
 
-/// What a draft is called, after the name of its place.
-const DRAFT: &str = "esb-draft";
-
 /// What an artifact is called that has stepped aside.
-const ASIDE: &str = "esb-old";
-
-/// How often a folder that goes away under the hand is made anew.
-const TRIES: usize = 100;
+pub(super) const ASIDE: &str = "esb-old";
 
 /// An artifact in the making. Dropped, it leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    folder: PathBuf,
+    beside: Beside,
     place: PathBuf,
-    /// The folder, held for as long as this process writes it.
-    lock: File,
-    /// Whether something of ours stands beside the place.
-    left: bool,
-}
-
-/// Everything beside a place, and the place itself, as real paths: none of it is code, wherever it lies.
-pub(crate) fn places(place: &Path) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = fs::canonicalize(place).into_iter().collect();
-    if let Ok(parent) = fs::canonicalize(parent(place)) {
-        places.extend([DRAFT, ASIDE].map(|role| beside(&parent, place, role)));
-    }
-    places
-}
-
-fn beside(parent: &Path, place: &Path, role: &str) -> PathBuf {
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
-    parent.join(format!(".{name}.{role}"))
 }
 
 impl Draft {
     /// Begins an artifact for a place. What is there already must be an artifact, or nothing.
     pub(crate) fn begin(place: &Path) -> Result<Self, StoreError> {
-        let parent = parent(place);
-        fs::create_dir_all(parent).map_err(unwritable(parent))?;
-        let folder = beside(parent, place, DRAFT);
-        let lock = held(&folder, place)?;
         let draft = Self {
-            folder,
+            beside: Beside::begin(place)?,
             place: place.to_owned(),
-            lock,
-            left: true,
         };
         draft.take_up()?;
         replaceable(place)?;
         Ok(draft)
     }
 
-    /// Takes up what a killed run has left.
+    /// Takes up an artifact that stepped aside in a killed run.
     fn take_up(&self) -> Result<(), StoreError> {
         let aside = self.aside();
-        if aside.exists() {
-            if self.place.exists() {
-                remove(&aside)?;
-            } else {
-                fs::rename(&aside, &self.place).map_err(unwritable(&self.place))?;
-            }
+        if !aside.exists() {
+            Ok(())
+        } else if self.place.exists() {
+            // Out of the way as a whole: what is removed in part must never be taken for an artifact.
+            let rubbish = self.path().join(ASIDE);
+            fs::rename(&aside, &rubbish).map_err(unwritable(&aside))?;
+            self.beside.clear()
+        } else {
+            fs::rename(&aside, &self.place).map_err(unwritable(&self.place))
         }
-        let entries = fs::read_dir(&self.folder).map_err(unreadable(&self.folder))?;
-        for entry in entries {
-            let path = entry.map_err(unreadable(&self.folder))?.path();
-            if path.is_dir() && !path.is_symlink() {
-                remove(&path)?;
-            } else {
-                fs::remove_file(&path).map_err(unwritable(&path))?;
-            }
-        }
-        fs::set_permissions(&self.folder, Permissions::from_mode(0o755))
-            .map_err(unwritable(&self.folder))
     }
 
     /// Where it is written.
     pub(crate) fn path(&self) -> &Path {
-        &self.folder
+        self.beside.path()
     }
 
     fn aside(&self) -> PathBuf {
@@ -121,105 +84,65 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts the artifact in its place; what stood there is gone afterwards.
-    pub(crate) fn publish(mut self) -> Result<(), StoreError> {
+    /// Puts the artifact in its place, and its manifest where that lies elsewhere; what stood there is gone afterwards.
+    pub(crate) fn publish(mut self, mut manifest: Option<Elsewhere>) -> Result<(), StoreError> {
         // Beginning has looked already; writing may have taken a while.
         replaceable(&self.place)?;
         // Hundreds of small files and their folders: one call for all of them costs a tenth of one for each.
-        syncfs(&self.lock).map_err(|error| unwritable(&self.folder)(error.into()))?;
-        if self.place.exists() {
-            self.exchange()?;
-        } else {
-            fs::rename(&self.folder, &self.place).map_err(unwritable(&self.place))?;
-            self.left = false;
+        syncfs(&self.beside.lock).map_err(|error| unwritable(self.path())(error.into()))?;
+        let old = self.place.exists().then(|| lock(&self.place, &self.place));
+        let old = old.transpose()?;
+        if let Some(manifest) = &mut manifest {
+            manifest.withdraw()?;
         }
-        let parent = parent(&self.place);
-        File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(unwritable(parent))
+        match old {
+            None => {
+                fs::rename(self.path(), &self.place).map_err(unwritable(&self.place))?;
+                self.beside.moved();
+                manifest.map_or(Ok(()), Elsewhere::publish)?;
+            }
+            Some(old) => {
+                self.exchange()?;
+                // The old artifact bears the name of the draft: it is held like one until it is removed.
+                self.beside.lock = old;
+                manifest.map_or(Ok(()), Elsewhere::publish)?;
+                self.beside.remove()?;
+            }
+        }
+        synced(parent(&self.place))
     }
 
-    fn exchange(&mut self) -> Result<(), StoreError> {
-        // The old artifact is about to bear the name of a draft: it is held like one until it is removed.
-        let _old = lock(&self.place, &self.place)?;
-        match renameat_with(CWD, &self.folder, CWD, &self.place, RenameFlags::EXCHANGE) {
-            Ok(()) => {
-                self.left = false;
-                remove(&self.folder)
-            }
+    /// Changes places with the old artifact.
+    fn exchange(&self) -> Result<(), StoreError> {
+        match renameat_with(CWD, self.path(), CWD, &self.place, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.step_aside(),
             Err(error) => Err(unwritable(&self.place)(error.into())),
         }
     }
 
-    fn step_aside(&mut self) -> Result<(), StoreError> {
+    /// The same in three steps. Only a whole artifact is ever aside.
+    fn step_aside(&self) -> Result<(), StoreError> {
         let aside = self.aside();
         fs::rename(&self.place, &aside).map_err(unwritable(&self.place))?;
-        if let Err(error) = fs::rename(&self.folder, &self.place) {
+        if let Err(error) = fs::rename(self.path(), &self.place) {
             // What cannot be put back now goes back when the next run begins.
             let _ = fs::rename(&aside, &self.place);
             return Err(unwritable(&self.place)(error));
         }
-        self.left = false;
-        remove(&aside)
+        fs::rename(&aside, self.path()).map_err(unwritable(&aside))
     }
 }
 
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if self.left {
-            // What cannot be removed here is taken up by the next run.
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
+/// Brings the names in a folder to disk.
+pub(super) fn synced(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(unwritable(folder))
 }
 
-/// Makes a folder where there is none, and holds it.
-fn held(folder: &Path, place: &Path) -> Result<File, StoreError> {
-    for _ in 0..TRIES {
-        match fs::DirBuilder::new().mode(0o755).create(folder) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unwritable(folder)(error)),
-        }
-        let file = match lock(folder, place) {
-            Ok(file) => file,
-            Err(StoreError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        // Whoever held it may have put it in its place, or removed it, while it was being opened.
-        let held = file.metadata().map_err(unreadable(folder))?;
-        if fs::symlink_metadata(folder).is_ok_and(|there| there.ino() == held.ino()) {
-            return Ok(file);
-        }
-    }
-    Err(StoreError::Busy(place.to_owned()))
-}
-
-/// Opens a folder, which is no link, and holds it until it is closed.
-fn lock(folder: &Path, place: &Path) -> Result<File, StoreError> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let flags = i32::try_from(flags.bits()).expect("open flags are a C int");
-    let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(flags).open(folder);
-    let file = file.map_err(unreadable(folder))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(StoreError::Busy(place.to_owned())),
-        Err(error) => Err(unwritable(folder)(error.into())),
-    }
-}
-
-fn remove(folder: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(folder)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
+/// Writes a file that is not there.
+pub(super) fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
     let executable = match piece {
         Piece::Link(target) => return symlink(target, to).map_err(unwritable(to)),
         Piece::Bytes {

@@ -12,7 +12,7 @@ fn tree(word: &str) -> Tree {
 fn write(place: &Path, word: &str) -> Result<(), StoreError> {
     let draft = Draft::begin(place)?;
     draft.write(&tree(word))?;
-    draft.publish()
+    draft.publish(None)
 }
 
 fn word(place: &Path) -> String {
@@ -89,7 +89,7 @@ fn two_do_not_write_one_artifact() {
     let first = Draft::begin(&place).unwrap();
     assert!(matches!(Draft::begin(&place), Err(StoreError::Busy(_))));
     first.write(&tree("one")).unwrap();
-    first.publish().unwrap();
+    first.publish(None).unwrap();
     assert_eq!(word(&place), "one");
     write(&place, "two").unwrap();
 }

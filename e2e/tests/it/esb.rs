@@ -107,3 +107,57 @@ fn every_kind_of_package_is_built_and_answers_with_what_it_holds() {
         anew.said(&format!("built: {function} "));
     }
 }
+
+/// The mode of the stack is seen, and nothing is made for another one.
+#[test]
+fn a_mode_that_the_stack_does_not_have_is_refused_before_anything_is_made() {
+    let rig = Rig::new(&[]);
+    let made = rig.folder().join("made");
+    let sam = workspace::fixture("sam").join("shop.yaml");
+    let deploy = |more: &[&str]| {
+        let mut deploy = rig.esb(&["deploy", "--dry-run", "--template"]);
+        deploy.arg(&sam).arg("--output").arg(&made);
+        deploy.arg("--out").arg(&rig.out);
+        deploy.args(["--project", rig.stack.project()]);
+        run(deploy.args(more))
+    };
+    let refused = deploy(&["--mode", "containerd"]).ended(4);
+    refused.said("`--mode containerd` was asked for, but the stack");
+    refused.said("leave `--mode` out");
+    assert!(!made.exists(), "nothing was made");
+    assert!(rig.mutating().is_empty());
+    deploy(&["--mode", "docker"]).ended(0);
+    let manifest = std::fs::read_to_string(made.join("artifact.yml")).unwrap();
+    assert!(manifest.contains("  mode: docker\n"), "{manifest}");
+}
+
+/// Images are built for the engine's platform, or the one that is asked for; the template may mean another.
+#[test]
+fn an_architecture_that_images_are_not_built_for_is_said() {
+    let rig = Rig::new(&[]);
+    let template = rig.folder().join("arm.yaml");
+    let text = "Resources:\n  Arm:\n    Type: AWS::Serverless::Function\n    Properties:\n      Runtime: python3.12\n      \
+                Handler: index.handler\n      InlineCode: pass\n      Architectures: [arm64]\n";
+    std::fs::write(&template, text).unwrap();
+    let said = |more: &[&str]| {
+        let mut deploy = rig.esb(&["deploy", "--dry-run", "--template"]);
+        deploy.arg(&template).arg("--output");
+        deploy
+            .arg(rig.folder().join("made"))
+            .arg("--out")
+            .arg(&rig.out);
+        deploy.args(["--project", rig.stack.project()]);
+        run(deploy.args(more)).ended(0).stderr
+    };
+    let warning = "the templates make `Arm` for arm64";
+    assert!(said(&["--platform", "linux/amd64"]).contains(warning));
+    assert!(!said(&["--platform", "linux/arm64"]).contains(warning));
+    let engines = rig
+        .stack
+        .engine()
+        .docker()
+        .args(["version", "--format", "{{.Server.Arch}}"])
+        .output();
+    let is_arm = String::from_utf8(engines.unwrap().stdout).unwrap().trim() == "arm64";
+    assert_eq!(said(&[]).contains(warning), !is_arm);
+}

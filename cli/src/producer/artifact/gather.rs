@@ -56,7 +56,7 @@ pub(crate) enum Gathered {
     },
 }
 
-/// Takes what a path names. Whatever lies at `except` (the output itself) is left out.
+/// Takes what a path names. Whatever lies at `except` (the artifact itself) is left out.
 pub(crate) fn gather(
     path: &Path,
     except: &[PathBuf],
@@ -135,6 +135,9 @@ impl Walk<'_> {
         for entry in fs::read_dir(folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let path = entry.path();
+            if self.except.contains(&path) {
+                continue;
+            }
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 return Err(GatherError::NotUtf8(path));
@@ -146,7 +149,7 @@ impl Walk<'_> {
                 format!("{below}/{name}")
             };
             if kind.is_dir() {
-                if !LEFT_OUT.contains(&name) && !self.except.contains(&path) {
+                if !LEFT_OUT.contains(&name) {
                     self.folder(&path, &inside, depth + 1)?;
                 }
                 continue;

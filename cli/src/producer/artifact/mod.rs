@@ -41,7 +41,7 @@ pub(crate) const BASE: &str = "esb-lambda-base:latest";
 pub(crate) struct Settings<'a> {
     /// The folder that the template's paths are relative to.
     pub(crate) template_folder: &'a Path,
-    /// Folders that are no part of any code: the output.
+    /// What is no part of any code: the artifact and its manifest.
     pub(crate) except: &'a [PathBuf],
     /// The archives of this run.
     pub(crate) archives: &'a Archives,

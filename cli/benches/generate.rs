@@ -33,6 +33,7 @@ fn main() -> Outcome<ExitCode> {
     let mut rows = [
         ("esb, nothing there yet", Vec::new()),
         ("cp -r of the code", Vec::new()),
+        ("esb, unchanged", Vec::new()),
         ("esb --check", Vec::new()),
         ("esb, in place of an artifact", Vec::new()),
     ];
@@ -44,6 +45,7 @@ fn main() -> Outcome<ExitCode> {
         let times = [
             esb(round, &[])?,
             timed(&mut copy, work.path())?,
+            esb(round, &[])?,
             esb(round, &["--check"])?,
         ];
         if round > 0 {
@@ -53,7 +55,7 @@ fn main() -> Outcome<ExitCode> {
         }
     }
     for round in 1..=ROUNDS {
-        rows[3].1.push(esb(round, &[])?);
+        rows[4].1.push(esb(round, &["--tag", "next"])?);
     }
     println!("| {FUNCTIONS} functions, whole process | median | least | most |\n|---|---|---|---|");
     for (what, times) in &mut rows {

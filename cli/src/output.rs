@@ -114,7 +114,7 @@ impl Type {
             Self::Provisioned => ("`provision`", "`exit_code`, `output`"),
             Self::Generated => (
                 "`esb artifact generate`",
-                "`manifest`, `output`, `entries` (their ids), `functions`, `current`, `report` (what was left out or is odd), with `--check` `differences`",
+                "`manifest`, `output`, `entries` (their ids), `functions`, `current`, `written` (not when it was there already), `report` (what was left out or is odd), with `--check` `differences`",
             ),
             Self::Error => (
                 "every command that fails",

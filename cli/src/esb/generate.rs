@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::esb::args::Generate;
 use crate::esb::images;
-use crate::esb::made::Made;
+use crate::esb::made::{Made, Published};
 use crate::esb::make::make;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
@@ -24,6 +24,8 @@ struct Generated<'a> {
     functions: usize,
     /// The artifact on disk is the one that the templates give.
     current: bool,
+    /// It was written; else it was there already, or was to be compared.
+    written: bool,
     /// With `--check`: how it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<&'a [String]>,
@@ -38,8 +40,12 @@ pub(super) fn run(args: &Generate, output: &Output) -> Ended {
     if args.check {
         return check(&made, output);
     }
-    made.publish()?;
-    output.result(Type::Generated, &body(&made, true, None), || words(&made))?;
+    let published = made.publish()?;
+    let body = Generated {
+        written: published == Published::Written,
+        ..body(&made, true, None)
+    };
+    output.result(Type::Generated, &body, || words(&made, published))?;
     if args.build_images {
         images::build(
             &made.manifest_path,
@@ -89,15 +95,20 @@ fn body<'a>(made: &'a Made, current: bool, differences: Option<&'a [String]>) ->
             .collect(),
         functions: made.functions,
         current,
+        written: false,
         differences,
         report: &made.warnings,
     }
 }
 
-fn words(made: &Made) -> String {
+fn words(made: &Made, published: Published) -> String {
+    let path = made.manifest_path.display();
+    let done = match published {
+        Published::Written => format!("generated {path}"),
+        Published::Unchanged => format!("unchanged {path}"),
+    };
     format!(
-        "generated {}: {}, {}",
-        made.manifest_path.display(),
+        "{done}: {}, {}",
         counted(made.manifest.artifacts.len() as u64, "template"),
         counted(made.functions as u64, "function")
     )

@@ -32,6 +32,15 @@ pub(super) struct Made {
     pub(super) arm64: Vec<FunctionName>,
 }
 
+/// What putting an artifact on disk came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Published {
+    /// It is there now.
+    Written,
+    /// It was there, byte for byte.
+    Unchanged,
+}
+
 impl Made {
     /// Whether the manifest lies elsewhere than the rest.
     fn is_elsewhere(&self) -> bool {
@@ -57,10 +66,20 @@ impl Made {
         Ok(found)
     }
 
-    /// Writes the artifact beside its place, has the engine check it, and puts it there.
-    pub(super) fn publish(&self) -> Result<(), Failure> {
+    /// Writes the artifact beside its place, has the engine check it, and puts it there. One that is there already was checked when it was
+    /// put there, and stays.
+    pub(super) fn publish(&self) -> Result<Published, Failure> {
         let stored = |error: StoreError| unstored(&error);
         let draft = Draft::begin(&self.output).map_err(stored)?;
+        let mut elsewhere = None;
+        if self.is_elsewhere() {
+            let text = manifest_text(&self.manifest);
+            elsewhere = Elsewhere::begin(&self.manifest_path, &text).map_err(stored)?;
+        }
+        // What cannot be read is replaced.
+        if self.differences().is_ok_and(|found| found.is_empty()) {
+            return Ok(Published::Unchanged);
+        }
         draft.write(&self.tree).map_err(stored)?;
         // The manifest that is checked lies with its entries, wherever the real one goes.
         let mut near = self.manifest.clone();
@@ -70,13 +89,11 @@ impl Made {
         let inside = draft.path().join(MANIFEST);
         load::write_manifest(&inside, &near).map_err(|error| load_failure(&error))?;
         load::artifact(&inside).map_err(|error| load_failure(&error))?;
-        let mut elsewhere = None;
         if self.is_elsewhere() {
             fs::remove_file(&inside).map_err(|error| Failure::of(Kind::Publish, &error))?;
-            let text = manifest_text(&self.manifest);
-            elsewhere = Elsewhere::begin(&self.manifest_path, &text).map_err(stored)?;
         }
-        draft.publish(elsewhere).map_err(stored)
+        draft.publish(elsewhere).map_err(stored)?;
+        Ok(Published::Written)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `esb` from outside, without an engine: artifacts that are made, compared and refused.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -357,6 +357,33 @@ fn the_value_of_a_secret_parameter_is_in_no_error(#[case] property: &str) {
         }
     }
     assert!(!machine.work().join("artifact").exists());
+}
+
+#[test]
+fn what_is_there_already_is_not_written_again() {
+    let machine = with_shop();
+    let places = [&["--manifest", "elsewhere/a.yml"][..], &[]];
+    for more in places {
+        let generate = || {
+            let ran = machine.esb(&[&SHOP[..], &["--format", "json"], more].concat());
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            serde_json::from_str::<Value>(&ran.stdout).unwrap()["written"] == true
+        };
+        let file = machine.work().join("shop/shop/config/functions.yml");
+        assert!(generate());
+        let written = fs::metadata(&file).unwrap().ino();
+        assert!(!generate());
+        assert_eq!(fs::metadata(&file).unwrap().ino(), written);
+        let left = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains(".esb-");
+        let beside = fs::read_dir(machine.work()).unwrap().map(Result::unwrap);
+        assert_eq!(beside.filter(left).count(), 0);
+        fs::write(&file, "edited: by hand\n").unwrap();
+        assert!(generate());
+        let restored = fs::read_to_string(&file).unwrap();
+        assert!(!restored.contains("by hand"), "{restored}");
+    }
+    let ran = machine.esb(&SHOP);
+    assert!(ran.stdout.starts_with("unchanged "), "{}", ran.stdout);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Each test reads the workspace as text and names every place that is on the wrong side.
 
+mod held;
 mod ownership;
 
 use std::fs;

@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use super::parameters::{Bound, Given};
 use super::report::{self, Findings, Read, Reported, Rule, Subject};
-use super::template::{Resource, Template, is_function};
+use super::template::{Resource, Template, is_function, is_refused};
 use super::text::Text;
 
 /// Nested evaluations: mappings, functions, and whatever a name or condition needs.
@@ -246,6 +246,10 @@ impl<'c> Resolver<'c> {
             return Ok(None);
         };
         if map.len() > 1 {
+            // Loops and macros may stand beside others.
+            if let Some((name, entry)) = map.iter().find(|(name, _)| is_refused(name)) {
+                return Err(self.refused(name, entry.key_span));
+            }
             if name == "Ref" {
                 return Ok(None);
             }

@@ -53,6 +53,11 @@ pub(crate) fn is_call(map: &Map) -> bool {
         .any(|key| is_function(key) && (map.len() == 1 || key != "Ref"))
 }
 
+/// Whether a function is known and refused. The names of loops go on: `Fn::ForEach::Tables`.
+pub(crate) fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|(refused, _)| name.starts_with(refused))
+}
+
 /// Refuses a function by name.
 pub(crate) fn refuse(
     findings: &Findings<'_>,

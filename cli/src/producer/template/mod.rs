@@ -17,7 +17,7 @@ use engine::yaml::{self, Limits, Map, Node, Span, Value};
 
 #[cfg(test)]
 pub(crate) use function::REFUSED;
-pub(crate) use function::{is_call, is_function, refuse, shorthand};
+pub(crate) use function::{is_call, is_function, is_refused, refuse, shorthand};
 pub(crate) use kind::Kind;
 
 use super::parameters::{self, Declaration};

@@ -7,15 +7,20 @@ use e2e::{command, workspace};
 
 use super::{none, sources};
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     let text = fs::read_to_string(workspace::root().join(path));
     text.unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The rows of a table of the page, below its head.
+/// The rows of a table of the page.
 fn rows(table: &str) -> Vec<String> {
-    let page = read("docs/ownership.md");
-    let begin = format!("<!-- {table}: compared");
+    rows_of("docs/ownership.md", table)
+}
+
+/// The rows of a table of a page, below its head.
+pub(super) fn rows_of(page: &str, table: &str) -> Vec<String> {
+    let page = read(page);
+    let begin = format!("<!-- {table}: ");
     let (_, rest) = page.split_once(&begin).expect("the table has its mark");
     let (block, _) = rest.split_once("<!-- end -->").expect("it has an end");
     let lines = block.lines().filter(|line| line.starts_with('|'));
@@ -23,11 +28,11 @@ fn rows(table: &str) -> Vec<String> {
 }
 
 /// What stands in backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-fn cell(row: &str, index: usize) -> &str {
+pub(super) fn cell(row: &str, index: usize) -> &str {
     row.split('|')
         .nth(index + 1)
         .expect("every row has every cell")
@@ -53,7 +58,7 @@ fn every_test_of_an_invariant_is_there() {
 }
 
 /// A function of this name stands in the text behind an attribute that makes it a test.
-fn is_test(text: &str, name: &str) -> bool {
+pub(super) fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().collect();
     let at = lines.iter().position(|line| {
         let line = line.trim_start().trim_start_matches("async ");

@@ -102,31 +102,35 @@ pub(crate) fn import(
         }
     }
     remove_folder(&importing).map_err(refused(&importing))?;
-    let built = SledStore::open(&importing, stream.clone()).map_err(OwnError::from)?;
-    let imported = exchange::import(&built, export);
-    drop(built);
-    // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
-    let imported = imported.and_then(|head| {
-        let kept = SledStore::open(&importing, stream.clone())?.head()?;
-        if kept == head {
-            Ok(head)
-        } else {
-            Err(ImportError::Changed)
-        }
-    });
-    let head = match imported {
-        Ok(head) => head,
-        Err(error) => {
-            remove_folder(&importing).map_err(refused(&importing))?;
-            return Err(error.into());
-        }
-    };
+    let head = built(&importing, stream, export).inspect_err(|_| {
+        // It is of no use any more; that it may stay until the next import removes it does not change the outcome.
+        remove_folder(&importing).ok();
+    })?;
     remove_folder(&store).map_err(refused(&store))?;
     fs::rename(&importing, &store).map_err(refused(&store))?;
     Disk::default()
         .sync_folder(seat.layout.folder())
         .map_err(refused(&store))?;
     Ok(head)
+}
+
+/// Makes a store out of an export, and lets go of it.
+fn built(
+    folder: &Path,
+    stream: &StreamId,
+    export: impl BufRead + Seek,
+) -> Result<Head, ImportIntoError> {
+    let open = || SledStore::open(folder, stream.clone()).map_err(OwnError::from);
+    let store = open()?;
+    let head = exchange::import(&store, export)?;
+    drop(store);
+    // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
+    let kept = open()?.head().map_err(OwnError::from)?;
+    if kept == head {
+        Ok(head)
+    } else {
+        Err(ImportError::Changed.into())
+    }
 }
 
 fn remove_folder(folder: &Path) -> io::Result<()> {

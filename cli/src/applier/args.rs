@@ -149,12 +149,19 @@ impl From<Compat> for Policy {
     }
 }
 
-/// Who acts, and how much at a time.
+/// Who acts.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Acting {
+pub(crate) struct Who {
     /// Who is recorded as the actor [default: the CI's actor, else user and host]
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
+}
+
+/// Who acts, and how much at a time.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Acting {
+    #[command(flatten)]
+    pub(crate) who: Who,
     /// Image builds at a time [default: twice the processors, at most 8]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -198,9 +205,8 @@ pub(crate) struct Abandon {
     /// Why, for the journal
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) message: Option<String>,
-    /// Who is recorded as the actor [default: the CI's actor, else user and host]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, clap::Args)]
@@ -267,9 +273,8 @@ pub(crate) enum Lock {
         /// Why, for whoever is refused and for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: String,
-        /// Who is recorded as the actor [default: the CI's actor, else user and host]
-        #[arg(long, value_name = "NAME")]
-        actor: Option<String>,
+        #[command(flatten)]
+        who: Who,
     },
     /// Release a target that is on hold, whoever holds it
     Release {
@@ -278,9 +283,8 @@ pub(crate) enum Lock {
         /// Why, for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: Option<String>,
-        /// Who is recorded as the actor [default: the CI's actor, else user and host]
-        #[arg(long, value_name = "NAME")]
-        actor: Option<String>,
+        #[command(flatten)]
+        who: Who,
     },
     /// Show who holds each target: a person, a process, or nobody
     Status {

@@ -24,7 +24,7 @@ struct Abandoned {
 /// Abandons.
 pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
     let (stream, deploy) = resume::unfinished(global, args.target.as_deref())?;
-    let actor = identity::actor(args.actor.as_deref());
+    let actor = identity::actor(args.who.actor.as_deref());
     let owned = target::own(&target::root(global)?, &stream, &actor)?;
     let mut ledger = target::ledger(&owned, &actor)?;
     target::must_be_free(&stream, &ledger)?;

@@ -45,7 +45,7 @@ pub(crate) fn drive(
     acting: &Acting,
     output: &Output,
 ) -> Ended {
-    let actor = identity::actor(acting.actor.as_deref());
+    let actor = identity::actor(acting.who.actor.as_deref());
     let root = target::root(global)?;
     let owned = target::own(&root, &prepared.target, &actor)?;
     let reporter = Reporter::new(output, acting.explain);

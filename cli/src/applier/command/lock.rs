@@ -43,18 +43,18 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
         Lock::Hold {
             target,
             message,
-            actor,
+            who,
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
             let command = Command::Hold {
                 message: message.clone(),
             };
-            record(&root, &stream, actor.as_deref(), command, output)
+            record(&root, &stream, who.actor.as_deref(), command, output)
         }
         Lock::Release {
             target,
             message,
-            actor,
+            who,
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
             // Where nothing was ever recorded nothing is made.
@@ -62,7 +62,7 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             let command = Command::Release {
                 note: message.clone(),
             };
-            record(&root, &stream, actor.as_deref(), command, output)
+            record(&root, &stream, who.actor.as_deref(), command, output)
         }
         Lock::Status { target } => status(global, target.as_deref(), output),
     }

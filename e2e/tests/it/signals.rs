@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use crate::process::images;
 use crate::rig::Rig;
 
-/// How long a step that is aborted may take to end.
-const AT_ONCE: Duration = Duration::from_secs(3);
+/// How long a step that is aborted may take to end: one that is not is held for as long as the test runs.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 const SENTENCE: &str = "stopping when 1 builds in flight are done";
 

@@ -24,7 +24,7 @@ fn a_second_owner_is_refused_at_once_with_the_holders_name() {
     let refused = Journal::own(root.path(), &stream(), holder("grace"));
     assert!(matches!(refused, Err(OwnError::Held(found)) if found == holder("ada")));
     assert!(
-        asked.elapsed() < Duration::from_millis(200),
+        asked.elapsed() < Duration::from_secs(2),
         "{:?}",
         asked.elapsed()
     );

@@ -1,12 +1,13 @@
 //! Processes over one target, one after the other: how each is disturbed, what it did, and what it leaves behind.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use journal::{Facts, MemoryStore, StreamId};
+use journal::{Facts, Hash, MemoryStore, StreamId};
 
 use super::inputs::Wish;
 use super::mortal::{AppendMishap, FixedStamp, MortalStore};
@@ -117,6 +118,8 @@ pub(super) struct Target {
     pub(super) tape: Tape,
     /// The facts that were read so far.
     read: Vec<Arc<Recorded>>,
+    /// Each fact that was decoded, here or on another way, by its hash, which stands for it and all before it.
+    decoded: Arc<Mutex<HashMap<Hash, Arc<Recorded>>>>,
 }
 
 impl Clone for Target {
@@ -127,6 +130,7 @@ impl Clone for Target {
             lock: self.lock.clone(),
             tape: self.tape.clone(),
             read: self.read.clone(),
+            decoded: Arc::clone(&self.decoded),
         }
     }
 }
@@ -139,6 +143,7 @@ impl Target {
             truth,
             lock: None,
             read: Vec::new(),
+            decoded: Arc::default(),
         }
     }
 
@@ -193,12 +198,16 @@ impl Target {
         panic!("undisturbed runs do not end");
     }
 
-    /// Every fact, oldest first. Each is read and decoded once.
+    /// Every fact, oldest first. Each is decoded once.
     pub(super) fn facts(&mut self) -> Vec<Arc<Recorded>> {
         let next = self.read.last().map_or(1, |fact| fact.sequence + 1);
-        let more = journal::scan(&self.store, next);
+        let mut decoded = self.decoded.lock().unwrap();
         self.read
-            .extend(more.map(|fact| Arc::new(typed(&fact.unwrap()).unwrap())));
+            .extend(journal::scan(&self.store, next).map(|fact| {
+                let fact = fact.unwrap();
+                let known = decoded.entry(fact.header.hash);
+                Arc::clone(known.or_insert_with(|| Arc::new(typed(&fact).unwrap())))
+            }));
         self.read.clone()
     }
 

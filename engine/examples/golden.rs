@@ -3,6 +3,9 @@
 //! `cargo run -p engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
 //! `fixtures/journals` is never written again: a journal of a later schema gets a folder of its own.
 
+#[path = "../src/machine/sample.rs"]
+mod sample;
+
 use std::error::Error;
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -11,11 +14,10 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
-use engine::contract::{Digest, Mode};
+use engine::contract::Digest;
 use engine::image::Registries;
 use engine::load::{self, Artifact};
-use engine::machine::{Command, LostHolder, Options, Requested};
+use engine::machine::{Command, LostHolder, Requested};
 use engine::run::simulated::{Mishap, SimulatedWorld, Truth};
 use engine::run::{Author, Interrupts, Ledger, LedgerError, Run, Stamp, adopt, proceed};
 use journal::{MemoryStore, StreamId, exchange};
@@ -68,7 +70,10 @@ impl Rig {
         Ok(Self {
             store: MemoryStore::new(StreamId::new("esb-dev", "dev")?),
             stamp: FixedStamp(AtomicU64::new(0)),
-            truth: Truth::new(observation(gateway)),
+            truth: Truth::new(sample::observation(
+                "esb-dev",
+                &[("agent", "1.4.0"), ("gateway", gateway)],
+            )),
             artifact: load::artifact(Path::new("fixtures/artifact/artifact.yml"))?,
         })
     }
@@ -133,23 +138,8 @@ impl Rig {
             .iter()
             .map(|(name, text)| (name.to_string(), Digest::of(text)))
             .collect();
-        Requested {
-            artifact: self.artifact.digest_with(&sources),
-            manifest_path: "/srv/shop/artifact.yml".to_owned(),
-            manifest: self.artifact.manifest.clone(),
-            project: "esb-dev".to_owned(),
-            out: "/srv/stack/config".to_owned(),
-            options: Options {
-                compat: Policy::Strict,
-                strict_warnings: false,
-                no_cache: false,
-                prune: true,
-                platform: None,
-                provision: None,
-                secret_env: None,
-            },
-            base: None,
-        }
+        let artifact = self.artifact.digest_with(&sources);
+        sample::requested(artifact, self.artifact.manifest.clone())
     }
 
     /// Edits the sources of every function: another artifact.
@@ -195,45 +185,6 @@ fn hold(message: &str) -> Command {
 fn release(note: Option<&str>) -> Command {
     Command::Release {
         note: note.map(str::to_owned),
-    }
-}
-
-fn observation(gateway: &str) -> Observation {
-    Observation {
-        project: "esb-dev".to_owned(),
-        engine: Engine {
-            version: "20.10.24".to_owned(),
-            api_version: "1.41".to_owned(),
-            platform: "linux/amd64".to_owned(),
-        },
-        containers: vec![container("agent", "1.4.0"), container("gateway", gateway)],
-        api_version: Some(Observed {
-            value: "1.0".to_owned(),
-            source: "gateway".to_owned(),
-        }),
-        mode: Some(Observed {
-            value: Mode::Docker,
-            source: ModeSource::Label("gateway".to_owned()),
-        }),
-        other_projects: Vec::new(),
-    }
-}
-
-fn container(service: &str, version: &str) -> Container {
-    let image = format!("esb-{service}:{version}");
-    Container {
-        name: format!("esb-dev-{service}-1"),
-        service: service.to_owned(),
-        image_id: Digest::of(&image).to_string(),
-        image,
-        repo_digest: None,
-        version: Some(Observed {
-            value: version.to_owned(),
-            source: VersionSource::EsbLabel,
-        }),
-        tag: None,
-        api_version: Some("1.0".to_owned()),
-        mode: Some("docker".to_owned()),
     }
 }
 

@@ -17,5 +17,8 @@ pub mod yaml;
 
 mod failpoint;
 
+#[cfg(test)]
+extern crate self as engine;
+
 #[cfg(feature = "docker")]
 pub mod docker;

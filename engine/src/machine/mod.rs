@@ -10,6 +10,8 @@ mod decide;
 mod event;
 mod evolve;
 mod next;
+#[cfg(test)]
+pub(crate) mod sample;
 mod state;
 #[cfg(test)]
 mod tests;

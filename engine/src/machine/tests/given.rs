@@ -4,59 +4,34 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::compat::{Engine, Observation, Policy, Verdict};
+use crate::compat::{Observation, Policy, Verdict};
 use crate::contract::{ArtifactEntry, Digest, FunctionName, Manifest, Mode};
 use crate::machine::*;
 use crate::merge::{Changes, Ownership};
 
 pub(super) fn requested() -> Requested {
-    Requested {
-        artifact: Digest::of("artifact"),
-        manifest_path: "/a/artifact.yml".to_owned(),
-        manifest: Manifest {
-            project: "demo".to_owned(),
-            env: "dev".to_owned(),
-            mode: Mode::Docker,
-            runtime_stack: None,
-            artifacts: vec![ArtifactEntry {
-                id: None,
-                artifact_root: "svc".to_owned(),
-                runtime_config_dir: "config".to_owned(),
-                bundle_manifest: None,
-                required_secret_env: Vec::new(),
-                source_template: None,
-            }],
-            generated_at: None,
-            generator: None,
-        },
+    let entry = ArtifactEntry {
+        id: None,
+        artifact_root: "svc".to_owned(),
+        runtime_config_dir: "config".to_owned(),
+        bundle_manifest: None,
+        required_secret_env: Vec::new(),
+        source_template: None,
+    };
+    let manifest = Manifest {
         project: "demo".to_owned(),
-        out: "/out".to_owned(),
-        options: Options {
-            compat: Policy::Strict,
-            strict_warnings: false,
-            no_cache: false,
-            prune: true,
-            platform: None,
-            provision: None,
-            secret_env: None,
-        },
-        base: None,
-    }
+        env: "dev".to_owned(),
+        mode: Mode::Docker,
+        runtime_stack: None,
+        artifacts: vec![entry],
+        generated_at: None,
+        generator: None,
+    };
+    sample::requested(Digest::of("artifact"), manifest)
 }
 
 pub(super) fn observation() -> Observation {
-    Observation {
-        project: "demo".to_owned(),
-        engine: Engine {
-            version: "20.10.24".to_owned(),
-            api_version: "1.41".to_owned(),
-            platform: "linux/amd64".to_owned(),
-        },
-        containers: Vec::new(),
-        api_version: None,
-        mode: None,
-        other_projects: Vec::new(),
-    }
+    sample::observation("demo", &[("gateway", "1.4.2")])
 }
 
 pub(super) fn function(name: &str) -> FunctionName {

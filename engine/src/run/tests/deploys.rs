@@ -188,7 +188,7 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
     };
     assert_eq!(failed.kind, FailureKind::Payload);
     assert!(
-        failed.message.contains("/out/functions.yml:"),
+        failed.message.contains("/srv/stack/config/functions.yml:"),
         "{}",
         failed.message
     );

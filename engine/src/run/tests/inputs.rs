@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::compat::{Container, Engine, Observation, Observed, Policy, VersionSource};
 use crate::contract::{Digest, FunctionName, required_secrets};
 use crate::load::{self, Artifact, LoadError};
-use crate::machine::{Options, Requested};
+use crate::machine::{Options, Requested, sample};
 use crate::merge::{ConfigFile, Key};
 use crate::run::simulated::Truth;
 
@@ -94,50 +93,8 @@ impl OnDisk {
         });
         Wish {
             payload: checked.map(Arc::new).map_err(Arc::new),
-            options: Options {
-                compat: Policy::Strict,
-                strict_warnings: false,
-                no_cache: false,
-                prune: true,
-                platform: None,
-                provision: None,
-                secret_env: None,
-            },
+            options: sample::options(),
         }
-    }
-}
-
-pub(super) fn observation(version: &str) -> Observation {
-    Observation {
-        project: "demo".to_owned(),
-        engine: Engine {
-            version: "20.10.24".to_owned(),
-            api_version: "1.41".to_owned(),
-            platform: "linux/amd64".to_owned(),
-        },
-        containers: vec![Container {
-            name: "demo-gateway-1".to_owned(),
-            service: "gateway".to_owned(),
-            image: format!("esb-gateway:{version}"),
-            image_id: "sha256:0".to_owned(),
-            repo_digest: None,
-            version: Some(Observed {
-                value: version.to_owned(),
-                source: VersionSource::EsbLabel,
-            }),
-            tag: None,
-            api_version: Some("1.0".to_owned()),
-            mode: Some("docker".to_owned()),
-        }],
-        api_version: Some(Observed {
-            value: "1.0".to_owned(),
-            source: "gateway".to_owned(),
-        }),
-        mode: Some(Observed {
-            value: crate::contract::Mode::Docker,
-            source: crate::compat::ModeSource::Label("gateway".to_owned()),
-        }),
-        other_projects: Vec::new(),
     }
 }
 
@@ -147,7 +104,7 @@ pub(super) fn truth(version: &str) -> Truth {
             ConfigFile::Routing,
             "routes:\n  - path: /seed\n    function: seed\n".to_owned(),
         )]),
-        ..Truth::new(observation(version))
+        ..Truth::new(sample::observation("demo", &[("gateway", version)]))
     }
 }
 
@@ -183,14 +140,10 @@ impl Wish {
     pub(super) fn request(&self, truth: &Truth) -> Requested {
         let sources = truth.sources.iter();
         let sources = sources.map(|(name, text)| (name.to_string(), Digest::of(text)));
+        let artifact = self.artifact().digest_with(&sources.collect());
         Requested {
-            artifact: self.artifact().digest_with(&sources.collect()),
-            manifest_path: self.artifact().manifest_path.display().to_string(),
-            manifest: self.artifact().manifest.clone(),
-            project: "demo".to_owned(),
-            out: "/out".to_owned(),
             options: self.options.clone(),
-            base: None,
+            ..sample::requested(artifact, self.artifact().manifest.clone())
         }
     }
 

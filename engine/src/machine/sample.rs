@@ -1,0 +1,77 @@
+//! A request and a stack, as the tests of the machine, those of the loop and the golden journals have them.
+//!
+//! The example that writes the golden journals takes this file in by its path, so that it is no part of what the engine offers; that
+//! is why it calls the engine by its name.
+
+use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
+use engine::contract::{Digest, Manifest, Mode};
+use engine::machine::{Options, Requested};
+
+/// The options that nobody gave.
+pub(crate) fn options() -> Options {
+    Options {
+        compat: Policy::Strict,
+        strict_warnings: false,
+        no_cache: false,
+        prune: true,
+        platform: None,
+        provision: None,
+        secret_env: None,
+    }
+}
+
+/// A request for an artifact, with the options that nobody gave.
+pub(crate) fn requested(artifact: Digest, manifest: Manifest) -> Requested {
+    Requested {
+        artifact,
+        manifest_path: "/srv/shop/artifact.yml".to_owned(),
+        project: manifest.project.clone(),
+        manifest,
+        out: "/srv/stack/config".to_owned(),
+        options: options(),
+        base: None,
+    }
+}
+
+/// A Docker stack of which one container of each of these services runs, each in a version; the gateway says the API version and the mode.
+pub(crate) fn observation(project: &str, services: &[(&str, &str)]) -> Observation {
+    let containers = services.iter();
+    Observation {
+        project: project.to_owned(),
+        engine: Engine {
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
+            platform: "linux/amd64".to_owned(),
+        },
+        containers: containers
+            .map(|(service, version)| container(project, service, version))
+            .collect(),
+        api_version: Some(Observed {
+            value: "1.0".to_owned(),
+            source: "gateway".to_owned(),
+        }),
+        mode: Some(Observed {
+            value: Mode::Docker,
+            source: ModeSource::Label("gateway".to_owned()),
+        }),
+        other_projects: Vec::new(),
+    }
+}
+
+fn container(project: &str, service: &str, version: &str) -> Container {
+    let image = format!("esb-{service}:{version}");
+    Container {
+        name: format!("{project}-{service}-1"),
+        service: service.to_owned(),
+        image_id: Digest::of(&image).to_string(),
+        image,
+        repo_digest: None,
+        version: Some(Observed {
+            value: version.to_owned(),
+            source: VersionSource::EsbLabel,
+        }),
+        tag: None,
+        api_version: Some("1.0".to_owned()),
+        mode: Some("docker".to_owned()),
+    }
+}

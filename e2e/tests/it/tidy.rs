@@ -168,34 +168,16 @@ fn nothing_is_left_undone_and_no_test_is_skipped() {
 /// Longest source file, in lines.
 const LINES_MAX: usize = 500;
 
-/// Files that are longer, each one list of tests over one rig.
-const LONGER: [&str; 1] = ["engine/src/load/artifact/tests.rs"];
-
 #[test]
 fn no_source_file_is_too_long_to_be_read_in_one_go() {
     let long: Vec<String> = sources()
         .iter()
-        .filter(|source| source.is_rust() && !LONGER.contains(&source.path.as_str()))
+        .filter(|source| source.is_rust())
         .map(|source| (source.text.lines().count(), &source.path))
         .filter(|(lines, _)| *lines > LINES_MAX)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
     none(&long, "two ideas are in it: name both");
-}
-
-#[test]
-fn a_file_that_may_be_longer_is_there_and_is_longer() {
-    let sources = sources();
-    let is_long = |path: &str| {
-        let source = sources.iter().find(|source| source.path == path);
-        source.is_some_and(|source| source.text.lines().count() > LINES_MAX)
-    };
-    let stale: Vec<String> = LONGER
-        .iter()
-        .filter(|path| !is_long(path))
-        .map(|path| (*path).to_owned())
-        .collect();
-    none(&stale, "it needs no exception any more");
 }
 
 /// The rooms of the engine, in the order in which they may know of each other; the first seven are pure.

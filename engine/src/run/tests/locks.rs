@@ -1,12 +1,10 @@
 //! Take-overs and holds: what they are recorded with, that they stop what they must, and that they cost no history.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use journal::{AppendError, Draft, Fact, Facts, Head, Kept, Store, StoreError, StreamId};
+use journal::Facts;
 use uuid::Uuid;
 
 use super::inputs::{OnDisk, truth};
-use super::mortal::FixedStamp;
+use super::mortal::{FixedStamp, MortalStore};
 use super::rig::{Disturbance, Ended, Target, author};
 use crate::machine::{AbandonReason, Command, LostHolder, Next, Refusal, next};
 use crate::run::ledger::{Ledger, LedgerError, latest_deploy, latest_state};
@@ -176,65 +174,15 @@ fn a_hold_after_a_deploy_stands_by_itself_and_the_next_deploy_builds_on_the_last
     whole(&target);
 }
 
-/// A store that counts what is read.
-struct Counting<'a> {
-    store: &'a dyn Store,
-    pages: AtomicUsize,
-    facts: AtomicUsize,
-}
-
-impl Facts for Counting<'_> {
-    fn stream(&self) -> &StreamId {
-        self.store.stream()
-    }
-
-    fn head(&self) -> Result<Head, StoreError> {
-        self.store.head()
-    }
-
-    fn kept_head(&self) -> Result<Kept, StoreError> {
-        self.store.kept_head()
-    }
-
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        let page = self.store.facts(from, limit)?;
-        self.pages.fetch_add(1, Ordering::Relaxed);
-        self.facts.fetch_add(page.len(), Ordering::Relaxed);
-        Ok(page)
-    }
-
-    fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
-        self.store.deploy_start(deploy)
-    }
-
-    fn latest_deploys(
-        &self,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, Uuid)>, StoreError> {
-        self.store.latest_deploys(before, limit)
-    }
-}
-
-impl Store for Counting<'_> {
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
-        self.store.append(expected, drafts)
-    }
-}
-
 #[test]
 fn however_many_holds_there_were_opening_reads_a_deploy_and_a_hold() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
     target.settle(&disk.wish());
     let read = |target: &Target| {
-        let counting = Counting {
-            store: &target.store,
-            pages: AtomicUsize::new(0),
-            facts: AtomicUsize::new(0),
-        };
+        let counting = MortalStore::new(&target.store, None);
         Ledger::open(&counting, &stamp(target), author("tester")).unwrap();
-        (counting.pages.into_inner(), counting.facts.into_inner())
+        (counting.pages.into_inner(), counting.read.into_inner())
     };
     for _ in 0..200 {
         record(&target, false, vec![hold("again"), release()]).unwrap();

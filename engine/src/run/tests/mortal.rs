@@ -71,6 +71,9 @@ pub(super) struct MortalStore<'a> {
     pub(super) stopped: OnceLock<usize>,
     /// The lowest sequence that was read.
     pub(super) lowest: AtomicU64,
+    /// Pages that were read, and facts on them.
+    pub(super) pages: AtomicUsize,
+    pub(super) read: AtomicUsize,
 }
 
 impl<'a> MortalStore<'a> {
@@ -86,6 +89,8 @@ impl<'a> MortalStore<'a> {
             calls: Mutex::new(Vec::new()),
             stopped: OnceLock::new(),
             lowest: AtomicU64::new(u64::MAX),
+            pages: AtomicUsize::new(0),
+            read: AtomicUsize::new(0),
         }
     }
 }
@@ -106,8 +111,11 @@ impl Facts for MortalStore<'_> {
     }
 
     fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+        let page = self.store.facts(from, limit)?;
         self.lowest.fetch_min(from, Ordering::Relaxed);
-        self.store.facts(from, limit)
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.read.fetch_add(page.len(), Ordering::Relaxed);
+        Ok(page)
     }
 
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {

@@ -14,6 +14,7 @@ mod journals;
 mod json;
 mod locks;
 mod manifest;
+mod odd_code;
 mod pipes;
 mod several;
 mod support;

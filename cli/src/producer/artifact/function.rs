@@ -26,6 +26,8 @@ pub(crate) enum FunctionError {
     Gather(#[from] GatherError),
     #[error("its code in `{0}` has no files")]
     NoCode(String),
+    #[error("its hooks in `{0}` have no files")]
+    NoHooks(String),
     #[error("its code in `{0}` has no `bootstrap`, which `{1}` runs")]
     NoBootstrap(String, String),
     #[error("`{path}` is a jar, which `{runtime}` cannot run")]
@@ -114,7 +116,7 @@ impl Making<'_> {
             }
         };
         if hooks.is_empty() {
-            return Err(FunctionError::NoCode(path.as_str().to_owned()));
+            return Err(FunctionError::NoHooks(path.as_str().to_owned()));
         }
         let names = hooks.top().keys().map(|name| (*name).to_owned()).collect();
         self.extras.hooks = Some(names);

@@ -190,3 +190,41 @@ fn literal(text: &str) -> String {
     }
     literal
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain("/srv/app one", "/srv/app one")]
+    #[case::variable("/srv/$app", "/srv/\\$app")]
+    #[case::quotes("/srv/\"a\"'b'", "/srv/\\\"a\\\"\\'b\\'")]
+    #[case::escape("/srv\\a", "/srv\\\\a")]
+    fn docker_sees_no_sign_of_its_own_in_a_text(#[case] text: &str, #[case] written: &str) {
+        assert_eq!(literal(text), written);
+    }
+
+    /// Hooks are loaded where a runtime has a way to, and only those that are there.
+    #[rstest]
+    #[case::python(Family::Python, &["any.py"], "ENV PYTHONPATH=/opt/hooks${PYTHONPATH:+:$PYTHONPATH}\n")]
+    #[case::nodejs(Family::Nodejs, &["preload.js"], "ENV NODE_OPTIONS=\"--require /opt/hooks/preload.js\"\n")]
+    #[case::nodejs_other(Family::Nodejs, &["any.js"], "")]
+    #[case::java(Family::Java, &["agent.jar"], "ENV JAVA_TOOL_OPTIONS=\"-javaagent:/opt/hooks/agent.jar\"\n")]
+    #[case::java_other(Family::Java, &["any.jar"], "")]
+    #[case::provided(Family::Provided, &["preload.js", "agent.jar"], "")]
+    fn a_runtime_loads_the_hooks_that_are_there(
+        #[case] family: Family,
+        #[case] hooks: &[&str],
+        #[case] line: &str,
+    ) {
+        let hooks = hooks.iter().map(|hook| (*hook).to_owned()).collect();
+        let extras = Extras {
+            hooks: Some(hooks),
+            ..Extras::default()
+        };
+        assert_eq!(extras.environment(family), line);
+        assert_eq!(Extras::default().environment(family), "");
+    }
+}

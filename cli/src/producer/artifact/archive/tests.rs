@@ -52,6 +52,7 @@ fn replaced(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
 #[case::absolute_backslash("\\x")]
 #[case::drive("c:\\x")]
 #[case::drive_relative("c:x")]
+#[case::no_name("a\0b")]
 fn an_entry_that_leads_out_is_refused(#[case] name: &str) {
     // The writer tidies names up, so that the bad one is put in afterwards.
     let good = "n".repeat(name.len());
@@ -197,6 +198,25 @@ fn too_many_entries_are_refused_before_any_is_read() {
         unpacked(&bytes).unwrap_err(),
         "it has more than 100000 entries"
     );
+}
+
+#[rstest]
+#[case::owner(0o100, true)]
+#[case::group(0o010, true)]
+#[case::others(0o001, true)]
+#[case::nobody(0, false)]
+fn an_entry_that_anybody_may_execute_is_executable(#[case] bit: u32, #[case] executable: bool) {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().unix_permissions(0o600 | bit);
+    zip.start_file("run", options).unwrap();
+    let tree = unpacked(&zip.finish().unwrap().into_inner()).unwrap();
+    let expected = Piece::text("");
+    let expected = if executable {
+        expected.executable()
+    } else {
+        expected
+    };
+    assert_eq!(tree.get("run"), Some(&expected));
 }
 
 #[test]

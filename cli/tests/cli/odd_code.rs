@@ -8,6 +8,7 @@ use rstest::rstest;
 use crate::support::{Machine, Ran};
 
 const PYTHON: &str = "Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: code/}";
+const BELOW: &str = "Properties: {Runtime: python3.12, Handler: lib.app.handler, CodeUri: code/}";
 const NODEJS: &str = "Properties: {Runtime: nodejs22.x, Handler: app.handler, CodeUri: code/}";
 const HOOKS: &str = "Metadata: {EsbHooks: hooks/}\n    \
     Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: code/}";
@@ -60,7 +61,7 @@ fn hooks_without_files_are_refused() {
 fn a_layer_without_files_is_as_good_as_none() {
     let layer =
         "  Empty: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: empty/}}\n";
-    let function = PYTHON.replace("}", ", Layers: [!Ref Empty]}");
+    let function = PYTHON.replace('}', ", Layers: [!Ref Empty]}");
     let machine = machine(&function, layer);
     write(&machine, "code/app.py", "");
     fs::create_dir(machine.work().join("empty")).unwrap();
@@ -125,6 +126,8 @@ fn a_jar_is_no_context_of_a_dockerfile() {
 #[case::python(PYTHON, "app.py", false)]
 #[case::package(PYTHON, "app/__init__.py", false)]
 #[case::no_python(PYTHON, "app.js", true)]
+#[case::module_below(BELOW, "lib/app.py", false)]
+#[case::no_module_below(BELOW, "lib.app.py", true)]
 #[case::javascript(NODEJS, "app.js", false)]
 #[case::module(NODEJS, "app.mjs", false)]
 #[case::common(NODEJS, "app.cjs", false)]
@@ -138,7 +141,7 @@ fn a_handler_that_is_not_there_is_a_warning(
     write(&machine, &format!("code/{file}"), "");
     let ran = generate(&machine);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let said = ran.stderr.contains("its handler `app.handler` needs `app.");
+    let said = ran.stderr.contains("app.handler` needs `");
     assert_eq!(said, warned, "{}", ran.stderr);
 }
 

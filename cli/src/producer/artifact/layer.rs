@@ -67,6 +67,14 @@ mod tests {
     #[case::no_python(Family::Python, &["bin/tool", "data.txt"], &["bin/tool", "data.txt"])]
     #[case::node(Family::Nodejs, &["node_modules/a/index.js"], &["nodejs/node_modules/a/index.js"])]
     #[case::node_layout(Family::Nodejs, &["nodejs/node_modules/a.js"], &["nodejs/node_modules/a.js"])]
+    #[case::native(Family::Python, &["fast.so"], &["python/fast.so"])]
+    #[case::loud(Family::Python, &["LOUD.PY"], &["python/LOUD.PY"])]
+    #[case::node_layout_and_more(
+        Family::Nodejs,
+        &["node_modules/b.js", "nodejs/a.js"],
+        &["node_modules/b.js", "nodejs/a.js"]
+    )]
+    #[case::java_layout_and_more(Family::Java, &["b.jar", "java/lib/a.jar"], &["b.jar", "java/lib/a.jar"])]
     #[case::jar(Family::Java, &["a.jar"], &["java/lib/a.jar"])]
     #[case::java_layout(Family::Java, &["java/lib/a.jar"], &["java/lib/a.jar"])]
     #[case::provided(Family::Provided, &["shared.py", "bin/x"], &["bin/x", "shared.py"])]

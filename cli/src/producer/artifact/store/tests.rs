@@ -83,6 +83,28 @@ fn an_artifact_that_had_stepped_aside_goes_back_or_away() {
 }
 
 #[test]
+fn a_link_is_compared_as_a_link_and_a_file_as_a_file() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("build");
+    let source = place.join("shop/functions/a/src");
+    let differs = |name: &str| {
+        let found = differences(&tree("one"), &place).unwrap();
+        assert_eq!(found, [format!("shop/functions/a/src/{name} differs")]);
+    };
+    write(&place, "one").unwrap();
+    fs::remove_file(source.join("link")).unwrap();
+    fs::write(source.join("link"), "x").unwrap();
+    differs("link");
+    fs::remove_file(source.join("link")).unwrap();
+    std::os::unix::fs::symlink("other", source.join("link")).unwrap();
+    differs("link");
+    write(&place, "one").unwrap();
+    fs::rename(source.join("run"), folder.path().join("run")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("run"), source.join("run")).unwrap();
+    differs("run");
+}
+
+#[test]
 fn two_do_not_write_one_artifact() {
     let folder = TempDir::new().unwrap();
     let place = folder.path().join("build");

@@ -14,7 +14,8 @@ use crate::support::{ESB, Machine, copy, workspace};
 const REGENERATE: &str = "cargo run -p cli --bin esb -- artifact generate --template fixtures/sam/shop.yaml \
      --output fixtures/shop --registry registry:5000 --require gateway='>=1.4, <2'";
 
-const SHOP: [&str; 6] = [
+/// Makes the artifact of that template.
+pub(crate) const SHOP: [&str; 6] = [
     "artifact",
     "generate",
     "--template",
@@ -24,7 +25,7 @@ const SHOP: [&str; 6] = [
 ];
 
 /// A machine that has the template of the tests.
-fn with_shop() -> Machine {
+pub(crate) fn with_shop() -> Machine {
     let machine = Machine::fresh();
     copy(
         &workspace().join("fixtures/sam"),
@@ -432,49 +433,6 @@ fn several_templates_give_one_manifest() {
     );
     let valid = machine.run(&["manifest", "validate", "--artifact", "elsewhere/a.yml"]);
     assert_eq!(valid.code, 0, "{}", valid.stderr);
-}
-
-/// Wherever the manifest lies: its paths lead to the artifact, it is compared, and it is no part of the code.
-#[rstest]
-#[case::in_the_current_folder("made.yml", "shop/shop")]
-#[case::below("a/b/made.yml", "../../shop/shop")]
-#[case::above("../made.yml", "here/shop/shop")]
-#[case::with_the_artifact("shop/artifact.yml", "shop")]
-#[case::in_the_code("sam/hello/made.yml", "../../shop/shop")]
-fn a_manifest_elsewhere_leads_to_its_artifact(#[case] manifest: &str, #[case] root: &str) {
-    let machine = with_shop();
-    let generate = [&SHOP[..], &["--manifest", manifest]].concat();
-    let check = || machine.esb(&[&generate[..], &["--check"]].concat());
-    for _ in 0..2 {
-        assert_eq!(machine.esb(&generate).code, 0);
-        assert_eq!(check().code, 0, "{}", check().stdout);
-    }
-    let text = fs::read_to_string(machine.work().join(manifest)).unwrap();
-    assert!(text.contains(&format!("artifact_root: {root}\n")), "{text}");
-    let valid = machine.run(&["manifest", "validate", "--artifact", manifest]);
-    assert_eq!(valid.code, 0, "{}", valid.stderr);
-    for (spoil, said) in [(true, "differs"), (false, "is missing")] {
-        if spoil {
-            fs::write(machine.work().join(manifest), "").unwrap();
-        } else {
-            fs::remove_file(machine.work().join(manifest)).unwrap();
-        }
-        let ran = check();
-        let name = manifest.trim_start_matches("shop/");
-        assert_eq!(
-            (ran.code, ran.stdout.contains(&format!("{name} {said}\n"))),
-            (11, true)
-        );
-    }
-}
-
-#[test]
-fn a_folder_in_the_place_of_the_manifest_is_refused() {
-    let machine = with_shop();
-    let ran = machine.esb(&[&SHOP[..], &["--manifest", "sam"]].concat());
-    assert_eq!(ran.code, 5, "{}", ran.stderr);
-    assert!(ran.stderr.contains("/sam` is not a file"), "{}", ran.stderr);
-    assert!(!machine.work().join("shop").exists());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod check;
+mod elsewhere;
 mod esb;
 mod exit_codes;
 mod help;

@@ -113,6 +113,8 @@ fn unstored(error: &StoreError) -> Failure {
         StoreError::NotAFile(_) => {
             Failure::of(Kind::Refused, error).hint("name a file with `--manifest`")
         }
+        StoreError::NotAManifest(_) => Failure::of(Kind::Refused, error)
+            .hint("name another file with `--manifest`: what stands there is replaced"),
         StoreError::NotAnArtifact { .. } => Failure::of(Kind::Refused, error).hint(
             "name a folder of its own with `--output`: what stands there is replaced as a whole",
         ),

@@ -48,3 +48,19 @@ fn a_folder_in_the_place_of_the_manifest_is_refused() {
     assert!(ran.stderr.contains("/sam` is not a file"), "{}", ran.stderr);
     assert!(!machine.work().join("shop").exists());
 }
+
+#[test]
+fn a_file_that_is_no_manifest_is_not_replaced() {
+    let machine = with_shop();
+    let template = machine.work().join("sam/shop.yaml");
+    let before = fs::read(&template).unwrap();
+    let ran = machine.esb(&[&SHOP[..], &["--manifest", "sam/shop.yaml"]].concat());
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("/sam/shop.yaml` is no manifest"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::read(&template).unwrap(), before);
+    assert!(!machine.work().join("shop").exists());
+}

@@ -36,6 +36,8 @@ pub(crate) enum StoreError {
     NotAnArtifact { path: PathBuf, found: String },
     #[error("`{}` is not a file", .0.display())]
     NotAFile(PathBuf),
+    #[error("`{}` is no manifest", .0.display())]
+    NotAManifest(PathBuf),
 }
 
 /// Everything that a run writes for an artifact and its manifest, as real paths: none of it is code, wherever it lies.

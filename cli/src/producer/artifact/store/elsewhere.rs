@@ -38,8 +38,13 @@ impl Elsewhere {
         }
         // What a killed run left goes away even when there is nothing to do.
         let beside = Beside::begin(&place)?;
-        if present(&place)?.is_some_and(|there| there == text.as_bytes()) {
-            return Ok(None);
+        if let Some(there) = present(&place)? {
+            if there == text.as_bytes() {
+                return Ok(None);
+            }
+            if !is_replaceable(&there) {
+                return Err(StoreError::NotAManifest(place));
+            }
         }
         let new = beside.path().join(NEW);
         put(&new, &Piece::text(text))?;
@@ -81,6 +86,12 @@ impl Drop for Elsewhere {
             let _ = fs::rename(self.beside.path().join(OLD), &self.place);
         }
     }
+}
+
+/// A file that somebody names by mistake, such as a template, is not thrown away: it must be empty, or hold the key that every manifest has.
+fn is_replaceable(there: &[u8]) -> bool {
+    let key = b"schema_version";
+    there.trim_ascii().is_empty() || there.windows(key.len()).any(|part| part == key)
 }
 
 /// What a file holds; none when it is not there.

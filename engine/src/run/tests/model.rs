@@ -198,9 +198,7 @@ impl<'a> Model<'a> {
             let upto = Self(&self.0[..index]);
             let last = upto.0.last();
             let sequence = last.map_or(0, |fact| fact.sequence);
-            if let Some(merged) = last.and(upto.merged())
-                && upto.images().len() == merged.images.len()
-            {
+            if let Some(merged) = last.and(upto.publishable()) {
                 // From here on this may be published; once it was, it and nothing else stands there.
                 for (file, digest) in &merged.files {
                     let stands = may.entry(*file).or_default();
@@ -225,11 +223,16 @@ impl<'a> Model<'a> {
         may
     }
 
-    /// Every key that a deploy which may have begun to publish claimed as its own.
+    /// What may be published by now: what is merged, once all its images are there.
+    fn publishable(self) -> Option<&'a Merged> {
+        let merged = self.merged()?;
+        (self.images().len() == merged.images.len()).then_some(merged)
+    }
+
+    /// Every key that a deploy claimed as its own and may have published as such.
     pub(super) fn ever_claimed(self) -> BTreeSet<&'a Key> {
-        self.0
-            .iter()
-            .filter_map(|fact| match_merged(&fact.event))
+        (0..=self.0.len())
+            .filter_map(|index| Self(&self.0[..index]).publishable())
             .flat_map(owned)
             .collect()
     }

@@ -32,6 +32,8 @@ enum Small {
     Superseding,
     /// Everything is there, and is to be built all the same.
     NoCache,
+    /// Another artifact wanted the seed's keys and was killed while it built its images.
+    Wanted,
     /// Another artifact took the seed's keys over and was killed before it published them.
     Claimed,
     /// The same, killed once it had published them.
@@ -74,14 +76,16 @@ impl Small {
                 begin.settle(&disk.wish());
                 disk.wish().with(|options| options.no_cache = true)
             }
-            Self::Claimed | Self::Taken => {
+            Self::Wanted | Self::Claimed | Self::Taken => {
                 disk.write(&["a", "seed"]);
-                let killed = if matches!(self, Self::Claimed) {
-                    Mishap::KilledBefore
+                let (call, killed) = if matches!(self, Self::Wanted) {
+                    (SECOND_BUILD, Mishap::KilledBefore)
+                } else if matches!(self, Self::Claimed) {
+                    (PUBLISH, Mishap::KilledBefore)
                 } else {
-                    Mishap::KilledAfter
+                    (PUBLISH, Mishap::KilledAfter)
                 };
-                begin.run(&disk.wish(), &[Disturbance::Call(PUBLISH, killed)]);
+                begin.run(&disk.wish(), &[Disturbance::Call(call, killed)]);
                 disk.write(&["a", "c"]);
                 disk.wish()
             }
@@ -117,6 +121,7 @@ impl Small {
             | Self::Upgrade
             | Self::Superseding
             | Self::NoCache
+            | Self::Wanted
             | Self::Claimed
             | Self::Taken => End::Applied,
             Self::Incompatible => End::Failed(FailureKind::Incompatible),
@@ -159,6 +164,7 @@ fn say(numbers: &str) {
 #[case::superseding_thrice(Small::Superseding, "ccc", 12_000)]
 #[case::no_cache(Small::NoCache, "ec", 2_000)]
 #[case::no_cache_thrice(Small::NoCache, "cce", 62_000)]
+#[case::wanted(Small::Wanted, "e", 80)]
 #[case::claimed(Small::Claimed, "e", 80)]
 #[case::taken(Small::Taken, "e", 80)]
 #[case::incompatible(Small::Incompatible, "ee", 300)]

@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::io::{Cursor, ErrorKind, Write};
 use std::path::Path;
+use std::process::Command;
 
 use e2e::workspace;
 use journal::{Draft, Facts, MemoryStore, Store, StreamId, exchange};
 use rstest::rstest;
 
-use crate::refusal::{Bench, Mount, Said, contents, run, shared_stack};
+use crate::refusal::{Bench, Mount, Said, contents, program, run, shared_stack};
 
 /// Writes until nothing more fits, and says how much did.
 pub(crate) fn fill(path: &Path) -> usize {
@@ -203,6 +204,43 @@ fn ids_that_do_not_fit_onto_the_disk_leave_the_old_manifest(#[values(0, 4096)] r
     assert_eq!(said.code, Some(0), "{said:?}");
     let synced = fs::read_to_string(folder.join("artifact.yml")).unwrap();
     assert!(synced == long, "the id, and nothing else");
+}
+
+/// No room at all, and room for a part of the new artifact; with its manifest in it, and beside it.
+#[rstest]
+fn an_artifact_that_does_not_fit_onto_the_disk_leaves_the_old_one(
+    #[values(0, 8, 24)] kib: usize,
+    #[values("build/artifact.yml", "made.yml")] manifest: &str,
+) {
+    let bench = Bench::new();
+    let folder = bench.path("full");
+    fs::create_dir(&folder).unwrap();
+    let _mount = Mount::memory(&folder, 256);
+    let generate = |tag: &str| {
+        let mut esb = Command::new(program().with_file_name("esb"));
+        esb.args(["artifact", "generate", "--template"]);
+        esb.arg(workspace::fixture("sam/shop.yaml"));
+        esb.args(["--output", "build", "--manifest", manifest, "--tag", tag]);
+        run(esb.current_dir(&folder))
+    };
+    assert_eq!(generate("old").code, Some(0));
+    let filled = fill(&folder.join("filler")) - kib * 1024;
+    let filler = File::options().write(true).open(folder.join("filler"));
+    filler.unwrap().set_len(filled as u64).unwrap();
+    let before = contents(&folder);
+
+    let said = generate("new");
+    assert_eq!(said.code, Some(7), "{said:?}");
+    assert_eq!(said.stdout, "");
+    for part in ["No space left on device", "hint: free some space"] {
+        assert!(said.stderr.contains(part), "`{part}`: {}", said.stderr);
+    }
+    assert!(contents(&folder) == before, "nothing was written");
+
+    bench.remove("full/filler");
+    assert_eq!(generate("new").code, Some(0));
+    let functions = fs::read_to_string(folder.join("build/shop/config/functions.yml")).unwrap();
+    assert!(functions.contains(":new\n"), "{functions}");
 }
 
 fn assert_full(said: &Said) {

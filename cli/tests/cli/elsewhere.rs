@@ -53,7 +53,10 @@ fn a_folder_in_the_place_of_the_manifest_is_refused() {
 fn a_file_that_is_no_manifest_is_not_replaced() {
     let machine = with_shop();
     let template = machine.work().join("sam/shop.yaml");
-    let before = fs::read(&template).unwrap();
+    // A word that manifests have too makes no manifest of it.
+    let mut before = fs::read(&template).unwrap();
+    before.extend_from_slice(b"# schema_version: 1\n");
+    fs::write(&template, &before).unwrap();
     let ran = machine.esb(&[&SHOP[..], &["--manifest", "sam/shop.yaml"]].concat());
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(

@@ -88,10 +88,11 @@ impl Drop for Elsewhere {
     }
 }
 
-/// A file that somebody names by mistake, such as a template, is not thrown away: it must be empty, or hold the key that every manifest has.
+/// A file that somebody names by mistake, such as a template, is not thrown away: it must be empty, or have the top-level key that every
+/// manifest has. One that was damaged by hand or by a merge has its line still.
 fn is_replaceable(there: &[u8]) -> bool {
-    let key = b"schema_version";
-    there.trim_ascii().is_empty() || there.windows(key.len()).any(|part| part == key)
+    let mut lines = there.split(|byte| *byte == b'\n');
+    there.trim_ascii().is_empty() || lines.any(|line| line.starts_with(b"schema_version:"))
 }
 
 /// What a file holds; none when it is not there.

@@ -1,35 +1,13 @@
 //! The tables of `docs/cli.md`, made from the declarations. `SNAPSHOTS=overwrite` writes them anew.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::sync::{Mutex, PoisonError};
 
 use clap::{Arg, CommandFactory};
+use producer::testing::check_page;
 
 use crate::applier;
 use crate::esb;
 use crate::output::Type;
-
-/// Pages are read and written as a whole, and several tests make tables of one.
-static FILE: Mutex<()> = Mutex::new(());
-
-/// Compares what stands between two markers of a page, or writes it.
-pub(crate) fn check_page(page: &str, maker: &str, name: &str, made: &str) {
-    let _turn = FILE.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = format!("{}/../{page}", env!("CARGO_MANIFEST_DIR"));
-    let begin = format!("<!-- {name}: made by {maker} -->\n");
-    let text = fs::read_to_string(&path).unwrap();
-    let from = text.find(&begin).expect("the marker is there") + begin.len();
-    let to = from + text[from..].find("<!-- end -->").expect("the end is there");
-    if text[from..to] == *made {
-        return;
-    }
-    if std::env::var_os("SNAPSHOTS").is_some_and(|action| action == "overwrite") {
-        fs::write(path, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
-    } else {
-        panic!("{page} should hold, as SNAPSHOTS=overwrite writes it:\n{made}");
-    }
-}
 
 fn check(name: &str, made: &str) {
     check_page("docs/cli.md", "cli/src/documented.rs", name, made);

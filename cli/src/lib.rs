@@ -1,7 +1,8 @@
 //! How a person speaks to it: two programs over one engine.
 //!
 //! [`artifactctl`] applies artifacts (room `applier`), [`esb`] also makes them. What both say is in one place: flags of every
-//! command, output, failures with their exit codes, talk, signals, who acts. The applier never reaches what makes artifacts.
+//! command, output, failures with their exit codes, talk, signals, who acts. The applier never reaches what makes artifacts, which is a crate
+//! of its own (`producer`).
 
 mod applier;
 mod args;
@@ -11,7 +12,6 @@ mod esb;
 mod failure;
 mod identity;
 mod output;
-mod producer;
 mod program;
 mod report;
 mod signals;
@@ -26,11 +26,4 @@ pub fn artifactctl() -> ExitCode {
 /// Runs `esb` with the arguments of this process.
 pub fn esb() -> ExitCode {
     esb::main()
-}
-
-/// Reads bytes as a template and a file of its parameters, and resolves it with made-up values. For fuzzing: whatever the bytes are,
-/// this ends soon, and panics only when a rule of the producer is broken.
-#[doc(hidden)]
-pub fn fuzz_template(bytes: &[u8]) {
-    producer::read_template(bytes);
 }

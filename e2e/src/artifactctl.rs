@@ -18,7 +18,7 @@ pub fn build() -> Result<PathBuf, CommandError> {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
-    build.args(["build", "--package", "cli", "--bin", "artifactctl"]);
+    build.args(["build", "--package", "artifactctl", "--bin", "artifactctl"]);
     build.args(["--bin", "esb"]);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
     Ok(target_dir.join("debug/artifactctl"))
@@ -28,7 +28,13 @@ pub fn build() -> Result<PathBuf, CommandError> {
 pub fn build_with_failpoints() -> Result<PathBuf, CommandError> {
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
-    build.args(["build", "--package", "cli", "--features", "failpoints"]);
+    build.args([
+        "build",
+        "--package",
+        "artifactctl",
+        "--features",
+        "failpoints",
+    ]);
     build.args(["--bin", "artifactctl-failpoints"]);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
     Ok(target_dir.join("debug/artifactctl-failpoints"))
@@ -42,7 +48,7 @@ pub fn build_release() -> Result<PathBuf, CommandError> {
         "build",
         "--release",
         "--package",
-        "cli",
+        "artifactctl",
         "--bin",
         "artifactctl",
     ]);

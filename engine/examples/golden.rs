@@ -1,6 +1,6 @@
 //! Writes the golden deploy journals: real runs of the loop on the simulated world, with fixed times and ids.
 //!
-//! `cargo run -p engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
+//! `cargo run -p artifactctl-engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
 //! `fixtures/journals` is never written again: a journal of a later schema gets a folder of its own.
 
 #[path = "../src/machine/sample.rs"]

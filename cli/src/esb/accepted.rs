@@ -262,7 +262,7 @@ fn every_valid_template_gives_an_artifact_that_is_accepted() {
             .filter(|smaller| *smaller <= size)
             .find_map(|smaller| refused(seed, smaller));
         panic!(
-            "{}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p cli --lib accepted",
+            "{}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p artifactctl --lib accepted",
             smallest.unwrap()
         );
     }

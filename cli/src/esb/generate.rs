@@ -11,9 +11,9 @@ use crate::esb::made::{Made, Published};
 use crate::esb::make::make;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
-use crate::producer::report::{Finding, Level};
 use crate::program::Ended;
 use crate::report::{counted, talk};
+use producer::report::{Finding, Level};
 
 /// What was made, or would be.
 #[derive(Serialize)]

@@ -8,9 +8,9 @@ use engine::load;
 
 use crate::applier::prepare::load_failure;
 use crate::failure::{Failure, Kind, is_full};
-use crate::producer::artifact::store::{self, Draft, Elsewhere, MANIFEST, StoreError};
-use crate::producer::artifact::tree::{Piece, Tree};
-use crate::producer::report::Finding;
+use producer::artifact::store::{self, Draft, Elsewhere, MANIFEST, StoreError};
+use producer::artifact::tree::{Piece, Tree};
+use producer::report::Finding;
 
 /// An artifact in memory.
 pub(super) struct Made {

@@ -15,13 +15,13 @@ use crate::esb::parameters;
 use crate::esb::settings::{self, Settings};
 use crate::esb::several;
 use crate::failure::{Failure, Kind};
-use crate::producer::artifact::store::{self, MANIFEST};
-use crate::producer::artifact::tree::Tree;
-use crate::producer::artifact::{self, Archives, BUNDLE, CONFIG, Naming, Remark, image_names};
-use crate::producer::model::{App, Architecture, Package};
-use crate::producer::report::{Finding, Findings, Level, Report, Subject};
-use crate::producer::sam::{Input, resolve};
-use crate::producer::template::Template;
+use producer::artifact::store::{self, MANIFEST};
+use producer::artifact::tree::Tree;
+use producer::artifact::{self, Archives, BUNDLE, CONFIG, Naming, Remark, image_names};
+use producer::model::{App, Architecture, Package};
+use producer::report::{Finding, Findings, Level, Report, Subject};
+use producer::sam::{Input, resolve};
+use producer::template::Template;
 
 /// Makes the artifact of some templates, in memory.
 pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {

@@ -8,11 +8,11 @@ use crate::esb::args::Making;
 use crate::esb::make::violated;
 use crate::esb::prompt;
 use crate::failure::{Failure, Kind};
-use crate::producer::parameters::{
+use producer::parameters::{
     Given, GivenValue, Question, assignment, questions, read_file, unknown,
 };
-use crate::producer::report::Finding;
-use crate::producer::template::Template;
+use producer::report::Finding;
+use producer::template::Template;
 
 /// Values for these templates: of files in their order, then of flags, then of whoever sits at the terminal.
 pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {

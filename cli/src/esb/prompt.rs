@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use crate::failure::{Failure, Kind};
-use crate::producer::parameters::Question;
+use producer::parameters::Question;
 
 /// How often one question is asked before it is given up.
 const MAX_TRIES: usize = 5;

@@ -7,7 +7,7 @@ use engine::image::Reference;
 
 use crate::esb::args::Making;
 use crate::failure::{Failure, Kind};
-use crate::producer::model::Family;
+use producer::model::Family;
 
 /// The flags of a run, read.
 pub(super) struct Settings {

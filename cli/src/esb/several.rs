@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use engine::contract::template_slug;
 
 use crate::failure::{Failure, Kind};
-use crate::producer::artifact::Remark;
-use crate::producer::model::App;
+use producer::artifact::Remark;
+use producer::model::App;
 
 /// What a template is called that nobody names.
 const HERE: [&str; 3] = ["template.yaml", "template.yml", "template.json"];

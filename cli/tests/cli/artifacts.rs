@@ -2,7 +2,7 @@
 //!
 //! `fixtures/templates` holds templates in the shapes that people write; the code that they name is made up here. `fixtures/packages`
 //! holds code, layers and images in every form, with the flags that go with them. Beside each template that gives an artifact
-//! stands `artifact.txt`: every file of the artifact with its mode and its text. `SNAPSHOTS=overwrite cargo test -p cli` writes them anew.
+//! stands `artifact.txt`: every file of the artifact with its mode and its text. `SNAPSHOTS=overwrite cargo test -p artifactctl` writes them anew.
 
 mod code;
 

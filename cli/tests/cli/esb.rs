@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{ESB, Machine, copy, workspace};
 
 /// How `docs/producer.md` says that the artifact of the tests is made, from the root of the workspace.
-const REGENERATE: &str = "cargo run -p cli --bin esb -- artifact generate --template fixtures/sam/shop.yaml \
+const REGENERATE: &str = "cargo run -p artifactctl --bin esb -- artifact generate --template fixtures/sam/shop.yaml \
      --output fixtures/shop --registry registry:5000 --require gateway='>=1.4, <2'";
 
 /// Makes the artifact of that template.

@@ -1,6 +1,6 @@
 //! The binary from outside, without an engine: words, results, exit codes. Journals are imported from frozen exports.
 //!
-//! `SNAPSHOTS=overwrite cargo test -p cli` writes the snapshots anew.
+//! `SNAPSHOTS=overwrite cargo test -p artifactctl` writes the snapshots anew.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cli::fuzz_template(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| producer::testing::read_template(data));

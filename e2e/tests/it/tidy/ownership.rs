@@ -161,7 +161,7 @@ fn the_engine_reads_no_environment_but_that_of_the_docker_client() {
 
 #[test]
 fn the_core_has_no_command_line_in_its_graph() {
-    for package in ["engine", "journal"] {
+    for package in ["artifactctl-engine", "artifactctl-journal"] {
         let mut cargo = workspace::cargo();
         cargo.args([
             "tree",
@@ -173,7 +173,7 @@ fn the_core_has_no_command_line_in_its_graph() {
         ]);
         let tree = command::run(cargo.args(["--prefix", "none", "--format", "{p}"])).unwrap();
         assert!(tree.starts_with(package), "{tree}");
-        for name in ["clap ", "cli ", "indicatif ", "tracing-subscriber "] {
+        for name in ["clap ", "artifactctl ", "indicatif ", "tracing-subscriber "] {
             let found = tree.lines().find(|line| line.starts_with(name));
             assert_eq!(found, None, "{package}");
         }

@@ -222,7 +222,7 @@ fn broken_by(wishes: &[Wish; WISHES], seed: u64) -> Option<String> {
     match played {
         Ok(_) => None,
         Err(TestError::Fail(reason, history)) => Some(format!(
-            "{reason}\nhistory, made smaller: {history:#?}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p engine --lib histories"
+            "{reason}\nhistory, made smaller: {history:#?}\nreplay: ARTIFACTCTL_SEED={seed} cargo test -p artifactctl-engine --lib histories"
         )),
         Err(TestError::Abort(reason)) => Some(format!("seed {seed} was given up: {reason}")),
     }

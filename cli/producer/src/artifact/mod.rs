@@ -1,0 +1,184 @@
+//! From the model of a template to the files of an artifact's entry.
+//!
+//! Here: what each file holds. Nothing is written and nothing is applied; `store` writes. Ids and the manifest are the engine's.
+
+mod archive;
+mod bundle;
+mod config;
+mod dockerfile;
+mod function;
+mod gather;
+mod install;
+mod layer;
+mod names;
+mod resources;
+pub mod store;
+pub mod tree;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use engine::contract::FunctionName;
+
+use crate::model::{App, Family, Runtime};
+pub use archive::Archives;
+use function::{FunctionError, Layers};
+use gather::{Gathered, gather};
+pub use names::{Naming, image_names};
+use tree::{Piece, Tree};
+
+/// The folder of configuration in every entry.
+pub const CONFIG: &str = "config";
+
+/// The file that lists what an entry holds, on request.
+pub const BUNDLE: &str = "bundle/manifest.json";
+
+/// The base of functions that run on a runtime, unless it is said otherwise; the engine gives it registry and version.
+pub const BASE: &str = "esb-lambda-base:latest";
+
+/// What is asked for besides the template.
+#[derive(Debug, Clone)]
+pub struct Settings<'a> {
+    /// The folder that the template's paths are relative to.
+    pub template_folder: &'a Path,
+    /// What is no part of any code: the artifact and its manifest.
+    pub except: &'a [PathBuf],
+    /// The archives of this run.
+    pub archives: &'a Archives,
+    /// Base images by runtime (`python3.12`) or family (`python`).
+    pub bases: &'a BTreeMap<String, String>,
+    /// What the images of image functions run, by function.
+    pub image_runtimes: &'a BTreeMap<String, Family>,
+    /// The image of each function.
+    pub images: &'a BTreeMap<FunctionName, String>,
+    /// Whether to list the files.
+    pub bundle: bool,
+}
+
+impl Settings<'_> {
+    fn base(&self, runtime: &Runtime) -> &str {
+        self.bases
+            .get(&runtime.name)
+            .or_else(|| self.bases.get(runtime.family.as_str()))
+            .map_or(BASE, String::as_str)
+    }
+}
+
+/// The files of an entry, and what is odd about them.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The files.
+    pub tree: Tree,
+    /// What is odd about them.
+    pub warnings: Vec<Remark>,
+}
+
+/// Something about one resource of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// Line of the template, from 1; 0 when it is not known.
+    pub line: u32,
+    /// What it is about, in words.
+    pub about: String,
+    /// A lowercase fragment, no period.
+    pub message: String,
+}
+
+/// Renders the entry of one template. The error is everything that is wrong with its files.
+pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark>> {
+    let mut wrong = Vec::new();
+    let mut warnings = Vec::new();
+    let mut tree = Tree::default();
+    let layers = gather_layers(app, settings, &mut wrong);
+    for function in &app.functions {
+        let remark = |message| Remark {
+            line: function.line,
+            about: format!("function `{}`", function.name),
+            message,
+        };
+        match function::folder(function, &layers, settings) {
+            Ok(made) => {
+                tree.put_below(&format!("functions/{}", function.name), made.tree);
+                warnings.extend(made.warnings.into_iter().map(remark));
+            }
+            Err(error) => wrong.push(remark(sentence(&error))),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    for (name, text) in configuration(app, settings.images) {
+        tree.put(format!("{CONFIG}/{name}"), Piece::text(text));
+    }
+    if settings.bundle {
+        bundle::add(&mut tree, app, settings).map_err(|error| {
+            vec![Remark {
+                line: 1,
+                about: "the bundle".to_owned(),
+                message: sentence(&FunctionError::from(error)),
+            }]
+        })?;
+    }
+    Ok(Rendered { tree, warnings })
+}
+
+/// The files of configuration, by name.
+pub fn configuration(
+    app: &App,
+    images: &BTreeMap<FunctionName, String>,
+) -> Vec<(&'static str, String)> {
+    let resources = resources::resources(app);
+    [
+        ("functions.yml", Some(config::functions(app, images))),
+        ("routing.yml", Some(config::routing(app))),
+        ("resources.yml", resources),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some((name, text?)))
+    .collect()
+}
+
+/// The files of each layer that a function uses.
+fn gather_layers(app: &App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) -> Layers {
+    let mut layers = Layers::new();
+    for layer in &app.layers {
+        let path = settings.template_folder.join(layer.content.as_str());
+        let tree = match gather(&path, settings.except, settings.archives) {
+            Ok(Gathered::Files(tree)) => Ok(tree),
+            // A layer may be one jar.
+            Ok(Gathered::Jar { name, piece }) => {
+                let mut tree = Tree::default();
+                tree.put(format!("java/lib/{name}"), piece);
+                Ok(tree)
+            }
+            Err(error) => Err(error),
+        };
+        match tree {
+            Ok(tree) => {
+                let name = layer.name.as_str().to_owned();
+                layers.insert(layer.logical_id.clone(), (name, tree));
+            }
+            Err(error) => wrong.push(Remark {
+                line: layer.line,
+                about: format!("layer `{}`", layer.name),
+                message: sentence(&error),
+            }),
+        }
+    }
+    layers
+}
+
+/// An error and its causes in one line.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,162 @@
+//! An artifact that is being written: beside its place, then in it.
+//!
+//! It is written into a folder beside its place, brought to disk, and changes places with what stood there in one step. Where the
+//! file system cannot do that, the old folder steps aside first: whoever looks in that moment finds no artifact, never half of one.
+//! A killed run may leave that folder aside; the next one puts it back.
+//!
+//! A manifest elsewhere is taken out of its place before and put there after: it never names an artifact that it was not made with.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+use rustix::io::Errno;
+
+use super::beside::{Beside, beside, lock};
+use super::elsewhere::Elsewhere;
+use super::{StoreError, mode, parent, replaceable, unwritable};
+use crate::artifact::tree::{Piece, Tree};
+
+/// What an artifact is called that has stepped aside.
+pub(super) const ASIDE: &str = "esb-old";
+
+/// An artifact in the making. Dropped, it leaves no trace.
+#[derive(Debug)]
+pub struct Draft {
+    beside: Beside,
+    place: PathBuf,
+}
+
+impl Draft {
+    /// Begins an artifact for a place. What is there already must be an artifact, or nothing.
+    pub fn begin(place: &Path) -> Result<Self, StoreError> {
+        let draft = Self {
+            beside: Beside::begin(place)?,
+            place: place.to_owned(),
+        };
+        draft.take_up()?;
+        replaceable(place)?;
+        Ok(draft)
+    }
+
+    /// Takes up an artifact that stepped aside in a killed run.
+    fn take_up(&self) -> Result<(), StoreError> {
+        let aside = self.aside();
+        if !aside.exists() {
+            Ok(())
+        } else if self.place.exists() {
+            // Out of the way as a whole: what is removed in part must never be taken for an artifact.
+            let rubbish = self.path().join(ASIDE);
+            fs::rename(&aside, &rubbish).map_err(unwritable(&aside))?;
+            self.beside.clear()
+        } else {
+            fs::rename(&aside, &self.place).map_err(unwritable(&self.place))
+        }
+    }
+
+    /// Where it is written.
+    pub fn path(&self) -> &Path {
+        self.beside.path()
+    }
+
+    fn aside(&self) -> PathBuf {
+        beside(parent(&self.place), &self.place, ASIDE)
+    }
+
+    /// Writes the files.
+    pub fn write(&self, tree: &Tree) -> Result<(), StoreError> {
+        let mut made = BTreeSet::new();
+        for (path, piece) in tree.files() {
+            let to = self.path().join(path);
+            let folder = parent(&to);
+            if !made.contains(folder) {
+                fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o755)
+                    .create(folder)
+                    .map_err(unwritable(folder))?;
+                made.insert(folder.to_owned());
+            }
+            put(&to, piece)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the artifact in its place, and its manifest where that lies elsewhere; what stood there is gone afterwards.
+    pub fn publish(mut self, mut manifest: Option<Elsewhere>) -> Result<(), StoreError> {
+        // Beginning has looked already; writing may have taken a while.
+        replaceable(&self.place)?;
+        // Hundreds of small files and their folders: one call for all of them costs a tenth of one for each.
+        syncfs(&self.beside.lock).map_err(|error| unwritable(self.path())(error.into()))?;
+        let old = self.place.exists().then(|| lock(&self.place, &self.place));
+        let old = old.transpose()?;
+        if let Some(manifest) = &mut manifest {
+            manifest.withdraw()?;
+        }
+        match old {
+            None => {
+                fs::rename(self.path(), &self.place).map_err(unwritable(&self.place))?;
+                self.beside.moved();
+                manifest.map_or(Ok(()), Elsewhere::publish)?;
+            }
+            Some(old) => {
+                self.exchange()?;
+                // The old artifact bears the name of the draft: it is held like one until it is removed.
+                self.beside.lock = old;
+                manifest.map_or(Ok(()), Elsewhere::publish)?;
+                self.beside.remove()?;
+            }
+        }
+        synced(parent(&self.place))
+    }
+
+    /// Changes places with the old artifact.
+    fn exchange(&self) -> Result<(), StoreError> {
+        match renameat_with(CWD, self.path(), CWD, &self.place, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.step_aside(),
+            Err(error) => Err(unwritable(&self.place)(error.into())),
+        }
+    }
+
+    /// The same in three steps. Only a whole artifact is ever aside.
+    fn step_aside(&self) -> Result<(), StoreError> {
+        let aside = self.aside();
+        fs::rename(&self.place, &aside).map_err(unwritable(&self.place))?;
+        if let Err(error) = fs::rename(self.path(), &self.place) {
+            // What cannot be put back now goes back when the next run begins.
+            let _ = fs::rename(&aside, &self.place);
+            return Err(unwritable(&self.place)(error));
+        }
+        fs::rename(&aside, self.path()).map_err(unwritable(&aside))
+    }
+}
+
+/// Brings the names in a folder to disk.
+pub(super) fn synced(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(unwritable(folder))
+}
+
+/// Writes a file that is not there.
+pub(super) fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
+    let executable = match piece {
+        Piece::Link(target) => return symlink(target, to).map_err(unwritable(to)),
+        Piece::Bytes {
+            content,
+            executable,
+        } => {
+            fs::write(to, content).map_err(unwritable(to))?;
+            *executable
+        }
+        Piece::Copy { from, executable } => {
+            fs::copy(from, to).map_err(unwritable(to))?;
+            *executable
+        }
+    };
+    // Neither the mode of the source nor the umask decides.
+    fs::set_permissions(to, Permissions::from_mode(mode(executable))).map_err(unwritable(to))
+}

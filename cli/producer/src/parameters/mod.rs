@@ -1,0 +1,50 @@
+//! Parameters of a template: what it declares, what was given, whether the two fit.
+//!
+//! Here: declarations, their checks, the forms in which values are given. Not here: what refers to a parameter (`intrinsics`), reading
+//! files, asking a person.
+//!
+//! A given value may be a secret: it has no `Display`, its `Debug` shows nothing, and no message of this room repeats the value of a
+//! `NoEcho` parameter or a piece of a file of values.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod bind;
+mod declare;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use bind::{Bound, Question, bind, questions, unknown};
+pub use declare::{Declaration, declarations, is_flag};
+pub use source::{assignment, read_file};
+
+/// What stands before the name of an export whose value is given: `ImportValue:NAME=VALUE`.
+pub const IMPORT: &str = "ImportValue:";
+
+/// A value as it was given: a secret, for all that is known.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenValue(String);
+
+impl GivenValue {
+    /// A value.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself. Who takes it has to know that it may be a secret.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GivenValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenValue(..)")
+    }
+}
+
+/// Given values, by the name of the parameter, or by [`IMPORT`] and the name of an export.
+pub type Given = BTreeMap<String, GivenValue>;

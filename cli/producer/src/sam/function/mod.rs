@@ -1,0 +1,277 @@
+//! Functions: `AWS::Serverless::Function` and `AWS::Lambda::Function`.
+
+pub(super) mod package;
+pub(super) mod properties;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::contract::{FunctionName, quoted};
+use engine::yaml::Node;
+
+use super::event::{self, Claim};
+use super::fields::{Fields, choose};
+use super::{Input, Layers};
+use crate::intrinsics::{Context, Resolver};
+use crate::model::{Architecture, EnvValue, Function, LocalPath, Scaling};
+use crate::report::{Read, Rule};
+use crate::template::{Kind, Resource};
+use crate::text::Taint;
+
+/// A function, and the routes it asks for.
+pub(super) struct Found {
+    pub(super) function: Function,
+    pub(super) claims: Vec<Claim>,
+}
+
+/// The processors, as templates name them.
+pub(super) const ARCHITECTURES: [(&str, Architecture); 2] = [
+    ("x86_64", Architecture::X86_64),
+    ("arm64", Architecture::Arm64),
+];
+
+/// Reads one function. Everything in it is looked at before the first error ends it.
+pub(super) fn read(
+    context: &Context<'_>,
+    resource: &Resource<'_>,
+    kind: Kind,
+    properties: &Node,
+    input: &Input<'_>,
+    layers: &Layers,
+) -> Read<Found> {
+    let list = if kind == Kind::ServerlessFunction {
+        &properties::SERVERLESS
+    } else {
+        &properties::LAMBDA
+    };
+    let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
+    let name = name(&fields, resource, kind);
+    let metadata = metadata(context, resource)?;
+    let package = package::read(
+        &fields,
+        kind,
+        metadata.as_ref(),
+        &|name| input.image_uri(resource.id, name),
+        name.as_ref().ok(),
+    );
+    let layers = used_layers(&fields, layers, package.as_ref().ok());
+    let environment = environment(&fields);
+    let scaling = scaling(&fields, kind);
+    let events = match (&name, kind) {
+        (Ok(name), Kind::ServerlessFunction) => event::read_events(&fields, name),
+        (Err(reported), _) => Err(*reported),
+        (Ok(_), _) => Ok(event::Events::default()),
+    };
+    let architecture = architecture(&fields);
+    let timeout_s = fields.number("Timeout", 1..=900);
+    let memory_mb = fields.number("MemorySize", 128..=32768);
+    let ephemeral_storage_mb = ephemeral_storage(&fields);
+    let hooks = match &metadata {
+        Some(metadata) => metadata.parsed("EsbHooks", local_path),
+        None => Ok(None),
+    };
+    let events = events?;
+    Ok(Found {
+        function: Function {
+            logical_id: resource.id.to_owned(),
+            name: name?,
+            line: resource.span.line,
+            package: package?,
+            architecture: architecture?,
+            timeout_s: timeout_s?,
+            memory_mb: memory_mb?,
+            ephemeral_storage_mb: ephemeral_storage_mb?,
+            environment: environment?,
+            layers: layers?,
+            routes: Vec::new(),
+            schedules: events.schedules,
+            scaling: scaling?,
+            hooks: hooks?,
+        },
+        claims: events.claims,
+    })
+}
+
+fn name(fields: &Fields<'_, '_>, resource: &Resource<'_>, kind: Kind) -> Read<FunctionName> {
+    let text = fields.resource_name(resource, kind)?;
+    FunctionName::parse(&text).ok_or_else(|| fields.bad("FunctionName", not_a_name(&text)))
+}
+
+/// Why a text is no name of a function or a layer.
+pub(super) fn not_a_name(text: &str) -> String {
+    format!(
+        "a name is made of letters, digits, `.`, `_` and `-`, at most 128, which {} is not",
+        quoted(text)
+    )
+}
+
+fn metadata<'c, 'n>(
+    context: &'c Context<'_>,
+    resource: &Resource<'n>,
+) -> Read<Option<Fields<'c, 'n>>> {
+    let Some(entry) = resource.map.get("Metadata") else {
+        return Ok(None);
+    };
+    let mut subject = resource.subject();
+    "Metadata".clone_into(&mut subject.property);
+    let resolver = context.resolver(subject);
+    Fields::open(resolver, &properties::METADATA, "", &entry.node).map(Some)
+}
+
+fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {
+    match fields.texts("Architectures")?.as_deref() {
+        None => Ok(Architecture::X86_64),
+        Some([one]) => {
+            choose(one, &ARCHITECTURES).map_err(|message| fields.bad("Architectures", message))
+        }
+        Some(_) => Err(fields.own().findings().error_with_hint(
+            Rule::BadValue,
+            &fields.at("Architectures").subject,
+            fields.place("Architectures"),
+            "a function has one architecture",
+            "a list of `Globals` and one of the function are put together; name it in one of the two",
+        )),
+    }
+}
+
+fn ephemeral_storage(fields: &Fields<'_, '_>) -> Read<Option<u32>> {
+    match fields.child("EphemeralStorage")? {
+        None => Ok(None),
+        Some(storage) => storage.number("Size", 512..=10240),
+    }
+}
+
+fn scaling(fields: &Fields<'_, '_>, kind: Kind) -> Read<Scaling> {
+    let reserved = fields.number("ReservedConcurrentExecutions", 0..=1_000_000);
+    let provisioned = match kind {
+        Kind::ServerlessFunction => match fields.child("ProvisionedConcurrencyConfig")? {
+            None => Ok(None),
+            Some(config) => config.number("ProvisionedConcurrentExecutions", 1..=1_000_000),
+        },
+        Kind::LambdaFunction
+        | Kind::ServerlessLayer
+        | Kind::LambdaLayer
+        | Kind::SimpleTable
+        | Kind::Table
+        | Kind::Bucket => Ok(None),
+    };
+    Ok(Scaling {
+        reserved: reserved?,
+        provisioned: provisioned?,
+    })
+}
+
+fn environment(fields: &Fields<'_, '_>) -> Read<BTreeMap<String, EnvValue>> {
+    let Some(environment) = fields.child("Environment")? else {
+        return Ok(BTreeMap::new());
+    };
+    let Some(variables) = environment.free("Variables")? else {
+        return Ok(BTreeMap::new());
+    };
+    let values: Vec<Read<Option<(String, EnvValue)>>> = variables
+        .iter()
+        .map(|(name, entry)| {
+            let own = environment.at(&format!("Variables.{name}"));
+            if !is_variable(name) {
+                let message = format!(
+                    "a variable's name is made of letters, digits and `_`, which {} is not",
+                    quoted(name)
+                );
+                return Err(own.error(Rule::BadValue, entry.key_span, message));
+            }
+            let value = variable(&own, &entry.node)?;
+            Ok(value.map(|value| (name.clone(), value)))
+        })
+        .collect();
+    values.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// The value of a variable: a text, or the name of a secret. A text that a secret is only a part of is refused: it would have to be
+/// written down.
+fn variable(own: &Resolver<'_>, node: &Node) -> Read<Option<EnvValue>> {
+    let Some(text) = own.text(node)? else {
+        return Ok(None);
+    };
+    match text.taint() {
+        Taint::Whole(parameter) if is_variable(parameter) => {
+            Ok(Some(EnvValue::Secret(parameter.clone())))
+        }
+        Taint::Whole(parameter) => {
+            let message = format!("the `NoEcho` parameter `{parameter}` cannot name a secret");
+            let hint = "let its name begin with a letter";
+            Err(own.findings().error_with_hint(
+                Rule::SecretInText,
+                &own.subject,
+                node.span,
+                message,
+                hint,
+            ))
+        }
+        Taint::None | Taint::Part(_) => {
+            let text = own.plain(&text, node.span)?;
+            Ok(Some(EnvValue::Text(text.to_owned())))
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';
+    name.as_bytes().first().is_some_and(begins)
+        && name.len() <= 256
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn used_layers(
+    fields: &Fields<'_, '_>,
+    layers: &Layers,
+    package: Option<&crate::model::Package>,
+) -> Read<Vec<String>> {
+    use crate::model::Package;
+    if let Some(Package::Image { .. }) = package {
+        fields.no_effect("Layers", properties::IN_IMAGE);
+        return Ok(Vec::new());
+    }
+    let arns = fields.texts("Layers")?.unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    arns.iter()
+        .map(|arn| {
+            let Some(id) = layers.get(arn) else {
+                let message = format!("the layer {} is not in the template", quoted(arn));
+                let own = fields.at("Layers");
+                let hint =
+                    "declare it as `AWS::Serverless::LayerVersion` with a local `ContentUri`";
+                return Err(own.findings().error_with_hint(
+                    Rule::PropertyRefused,
+                    &own.subject,
+                    fields.place("Layers"),
+                    message,
+                    hint,
+                ));
+            };
+            if !seen.insert(id) {
+                return Err(fields.bad("Layers", format!("the layer `{id}` stands there twice")));
+            }
+            Ok(id.clone())
+        })
+        .collect()
+}
+
+/// A path as templates may say it; the error says what it should be.
+pub(super) fn local_path(text: &str) -> Result<LocalPath, String> {
+    let wrong = if text.trim().is_empty() {
+        "it is empty"
+    } else if text.len() > 4096 {
+        "it is longer than 4096 bytes"
+    } else if text.chars().any(char::is_control) {
+        "it holds a control character"
+    } else if text.contains('\\') {
+        "it holds a backslash; write `/`"
+    } else if text.contains("://") {
+        "it is a URL, and nothing is fetched"
+    } else {
+        return Ok(LocalPath(text.to_owned()));
+    };
+    Err(format!(
+        "a local path stands here, which {} is not: {wrong}",
+        quoted(text)
+    ))
+}

@@ -1,0 +1,274 @@
+//! What a function is made from: code on a runtime, or an image.
+
+use std::collections::BTreeMap;
+
+use engine::contract::{FunctionName, quoted};
+use engine::yaml::Value;
+
+use super::local_path;
+use super::properties::{IN_IMAGE, OF_ZIPS};
+use crate::model::{Code, Family, ImageConfig, ImageSource, LocalPath, Package, Runtime};
+use crate::report::{Read, Rule};
+use crate::sam::fields::Fields;
+use crate::template::{Kind, is_call};
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PackageType {
+    Zip,
+    Image,
+}
+
+/// Reads the package. `image_uri` is what the command line says of the function.
+pub(super) fn read(
+    fields: &Fields<'_, '_>,
+    kind: Kind,
+    metadata: Option<&Fields<'_, '_>>,
+    image_uri: &dyn Fn(&str) -> Option<String>,
+    name: Option<&FunctionName>,
+) -> Read<Package> {
+    let words = [("Zip", PackageType::Zip), ("Image", PackageType::Image)];
+    let package_type = fields.choice("PackageType", &words)?;
+    if package_type == Some(PackageType::Image) {
+        let given = image_uri(name.map_or("", FunctionName::as_str));
+        return image(fields, kind, metadata, given);
+    }
+    zip(fields, kind)
+}
+
+fn zip(fields: &Fields<'_, '_>, kind: Kind) -> Read<Package> {
+    let runtime = fields.parsed("Runtime", runtime);
+    let handler = fields.text("Handler");
+    let family = runtime
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map(|runtime| runtime.family);
+    let code = code(fields, kind, family);
+    fields.no_effect("ImageConfig", "the function is no image; see `PackageType`");
+    if kind == Kind::ServerlessFunction {
+        fields.no_effect("ImageUri", "the function is no image; see `PackageType`");
+    }
+    let runtime = fields.need("Runtime", runtime?)?;
+    let handler = match (handler?, runtime.family) {
+        (Some(handler), _) => handler,
+        (None, Family::Provided) => "bootstrap".to_owned(),
+        (None, Family::Python | Family::Nodejs | Family::Java) => {
+            return Err(fields.missing("Handler"));
+        }
+    };
+    if handler.trim().is_empty() || handler.len() > 128 || handler.chars().any(char::is_control) {
+        let message = format!("{} can be no handler", quoted(&handler));
+        return Err(fields.bad("Handler", message));
+    }
+    Ok(Package::Zip {
+        runtime,
+        handler,
+        code: code?,
+    })
+}
+
+fn code(fields: &Fields<'_, '_>, kind: Kind, family: Option<Family>) -> Read<Code> {
+    if kind == Kind::ServerlessFunction {
+        if let Some(text) = fields.text("InlineCode")? {
+            fields.no_effect("CodeUri", "`InlineCode` stands in its place");
+            return inline(fields, "InlineCode", text, family);
+        }
+        return path(fields, "CodeUri")?
+            .map(Code::Path)
+            .ok_or_else(|| fields.missing("CodeUri"));
+    }
+    let node = fields.node("Code")?;
+    let node = fields.need("Code", node)?;
+    if node.value.text().is_some() {
+        return path(fields, "Code")?
+            .map(Code::Path)
+            .ok_or_else(|| fields.missing("Code"));
+    }
+    let inside = fields.child("Code")?;
+    let inside = fields.need("Code", inside)?;
+    match inside.text("ZipFile")? {
+        Some(text) => inline(&inside, "ZipFile", text, family),
+        None => Err(inside.missing("ZipFile")),
+    }
+}
+
+/// A local path. A mapping here would say where in S3 the code lies.
+pub(in crate::sam) fn path(fields: &Fields<'_, '_>, name: &str) -> Read<Option<LocalPath>> {
+    if let Some(node) = fields.node(name)?
+        && let Value::Map(map) = &node.value
+        && !is_call(map)
+    {
+        let own = fields.at(name);
+        let message = "what lies in S3 is not fetched";
+        return Err(own.findings().error_with_hint(
+            Rule::PropertyRefused,
+            &own.subject,
+            node.span,
+            message,
+            "name a local path",
+        ));
+    }
+    fields.parsed(name, local_path)
+}
+
+fn inline(fields: &Fields<'_, '_>, name: &str, text: String, family: Option<Family>) -> Read<Code> {
+    let file = match family {
+        Some(Family::Python) => "index.py",
+        Some(Family::Nodejs) => "index.js",
+        Some(Family::Java | Family::Provided) => {
+            let message = "only Python and Node.js have their code in a template";
+            return Err(fields.bad(name, message));
+        }
+        // The runtime itself was reported, or is reported as missing.
+        None => "index",
+    };
+    Ok(Code::Inline {
+        file: file.to_owned(),
+        text,
+    })
+}
+
+/// Reads a runtime; the error says which there are.
+fn runtime(text: &str) -> Result<Runtime, String> {
+    let families = [
+        ("python3.", "python", Family::Python),
+        ("nodejs", "nodejs", Family::Nodejs),
+        ("java", "java", Family::Java),
+        ("provided.", "provided.", Family::Provided),
+    ];
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
+    families
+        .into_iter()
+        .filter(|_| text.chars().all(is_part))
+        .find_map(|(begin, prefix, family)| {
+            let version = text.strip_prefix(prefix)?;
+            let rest = text.strip_prefix(begin)?;
+            let begins_well = match family {
+                Family::Python | Family::Nodejs | Family::Java => {
+                    rest.starts_with(|c: char| c.is_ascii_digit())
+                }
+                Family::Provided => rest.starts_with("al2"),
+            };
+            begins_well.then(|| Runtime {
+                name: text.to_owned(),
+                family,
+                version: version.to_owned(),
+            })
+        })
+        .ok_or_else(|| {
+            format!(
+                "the runtime {} is not supported; there are `python3.x`, `nodejsN.x`, `javaN`, `provided.al2` and `provided.al2023`",
+                quoted(text)
+            )
+        })
+}
+
+fn image(
+    fields: &Fields<'_, '_>,
+    kind: Kind,
+    metadata: Option<&Fields<'_, '_>>,
+    given: Option<String>,
+) -> Read<Package> {
+    let config = image_config(fields);
+    if kind == Kind::ServerlessFunction {
+        for name in OF_ZIPS {
+            fields.no_effect(name, IN_IMAGE);
+        }
+    } else {
+        fields.no_effect("Handler", IN_IMAGE);
+        fields.no_effect("Runtime", IN_IMAGE);
+    }
+    let code;
+    let named_in = if kind == Kind::ServerlessFunction {
+        Some(fields)
+    } else {
+        code = fields.child("Code")?;
+        code.as_ref()
+    };
+    let in_template = named_in.map_or(Ok(None), |fields| fields.text("ImageUri"));
+    let built = match metadata {
+        Some(metadata) => dockerfile(metadata),
+        None => Ok(None),
+    };
+    // A reference of the template names what a registry of the cloud holds; a Dockerfile of the template is nearer.
+    let (built, in_template) = (built?, in_template?);
+    if given.is_some() || built.is_some() {
+        let why = if given.is_some() {
+            "another image was given for the function"
+        } else {
+            "the image is built from `Metadata`"
+        };
+        if let Some(named_in) = named_in {
+            named_in.no_effect("ImageUri", why);
+        }
+    }
+    let source = given
+        .map(ImageSource::Uri)
+        .or(built)
+        .or(in_template.map(ImageSource::Uri));
+    let Some(source) = source else {
+        let own = fields.at("ImageUri");
+        let message = "the function has no image";
+        let hint = "give it with `--image-uri FUNCTION=IMAGE`, or name a `Dockerfile` and a `DockerContext` in its `Metadata`";
+        return Err(own.findings().error_with_hint(
+            Rule::MissingProperty,
+            &own.subject,
+            fields.span,
+            message,
+            hint,
+        ));
+    };
+    if let ImageSource::Uri(uri) = &source
+        && (uri.is_empty() || uri.chars().any(|c| c.is_whitespace() || c.is_control()))
+    {
+        let message = format!("{} can be no reference of an image", quoted(uri));
+        return Err(fields
+            .at("ImageUri")
+            .error(Rule::BadValue, fields.span, message));
+    }
+    Ok(Package::Image {
+        source,
+        config: config?,
+    })
+}
+
+fn image_config(fields: &Fields<'_, '_>) -> Read<ImageConfig> {
+    let Some(config) = fields.child("ImageConfig")? else {
+        return Ok(ImageConfig::default());
+    };
+    let command = config.texts("Command");
+    let entry_point = config.texts("EntryPoint");
+    let working_directory = config.text("WorkingDirectory");
+    Ok(ImageConfig {
+        command: command?,
+        entry_point: entry_point?,
+        working_directory: working_directory?,
+    })
+}
+
+/// A Dockerfile of the function's own, when its metadata names one.
+fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
+    if !metadata.has("DockerContext") && !metadata.has("Dockerfile") {
+        return Ok(None);
+    }
+    let context = metadata.parsed("DockerContext", local_path)?;
+    let dockerfile = metadata.parsed("Dockerfile", local_path)?;
+    let target = metadata.text("DockerBuildTarget")?;
+    let mut args = BTreeMap::new();
+    if let Some(map) = metadata.free("DockerBuildArgs")? {
+        for (name, entry) in map {
+            let own = metadata.at(&format!("DockerBuildArgs.{name}"));
+            if let Some(text) = own.text(&entry.node)? {
+                let text = own.plain(&text, entry.node.span)?;
+                args.insert(name.clone(), text.to_owned());
+            }
+        }
+    }
+    Ok(Some(ImageSource::Dockerfile {
+        context: metadata.need("DockerContext", context)?,
+        dockerfile: dockerfile.unwrap_or_else(|| LocalPath("Dockerfile".to_owned())),
+        target,
+        args,
+    }))
+}

@@ -1,0 +1,91 @@
+//! Layers: `AWS::Serverless::LayerVersion` and `AWS::Lambda::LayerVersion`.
+
+use engine::contract::FunctionName;
+use engine::yaml::Node;
+
+use super::fields::{Fields, choose};
+use super::function::{ARCHITECTURES, not_a_name, package};
+use super::property::{Properties, no_effect, read};
+use crate::intrinsics::Context;
+use crate::model::Layer;
+use crate::report::Read;
+use crate::template::{Kind, Resource};
+
+/// `AWS::Serverless::LayerVersion`.
+pub(super) const SERVERLESS: Properties = Properties {
+    of: "AWS::Serverless::LayerVersion",
+    open: false,
+    list: &[
+        read("CompatibleArchitectures", "`x86_64`, `arm64`"),
+        read("CompatibleRuntimes", "as written"),
+        read(
+            "ContentUri",
+            "a local folder or zip file; required; S3 is refused",
+        ),
+        no_effect("Description", "it is for people"),
+        read(
+            "LayerName",
+            "its name in the stack; the logical id without it",
+        ),
+        no_effect("LicenseInfo", "it is for people"),
+        no_effect("PublishLambdaVersion", "there is one version of a layer"),
+        no_effect("RetentionPolicy", "there is one version of a layer"),
+    ],
+};
+
+/// `AWS::Lambda::LayerVersion`.
+pub(super) const LAMBDA: Properties = Properties {
+    of: "AWS::Lambda::LayerVersion",
+    open: false,
+    list: &[
+        read("CompatibleArchitectures", "`x86_64`, `arm64`"),
+        read("CompatibleRuntimes", "as written"),
+        read(
+            "Content",
+            "a local folder or zip file; required; S3 is refused",
+        ),
+        no_effect("Description", "it is for people"),
+        read(
+            "LayerName",
+            "its name in the stack; the logical id without it",
+        ),
+        no_effect("LicenseInfo", "it is for people"),
+    ],
+};
+
+/// Reads one layer.
+pub(super) fn read_layer(
+    context: &Context<'_>,
+    resource: &Resource<'_>,
+    kind: Kind,
+    properties: &Node,
+) -> Read<Layer> {
+    let (list, content) = if kind == Kind::ServerlessLayer {
+        (&SERVERLESS, "ContentUri")
+    } else {
+        (&LAMBDA, "Content")
+    };
+    let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
+    let name = fields.resource_name(resource, kind);
+    let path = package::path(&fields, content);
+    let runtimes = fields.texts("CompatibleRuntimes");
+    let architectures = fields.texts("CompatibleArchitectures");
+    let name = name?;
+    let name = FunctionName::parse(&name).ok_or_else(|| fields.bad("LayerName", not_a_name(&name)));
+    let architectures = architectures?
+        .unwrap_or_default()
+        .iter()
+        .map(|text| {
+            choose(text, &ARCHITECTURES)
+                .map_err(|message| fields.bad("CompatibleArchitectures", message))
+        })
+        .collect::<Read<Vec<_>>>();
+    Ok(Layer {
+        logical_id: resource.id.to_owned(),
+        name: name?,
+        line: resource.span.line,
+        content: fields.need(content, path?)?,
+        runtimes: runtimes?.unwrap_or_default(),
+        architectures: architectures?,
+    })
+}

@@ -1,0 +1,245 @@
+//! Resources of a template: from their properties to the model.
+//!
+//! Here: what becomes of each type and each property (the lists that the documentation is made from), `Globals`, names, routes.
+//! Not here: what a function like `Fn::Sub` gives (`intrinsics`).
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod bucket;
+#[cfg(test)]
+mod covered;
+#[cfg(test)]
+mod documented;
+mod event;
+mod fields;
+mod function;
+mod globals;
+mod layer;
+mod property;
+mod route;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::contract::{Digest, SourceTemplate};
+use engine::yaml::{Node, Span, Value};
+
+use super::intrinsics::{Context, Pseudo};
+use super::model::{App, EnvValue, Function};
+use super::parameters::{self, Given, IMPORT};
+use super::report::{Findings, Report, Rule, Subject};
+use super::template::{Kind, Resource, Template};
+
+/// What a template is resolved with.
+#[derive(Debug, Clone, Default)]
+pub struct Input<'i> {
+    /// Given values; names that the template does not declare do not count (see [`parameters::unknown`]).
+    pub parameters: Given,
+    /// Images that were named for functions, by logical id or name.
+    pub image_uris: BTreeMap<String, String>,
+    /// Where the stack pretends to be.
+    pub pseudo: Pseudo,
+    /// How the manifest names the template; its file when there is none.
+    pub source_path: Option<&'i str>,
+}
+
+impl Input<'_> {
+    fn image_uri(&self, logical_id: &str, name: &str) -> Option<String> {
+        let uri = self.image_uris.get(logical_id);
+        uri.or_else(|| self.image_uris.get(name)).cloned()
+    }
+}
+
+/// The layers of a template: ARN to logical id.
+type Layers = BTreeMap<String, String>;
+
+/// The properties that a resource without any has.
+static NO_PROPERTIES: Node = Node {
+    span: Span { line: 0, column: 0 },
+    value: Value::Map(BTreeMap::new()),
+};
+
+/// Resolves a template. The report of a model holds warnings and notes; without a model it holds everything that is wrong.
+pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Report), Report> {
+    let findings = &template.findings;
+    let bound = parameters::bind(template, &input.parameters);
+    let early = findings.report();
+    if early.is_fatal() {
+        return Err(early);
+    }
+    globals::check(findings, template);
+    let context = Context::new(template, &bound, &input.parameters, &input.pseudo);
+    let app = assemble(&context, template, input);
+    let report = findings.report();
+    if report.is_fatal() {
+        return Err(report);
+    }
+    Ok((app, report))
+}
+
+/// A resource that is there, and of a supported type.
+struct Present<'r, 'a> {
+    resource: &'r Resource<'a>,
+    kind: Kind,
+    properties: Node,
+}
+
+fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -> App {
+    let findings = &template.findings;
+    let present = present(context, template);
+    let mut app = App {
+        source: source(template, input),
+        required_secrets: BTreeSet::new(),
+        functions: Vec::new(),
+        layers: Vec::new(),
+        tables: Vec::new(),
+        buckets: Vec::new(),
+    };
+    let layers = layer_arns(context, &present);
+    let mut functions = Vec::new();
+    for Present {
+        resource,
+        kind,
+        properties,
+    } in &present
+    {
+        // What could not be read was reported.
+        match kind {
+            Kind::ServerlessFunction | Kind::LambdaFunction => {
+                let found = function::read(context, resource, *kind, properties, input, &layers);
+                functions.extend(found.map(|found| (found.function, found.claims)));
+            }
+            Kind::ServerlessLayer | Kind::LambdaLayer => {
+                let layer = layer::read_layer(context, resource, *kind, properties);
+                app.layers.extend(layer);
+            }
+            Kind::Table => app
+                .tables
+                .extend(table::read_table(context, resource, properties)),
+            Kind::SimpleTable => {
+                app.tables
+                    .extend(table::read_simple(context, resource, properties));
+            }
+            Kind::Bucket => app
+                .buckets
+                .extend(bucket::read_bucket(context, resource, properties)),
+        }
+    }
+    route::share_out(findings, &mut functions);
+    app.functions
+        .extend(functions.into_iter().map(|(function, _)| function));
+    app.required_secrets = secrets(&app.functions);
+    unique(findings, &present, &app);
+    // The fields of properties report what they were not asked for; this is the rest of the template.
+    context.note_unused();
+    app
+}
+
+/// The ARNs by which functions name the layers of the template.
+fn layer_arns(context: &Context<'_>, present: &[Present<'_, '_>]) -> Layers {
+    present
+        .iter()
+        .filter(|present| matches!(present.kind, Kind::ServerlessLayer | Kind::LambdaLayer))
+        .filter_map(|present| {
+            let own = context.resolver(present.resource.subject());
+            let name = own.resource_name(present.resource, present.kind, present.resource.span);
+            Some((own.layer_arn(&name.ok()?), present.resource.id.to_owned()))
+        })
+        .collect()
+}
+
+/// The resources that are there and supported; what becomes of the others is reported.
+fn present<'r, 'a>(context: &'r Context<'a>, template: &Template<'_>) -> Vec<Present<'r, 'a>> {
+    let mut found = Vec::new();
+    let kinds = context.resources().filter_map(|resource| resource.kind);
+    if !globals::fit(template, kinds) {
+        return found;
+    }
+    for resource in context.resources() {
+        let own = context.resolver(resource.subject());
+        match own.is_present(resource) {
+            Ok(true) => {}
+            Ok(false) => {
+                types::note_absent(&template.findings, resource);
+                continue;
+            }
+            Err(_) => continue,
+        }
+        types::check_attributes(&template.findings, resource);
+        let Some(kind) = resource.kind else {
+            types::leave_out(&template.findings, resource);
+            continue;
+        };
+        let properties = match resource.map.get("Properties") {
+            Some(entry) if entry.node.value != Value::Null => entry.node.clone(),
+            Some(_) | None => Node {
+                span: resource.span,
+                ..NO_PROPERTIES.clone()
+            },
+        };
+        let properties = globals::merged(template, kind, &properties).unwrap_or(properties);
+        found.push(Present {
+            resource,
+            kind,
+            properties,
+        });
+    }
+    found
+}
+
+/// Reports resources of one kind with one name.
+fn unique(findings: &Findings<'_>, present: &[Present<'_, '_>], app: &App) {
+    let functions = app.functions.iter();
+    let functions = functions.map(|one| ("function", one.name.as_str(), &one.logical_id));
+    let layers = app.layers.iter();
+    let layers = layers.map(|one| ("layer", one.name.as_str(), &one.logical_id));
+    let tables = app.tables.iter();
+    let tables = tables.map(|one| ("table", one.name.as_str(), &one.logical_id));
+    let buckets = app.buckets.iter();
+    let buckets = buckets.map(|one| ("bucket", one.name.as_str(), &one.logical_id));
+    let mut first = BTreeMap::new();
+    for (kind, name, id) in functions.chain(layers).chain(tables).chain(buckets) {
+        let other = *first.entry((kind, name)).or_insert(id);
+        if other == id {
+            continue;
+        }
+        let message = format!("the {kind} `{other}` is called `{name}` too");
+        let resource = present.iter().find(|present| present.resource.id == id);
+        let span = resource.map_or(Span::default(), |present| present.resource.span);
+        let subject = resource.map_or_else(Subject::default, |present| present.resource.subject());
+        findings.error(Rule::DuplicateName, &subject, span, message);
+    }
+}
+
+fn secrets(functions: &[Function]) -> BTreeSet<String> {
+    functions
+        .iter()
+        .flat_map(|function| function.environment.values())
+        .filter_map(|value| match value {
+            EnvValue::Secret(name) => Some(name.clone()),
+            EnvValue::Text(_) => None,
+        })
+        .collect()
+}
+
+/// Where the model came from. Parameters are those that were given, so that a new parameter with a default makes no new source of
+/// what was deployed before; values of `NoEcho` parameters are nowhere.
+fn source(template: &Template<'_>, input: &Input<'_>) -> SourceTemplate {
+    let declared = |name: &str| {
+        let mut all = template.declarations().iter();
+        all.any(|declaration| declaration.name == name && !declaration.no_echo)
+    };
+    SourceTemplate {
+        path: input.source_path.unwrap_or(template.file()).to_owned(),
+        sha256: Some(Digest::of(template.text()).hex().to_owned()),
+        parameters: input
+            .parameters
+            .iter()
+            .filter(|(name, _)| name.starts_with(IMPORT) || declared(name))
+            .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+            .collect(),
+    }
+}

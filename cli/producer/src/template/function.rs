@@ -1,0 +1,72 @@
+//! The names of intrinsic functions: short tags, and what is refused by name.
+
+use engine::contract::quoted;
+use engine::yaml::{Map, Span};
+
+use crate::report::{Findings, Reported, Rule, Subject};
+
+/// Functions that are known and refused, and what to do instead.
+pub(crate) const REFUSED: [(&str, &str); 6] = [
+    ("Fn::Cidr", "write the addresses out"),
+    ("Fn::ForEach", "write the repeated parts out"),
+    ("Fn::GetAZs", "there are no availability zones; name one"),
+    ("Fn::Length", "write the number"),
+    ("Fn::ToJsonString", "write the JSON as a text"),
+    ("Fn::Transform", "write out what the macro makes"),
+];
+
+/// The key that a short tag stands for: `!Sub x` is `{Fn::Sub: x}`.
+pub fn shorthand(tag: &str) -> Option<&'static str> {
+    Some(match tag {
+        "Ref" => "Ref",
+        "Condition" => "Condition",
+        "And" => "Fn::And",
+        "Base64" => "Fn::Base64",
+        "Cidr" => "Fn::Cidr",
+        "Equals" => "Fn::Equals",
+        "FindInMap" => "Fn::FindInMap",
+        "GetAZs" => "Fn::GetAZs",
+        "GetAtt" => "Fn::GetAtt",
+        "If" => "Fn::If",
+        "ImportValue" => "Fn::ImportValue",
+        "Join" => "Fn::Join",
+        "Length" => "Fn::Length",
+        "Not" => "Fn::Not",
+        "Or" => "Fn::Or",
+        "Select" => "Fn::Select",
+        "Split" => "Fn::Split",
+        "Sub" => "Fn::Sub",
+        "ToJsonString" => "Fn::ToJsonString",
+        "Transform" => "Fn::Transform",
+        _ => return None,
+    })
+}
+
+/// Whether a key is the name of a function.
+pub fn is_function(key: &str) -> bool {
+    key == "Ref" || key.starts_with("Fn::")
+}
+
+/// Whether a mapping stands for the value of a function. A `Ref` beside other keys is a key like them.
+pub fn is_call(map: &Map) -> bool {
+    map.keys()
+        .any(|key| is_function(key) && (map.len() == 1 || key != "Ref"))
+}
+
+/// Whether a function is known and refused. The names of loops go on: `Fn::ForEach::Tables`.
+pub fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|(refused, _)| name.starts_with(refused))
+}
+
+/// Refuses a function by name.
+pub fn refuse(findings: &Findings<'_>, subject: &Subject, span: Span, name: &str) -> Reported {
+    let message = format!("the function {} is not supported", quoted(name));
+    let known = REFUSED
+        .iter()
+        .find(|(refused, _)| name.starts_with(refused));
+    let rule = Rule::RefusedIntrinsic;
+    match known {
+        Some((_, instead)) => findings.error_with_hint(rule, subject, span, message, *instead),
+        None => findings.error(rule, subject, span, message),
+    }
+}

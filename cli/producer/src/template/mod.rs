@@ -1,0 +1,236 @@
+//! A template as a tree: YAML with short tags, or JSON.
+//!
+//! Here: reading the text under limits, the sections, the list of resources. Not here: what a parameter, an intrinsic function or a
+//! property means.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod function;
+mod kind;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use engine::yaml::{self, Limits, Map, Node, Span, Value};
+
+#[cfg(test)]
+pub(crate) use function::REFUSED;
+pub use function::{is_call, is_function, is_refused, refuse, shorthand};
+pub use kind::Kind;
+
+use super::parameters::{self, Declaration};
+use super::report::{Findings, Report, Reported, Rule, Subject, did_you_mean};
+
+/// Resources of one template.
+const MAX_RESOURCES: usize = 5000;
+
+/// A template that could be read: its tree, its parameters, its resources.
+pub struct Template<'a> {
+    pub(super) findings: Findings<'a>,
+    file: &'a str,
+    text: &'a str,
+    root: Map,
+    declarations: Vec<Declaration>,
+}
+
+/// A resource before its properties are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'t> {
+    /// Its logical id.
+    pub id: &'t str,
+    /// Where the logical id stands.
+    pub span: Span,
+    /// Its type, as written.
+    pub type_name: &'t str,
+    /// Its type, when it is a supported one.
+    pub kind: Option<Kind>,
+    /// The whole resource.
+    pub map: &'t Map,
+}
+
+impl Resource<'_> {
+    /// What findings about it are about.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            id: self.id.to_owned(),
+            kind: self.type_name.to_owned(),
+            property: String::new(),
+        }
+    }
+}
+
+impl<'a> Template<'a> {
+    /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
+    pub fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
+        match yaml::parse_shorthand(text, &Limits::default(), shorthand) {
+            Ok(node) => Self::of(file, text, node),
+            Err(errors) => {
+                let findings = Findings::of(file, text);
+                findings.refused(&errors, text.contains("NoEcho"));
+                Err(findings.report())
+            }
+        }
+    }
+
+    /// The template that a text was parsed to.
+    pub(super) fn of(file: &'a str, text: &'a str, node: Node) -> Result<Self, Report> {
+        let findings = Findings::of(file, text);
+        let Value::Map(root) = node.value else {
+            let message = format!("a template is a mapping, not {}", node.value.kind());
+            findings.error(Rule::NotATemplate, &Subject::default(), node.span, message);
+            return Err(findings.report());
+        };
+        hide_secrets(&findings, &root);
+        let mut template = Self {
+            findings,
+            file,
+            text,
+            root,
+            declarations: Vec::new(),
+        };
+        section::check(&template.findings, &template.root);
+        template.declarations =
+            parameters::declarations(&template.findings, template.section("Parameters"));
+        let report = template.findings.report();
+        if report.is_fatal() {
+            return Err(report);
+        }
+        Ok(template)
+    }
+
+    /// Its file, as the user names it.
+    pub fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Its parameters, in the order of the text.
+    pub fn declarations(&self) -> &[Declaration] {
+        &self.declarations
+    }
+
+    /// Where a section stands.
+    pub(super) fn place_of(&self, name: &str) -> Span {
+        self.root
+            .get(name)
+            .map_or(Span::default(), |entry| entry.key_span)
+    }
+
+    /// A section; an absent one is empty.
+    pub(super) fn section(&self, name: &str) -> &Map {
+        static NONE: Map = Map::new();
+        match self.root.get(name).map(|entry| &entry.node.value) {
+            Some(Value::Map(map)) => map,
+            Some(
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_),
+            )
+            | None => &NONE,
+        }
+    }
+
+    /// Its resources, by logical id; what is no resource is reported.
+    pub(super) fn resources(&self) -> BTreeMap<&str, Resource<'_>> {
+        let section = self.section("Resources");
+        if section.len() > MAX_RESOURCES {
+            let message = format!(
+                "the template has {} resources; at most {MAX_RESOURCES} are read",
+                section.len()
+            );
+            let span = self.place_of("Resources");
+            self.findings
+                .error(Rule::TooMany, &Subject::default(), span, message);
+            return BTreeMap::new();
+        }
+        section
+            .iter()
+            .filter_map(|(id, entry)| {
+                let resource = self.resource(id, entry.key_span, &entry.node)?;
+                Some((id.as_str(), resource))
+            })
+            .collect()
+    }
+
+    fn resource<'t>(&self, id: &'t str, span: Span, node: &'t Node) -> Option<Resource<'t>> {
+        let subject = Subject {
+            id: id.to_owned(),
+            ..Subject::default()
+        };
+        if id.is_empty() || id.len() > 255 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            let message = "a logical id is made of letters and digits, at most 255";
+            self.findings.error(Rule::BadValue, &subject, span, message);
+            return None;
+        }
+        let Value::Map(map) = &node.value else {
+            let message = format!("a resource is a mapping, not {}", node.value.kind());
+            self.findings
+                .error(Rule::WrongKind, &subject, node.span, message);
+            return None;
+        };
+        let Some(Value::String(type_name)) = map.get("Type").map(|entry| &entry.node.value) else {
+            let message = "a resource has a `Type`, which is a text";
+            self.findings
+                .error(Rule::MissingProperty, &subject, span, message);
+            return None;
+        };
+        Some(Resource {
+            id,
+            span,
+            type_name,
+            kind: Kind::parse(type_name),
+            map,
+        })
+    }
+}
+
+/// Hides every line of a parameter that is or may be a `NoEcho` one: its default is a secret too.
+fn hide_secrets(findings: &Findings<'_>, root: &Map) {
+    let Some(Value::Map(section)) = root.get("Parameters").map(|entry| &entry.node.value) else {
+        return;
+    };
+    for entry in section.values() {
+        let Value::Map(declaration) = &entry.node.value else {
+            continue;
+        };
+        let no_echo = declaration.get("NoEcho").map(|entry| &entry.node.value);
+        if no_echo.is_none_or(|value| parameters::is_flag(value) == Some(false)) {
+            continue;
+        }
+        let mut last = entry.key_span;
+        let mut rest: Vec<&Node> = vec![&entry.node];
+        while let Some(node) = rest.pop() {
+            findings.hide(node.span, node.span);
+            last = last.max(node.span);
+            match &node.value {
+                Value::List(items) => rest.extend(items),
+                Value::Map(map) => rest.extend(map.values().map(|entry| &entry.node)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        findings.hide(entry.key_span, last);
+    }
+}
+
+/// Reports a name that nothing has, with the nearest that something has.
+pub(super) fn unknown_name<'n>(
+    findings: &Findings<'_>,
+    subject: &Subject,
+    span: Span,
+    message: String,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+) -> Reported {
+    // Every known name is compared: for as many errors as are kept, and no more.
+    let hint = (!findings.is_full())
+        .then(|| did_you_mean(name, known))
+        .flatten();
+    match hint {
+        Some(hint) => findings.error_with_hint(Rule::UnknownName, subject, span, message, hint),
+        None => findings.error(Rule::UnknownName, subject, span, message),
+    }
+}

@@ -1,0 +1,198 @@
+//! The top level of a template.
+
+use engine::yaml::{Map, Node, Value};
+
+use super::function::{is_function, refuse};
+use crate::report::{Findings, Level, Rule, Subject, did_you_mean};
+
+/// What becomes of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is read, and must be a mapping.
+    Read,
+    /// It has a check of its own.
+    Checked,
+    /// It changes nothing about what runs locally.
+    NoEffect(&'static str),
+    /// It is left out, and said so.
+    LeftOut(&'static str),
+}
+
+const SECTIONS: [(&str, Fate); 12] = [
+    ("AWSTemplateFormatVersion", Fate::Checked),
+    ("Conditions", Fate::Read),
+    ("Description", Fate::NoEffect("it is for people")),
+    ("Globals", Fate::Read),
+    (
+        "Hooks",
+        Fate::LeftOut("blue/green deployments are the cloud's"),
+    ),
+    ("Mappings", Fate::Read),
+    ("Metadata", Fate::NoEffect("it is for other tools")),
+    ("Outputs", Fate::NoEffect("nothing reads them locally")),
+    ("Parameters", Fate::Read),
+    ("Resources", Fate::Read),
+    (
+        "Rules",
+        Fate::LeftOut("assertions about parameters are not checked"),
+    ),
+    ("Transform", Fate::Checked),
+];
+
+/// The one transform that is known.
+const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
+
+/// Checks every section's name and kind.
+pub(super) fn check(findings: &Findings<'_>, root: &Map) {
+    let nothing = Subject::default();
+    for (name, entry) in root {
+        let span = entry.key_span;
+        if is_function(name) {
+            refuse(findings, &nothing, span, name);
+            continue;
+        }
+        let Some((_, fate)) = SECTIONS.iter().find(|(known, _)| known == name) else {
+            let hint = did_you_mean(name, SECTIONS.iter().map(|(known, _)| *known));
+            let message = format!("no section `{name}` is known; it is left out");
+            findings.note(
+                Level::Warning,
+                Rule::UnknownProperty,
+                &nothing,
+                span,
+                message,
+                hint,
+            );
+            continue;
+        };
+        match fate {
+            Fate::Read => {
+                mapping(findings, name, &entry.node);
+                if name == "Mappings" {
+                    mappings(findings, &entry.node);
+                }
+            }
+            Fate::Checked if name == "Transform" => transform(findings, &entry.node),
+            Fate::Checked => version(findings, &entry.node),
+            Fate::NoEffect(why) => {
+                let message = format!("`{name}` has no effect: {why}");
+                findings.note(Level::Note, Rule::NoEffect, &nothing, span, message, None);
+            }
+            Fate::LeftOut(why) => {
+                let message = format!("`{name}` is left out: {why}");
+                findings.note(
+                    Level::Warning,
+                    Rule::PropertyLeftOut,
+                    &nothing,
+                    span,
+                    message,
+                    None,
+                );
+            }
+        }
+    }
+    if !root.contains_key("Resources") {
+        let span = engine::yaml::Span { line: 1, column: 1 };
+        let message = "a template has a mapping `Resources`";
+        findings.error(Rule::NotATemplate, &nothing, span, message);
+    }
+}
+
+fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {
+    if let Value::Map(map) = &node.value {
+        for (key, entry) in map.iter().filter(|(key, _)| is_function(key)) {
+            let subject = Subject {
+                id: name.to_owned(),
+                ..Subject::default()
+            };
+            refuse(findings, &subject, entry.key_span, key);
+        }
+        return;
+    }
+    let is_empty = node.value == Value::Null && name != "Resources";
+    if !is_empty {
+        let message = format!("`{name}` is a mapping, not {}", node.value.kind());
+        findings.error(Rule::WrongKind, &Subject::default(), node.span, message);
+    }
+}
+
+/// Checks that every mapping has two levels of keys, and texts or lists of texts below them, whether they are asked for or not.
+fn mappings(findings: &Findings<'_>, node: &Node) {
+    let Value::Map(all) = &node.value else {
+        return;
+    };
+    for (name, entry) in all.iter().filter(|(name, _)| !is_function(name)) {
+        let subject = Subject {
+            id: name.clone(),
+            kind: "mapping".to_owned(),
+            property: String::new(),
+        };
+        let rows = level(findings, &subject, &entry.node);
+        for row in rows.values() {
+            let cells = level(findings, &subject, &row.node);
+            for cell in cells.values() {
+                let is_text = |node: &Node| node.value.text().is_some();
+                let fits = match &cell.node.value {
+                    Value::List(items) => items.iter().all(is_text),
+                    Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::String(_)
+                    | Value::Map(_) => is_text(&cell.node),
+                };
+                if !fits {
+                    let message = "a mapping holds texts and lists of texts";
+                    findings.error(Rule::WrongKind, &subject, cell.node.span, message);
+                }
+            }
+        }
+    }
+}
+
+/// A level of keys; an empty one where there is none, which is reported.
+fn level<'n>(findings: &Findings<'_>, subject: &Subject, node: &'n Node) -> &'n Map {
+    static NONE: Map = Map::new();
+    if let Value::Map(map) = &node.value {
+        return map;
+    }
+    let message = "a mapping has two levels of keys";
+    findings.error(Rule::WrongKind, subject, node.span, message);
+    &NONE
+}
+
+fn version(findings: &Findings<'_>, node: &Node) {
+    if node.value.text() != Some("2010-09-09") {
+        let message = "`AWSTemplateFormatVersion` is `2010-09-09`";
+        findings.error(Rule::BadValue, &Subject::default(), node.span, message);
+    }
+}
+
+fn transform(findings: &Findings<'_>, node: &Node) {
+    let single = std::slice::from_ref(node);
+    let transforms = match &node.value {
+        Value::List(items) => items,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Map(_) => {
+            single
+        }
+    };
+    for item in transforms {
+        let Some(name) = item.value.text() else {
+            let message = format!("a transform is a name, not {}", item.value.kind());
+            findings.error(
+                Rule::RefusedIntrinsic,
+                &Subject::default(),
+                item.span,
+                message,
+            );
+            continue;
+        };
+        if name != SERVERLESS {
+            let message = format!("the transform `{name}` is not supported, only `{SERVERLESS}`");
+            findings.error(
+                Rule::RefusedIntrinsic,
+                &Subject::default(),
+                item.span,
+                message,
+            );
+        }
+    }
+}

@@ -185,6 +185,22 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
         RegistryError::Refused { status, .. } if !status.is_server_error() => {
             plain(FailureKind::Image, message, None)
         }
+        RegistryError::NoManifest { origin, .. } => plain(
+            FailureKind::Unreachable,
+            message,
+            Some(format!(
+                "a login page or a proxy may answer for the registry `{host}`: see what `curl -i {origin}/v2/` shows"
+            )),
+        ),
+        RegistryError::Redirect { .. }
+        | RegistryError::Stranger { .. }
+        | RegistryError::Realm { .. } => plain(
+            FailureKind::Image,
+            message,
+            Some(format!(
+                "the credentials of the registry `{host}` stay there: see what `docker pull` says, and who answers for it"
+            )),
+        ),
         RegistryError::TooLong(_) | RegistryError::Unusable(_) => {
             plain(FailureKind::Image, message, Some(registry_hint(host)))
         }

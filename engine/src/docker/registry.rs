@@ -6,9 +6,13 @@
 mod access;
 mod challenge;
 mod client;
+mod error;
+mod manifest;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod token;
+mod transport;
 
 use std::time::Duration;
 
@@ -24,17 +28,14 @@ use crate::image::Reference;
 use crate::machine::FailureKind;
 use crate::run::Fault;
 use access::Hosts;
-pub(super) use client::RegistryError;
 use client::Target;
+pub(super) use error::RegistryError;
 
 /// The registry of references that name none.
 pub(super) const HUB: &str = "docker.io";
 
 /// How long to wait before a question is asked again; as many repetitions as there are entries.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// All registries a deploy talks to.
 pub(super) struct Registry {
@@ -71,7 +72,7 @@ impl Registry {
         let manifest = self
             .repeat(&what, host, || client.manifest(&source))
             .await?;
-        let kind = HeaderValue::from_str(&kind_of(&manifest.bytes));
+        let kind = HeaderValue::from_str(&manifest.kind);
         let kind = kind.map_err(|_| failed(RegistryError::Unusable("a manifest of no kind")))?;
         // Writing the same manifest again is harmless: it may have arrived although its answer did not.
         let write = || client.write(&target, kind.clone(), manifest.bytes.clone());
@@ -101,7 +102,13 @@ impl Registry {
             }
             Ok(
                 Some(
-                    RegistryError::Http(_) | RegistryError::TooLong(_) | RegistryError::Unusable(_),
+                    RegistryError::Http(_)
+                    | RegistryError::Redirect { .. }
+                    | RegistryError::Stranger { .. }
+                    | RegistryError::Realm { .. }
+                    | RegistryError::NoManifest { .. }
+                    | RegistryError::TooLong(_)
+                    | RegistryError::Unusable(_),
                 )
                 | None,
             )
@@ -157,23 +164,6 @@ fn target(reference: &Reference) -> (&str, Target) {
     (registry, target)
 }
 
-/// The media type of a manifest. OCI manifests may leave it out.
-fn kind_of(manifest: &[u8]) -> String {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Manifest {
-        media_type: Option<String>,
-        manifests: Option<serde::de::IgnoredAny>,
-    }
-    let manifest: Manifest = serde_json::from_slice(manifest).unwrap_or_default();
-    let implied = if manifest.manifests.is_some() {
-        OCI_INDEX
-    } else {
-        OCI_MANIFEST
-    };
-    manifest.media_type.unwrap_or_else(|| implied.to_owned())
-}
-
 /// The client has limits of its own, as long as ours.
 fn is_late(error: &RegistryError) -> bool {
     matches!(error, RegistryError::Http(error) if error.is_timeout())
@@ -186,6 +176,11 @@ fn is_passing(error: &RegistryError) -> bool {
             !error.is_connect() && !error.is_timeout() && !error.is_builder()
         }
         RegistryError::Refused { status, .. } => status.is_server_error(),
-        RegistryError::TooLong(_) | RegistryError::Unusable(_) => false,
+        RegistryError::Redirect { .. }
+        | RegistryError::Stranger { .. }
+        | RegistryError::Realm { .. }
+        | RegistryError::NoManifest { .. }
+        | RegistryError::TooLong(_)
+        | RegistryError::Unusable(_) => false,
     }
 }

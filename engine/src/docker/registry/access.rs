@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::HUB;
-use super::client::{Client, RegistryError, Scheme};
+use super::client::{Client, Scheme};
+use super::error::RegistryError;
 use crate::docker::connect::Engine;
 use crate::docker::credentials::{Credentials, Login};
 use crate::docker::limits::Limits;

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::RegistryError;
+use super::error::RegistryError;
 
 /// How much of an error is read.
 const ERROR_LIMIT: usize = 64 << 10;

@@ -1,148 +1,24 @@
 //! A registry that answers as it is told to, over a real connection.
 
 mod complaint;
+mod fake;
+mod origins;
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use rstest::rstest;
 use tokio::net::TcpListener;
 
 use super::access::covers;
 use super::client::Target;
-use super::{Registry, kind_of, target};
+use super::{Registry, target};
 use crate::contract::Digest;
 use crate::docker::credentials::Credentials;
 use crate::docker::limits::Limits;
 use crate::image::Reference;
 use crate::machine::FailureKind;
-
-const MANIFEST: &str =
-    r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}"#;
-
-/// What a registry does with a request for a manifest; `number` counts them from 0.
-type Answer = fn(number: usize, method: Method) -> Response<Full<Bytes>>;
-
-/// A registry on this machine, and the requests for manifests it got.
-struct Fake {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
-}
-
-impl Fake {
-    async fn start(answer: Answer) -> Self {
-        Self::challenging("", answer).await
-    }
-
-    /// One that wants to know who asks, and says so with this challenge. In it, `HERE` is the address of the registry.
-    async fn challenging(challenge: &str, answer: Answer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&seen);
-        let challenge = challenge.replace("HERE", &address.to_string());
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (log, challenge) = (Arc::clone(&log), challenge.clone());
-                let service = service_fn(move |request| {
-                    serve(request, Arc::clone(&log), challenge.clone(), answer)
-                });
-                let server = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { address, seen }
-    }
-
-    fn reference(&self, name: &str) -> Reference {
-        Reference::parse(&format!("{}/{name}", self.address)).unwrap()
-    }
-
-    /// As somebody with this password; as nobody when it is empty.
-    fn registry_as(&self, password: &str) -> Registry {
-        let login = serde_json::json!({ "username": "me", "password": password });
-        let auths = serde_json::json!({ self.address.to_string(): login });
-        let text = match password {
-            "" => "{}".to_owned(),
-            _ => serde_json::json!({ "auths": auths }).to_string(),
-        };
-        let credentials = Credentials::parse(&text).unwrap();
-        Registry::new(credentials, None, Limits::default())
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-async fn serve(
-    request: Request<hyper::body::Incoming>,
-    seen: Arc<Mutex<Vec<String>>>,
-    challenge: String,
-    answer: Answer,
-) -> Result<Response<Full<Bytes>>, &'static str> {
-    let (head, body) = request.into_parts();
-    let who = head.headers.get("authorization");
-    let who = who.map_or("", |who| who.to_str().unwrap());
-    let line = format!("{} {} {who}", head.method, head.uri);
-    let body = body.collect().await.map_err(|_| "gone")?.to_bytes();
-    let line = format!("{}{}", line.trim_end(), String::from_utf8_lossy(&body));
-    let number = {
-        let mut seen = seen.lock().unwrap();
-        seen.push(line);
-        seen.len() - 1
-    };
-    if head.uri.path() == "/token" {
-        return Ok(plain(200, r#"{"token":"of-the-day"}"#));
-    }
-    if !challenge.is_empty() && who.is_empty() {
-        let mut answer = plain(401, "{}");
-        let challenge = challenge.parse().unwrap();
-        answer.headers_mut().insert("www-authenticate", challenge);
-        return Ok(answer);
-    }
-    let answer = answer(number, head.method);
-    if answer.status() == StatusCode::GATEWAY_TIMEOUT {
-        std::future::pending::<()>().await;
-    }
-    if answer.status() == StatusCode::BAD_GATEWAY {
-        return Err("the connection is closed without an answer");
-    }
-    Ok(answer)
-}
-
-fn plain(status: u16, body: &str) -> Response<Full<Bytes>> {
-    let body = Full::new(Bytes::from(body.to_owned()));
-    Response::builder().status(status).body(body).unwrap()
-}
-
-fn manifest(method: &Method) -> Response<Full<Bytes>> {
-    let mut answer = plain(
-        200,
-        if *method == Method::HEAD {
-            ""
-        } else {
-            MANIFEST
-        },
-    );
-    let digest = Digest::of(MANIFEST).to_string().parse().unwrap();
-    answer.headers_mut().insert("docker-content-digest", digest);
-    answer
-}
-
-fn unknown() -> Response<Full<Bytes>> {
-    plain(
-        404,
-        r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#,
-    )
-}
+use fake::{Answer, Fake, MANIFEST, manifest, plain, unknown};
 
 fn registry(limit: Duration) -> Registry {
     let limits = Limits {
@@ -293,7 +169,7 @@ async fn a_digest_that_is_not_said_is_computed() {
 
 #[rstest]
 #[case::another_manifest(|_, _| {
-    let mut answer = plain(200, "{}");
+    let mut answer = plain(200, &format!("{MANIFEST} "));
     let digest = Digest::of(MANIFEST).to_string().parse().unwrap();
     answer.headers_mut().insert("docker-content-digest", digest);
     answer
@@ -426,16 +302,4 @@ fn a_digest_is_asked_for_before_a_tag() {
     let digest = Digest::of("x");
     let reference = Reference::parse(&format!("r.example/a:1@{digest}")).unwrap();
     assert_eq!(target(&reference).1.reference, digest.to_string());
-}
-
-#[rstest]
-#[case(r#"{"mediaType":"a/b"}"#, "a/b")]
-#[case(
-    r#"{"schemaVersion":2,"layers":[]}"#,
-    "application/vnd.oci.image.manifest.v1+json"
-)]
-#[case(r#"{"manifests":[{}]}"#, "application/vnd.oci.image.index.v1+json")]
-#[case("[", "application/vnd.oci.image.manifest.v1+json")]
-fn the_kind_of_a_manifest_is_said_or_implied(#[case] manifest: &str, #[case] kind: &str) {
-    assert_eq!(kind_of(manifest.as_bytes()), kind);
 }

@@ -2,7 +2,8 @@
 
 use hyper::Method;
 
-use super::{Fake, LONG, manifest, plain, registry};
+use super::fake::{Fake, manifest, plain};
+use super::{LONG, registry};
 use crate::machine::FailureKind;
 use crate::run::Fault;
 

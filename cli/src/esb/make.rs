@@ -44,13 +44,16 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {
     let templates = all(loaded
         .iter()
         .map(|one| Template::read(&one.shown, &one.text)))?;
-    let given = parameters::given(making, &templates)?;
+    let input = Input {
+        image_uris: settings.image_uris.clone(),
+        ..Input::default()
+    };
+    let given = parameters::given(making, &templates, &input)?;
     let resolved = all(templates.iter().zip(&loaded).map(|(template, loaded)| {
         let input = Input {
             parameters: given.clone(),
-            image_uris: settings.image_uris.clone(),
             source_path: Some(&loaded.source),
-            ..Input::default()
+            ..input.clone()
         };
         resolve(template, &input)
     }))?;

@@ -8,14 +8,17 @@ use crate::esb::args::Making;
 use crate::esb::make::violated;
 use crate::esb::prompt;
 use crate::failure::{Failure, Kind};
-use producer::parameters::{
-    Given, GivenValue, Question, assignment, questions, read_file, unknown,
-};
+use producer::parameters::{Given, GivenValue, Question, assignment, read_file, unknown};
 use producer::report::Finding;
+use producer::sam::{Input, questions};
 use producer::template::Template;
 
 /// Values for these templates: of files in their order, then of flags, then of whoever sits at the terminal.
-pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {
+pub(super) fn given(
+    making: &Making,
+    templates: &[Template<'_>],
+    input: &Input<'_>,
+) -> Result<Given, Failure> {
     let mut given = Given::new();
     for path in &making.parameters_file {
         given.extend(of_file(path, &making.samconfig_env)?);
@@ -35,12 +38,7 @@ pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given
             violations,
         ));
     }
-    let mut open: Vec<Question> = Vec::new();
-    for question in templates.iter().flat_map(|one| questions(one, &given)) {
-        if !open.iter().any(|known| known.name == question.name) {
-            open.push(question);
-        }
-    }
+    let mut open = open_questions(templates, input, &given);
     if open.is_empty() {
         return Ok(given);
     }
@@ -48,7 +46,8 @@ pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given
         return Err(missing(&open));
     }
     let mut answers = Answers::of(&making.template);
-    for question in &open {
+    // An answer may decide what is read, and with it what is asked next.
+    while let Some(question) = open.first() {
         let name = &question.name;
         let fits = |answer: &str| {
             let declared = templates.iter().flat_map(Template::declarations);
@@ -60,11 +59,27 @@ pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given
             answers.set(name, &value);
         }
         given.insert(name.clone(), GivenValue::new(value));
+        open = open_questions(templates, input, &given);
     }
     if making.save_defaults {
         answers.save()?;
     }
     Ok(given)
+}
+
+/// The parameters that the templates read and that have no value, each once.
+fn open_questions(templates: &[Template<'_>], input: &Input<'_>, given: &Given) -> Vec<Question> {
+    let input = Input {
+        parameters: given.clone(),
+        ..input.clone()
+    };
+    let mut open: Vec<Question> = Vec::new();
+    for question in templates.iter().flat_map(|one| questions(one, &input)) {
+        if !open.iter().any(|known| known.name == question.name) {
+            open.push(question);
+        }
+    }
+    open
 }
 
 fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {

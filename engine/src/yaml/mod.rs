@@ -14,7 +14,8 @@ pub use emit::emit;
 pub use fields::Fields;
 pub(crate) use parse::cost;
 pub use parse::{
-    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand, resolve_plain,
+    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_last_wins, parse_shorthand,
+    resolve_plain,
 };
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.

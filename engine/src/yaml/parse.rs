@@ -69,6 +69,26 @@ pub fn parse_shorthand(
     limits: &Limits,
     shorthand: fn(&str) -> Option<&'static str>,
 ) -> Result<Node, Vec<ParseError>> {
+    let builder = Builder::new(*limits, shorthand);
+    build(text, limits, builder).map(|(root, _)| root)
+}
+
+/// Reads one YAML document as [`parse_shorthand`] does, but where a key stands twice the last one counts. The second part of the
+/// result holds the keys that stand twice, in the order of the text, at most 100.
+pub fn parse_last_wins(
+    text: &str,
+    limits: &Limits,
+    shorthand: fn(&str) -> Option<&'static str>,
+) -> Result<(Node, Vec<ParseError>), Vec<ParseError>> {
+    let builder = Builder::new(*limits, shorthand).last_wins();
+    build(text, limits, builder)
+}
+
+fn build(
+    text: &str,
+    limits: &Limits,
+    mut builder: Builder,
+) -> Result<(Node, Vec<ParseError>), Vec<ParseError>> {
     if text.len() > limits.text_bytes {
         return Err(vec![problem::too_large(limits.text_bytes)]);
     }
@@ -76,7 +96,6 @@ pub fn parse_shorthand(
     if let Some(problem) = problem::control_character(text) {
         return Err(vec![problem]);
     }
-    let mut builder = Builder::new(*limits, shorthand);
     for event in Parser::new_from_str_with_options(text, parser_options(limits)) {
         let step = event
             .map_err(|error| scan_error(&error))

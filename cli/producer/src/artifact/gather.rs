@@ -3,7 +3,7 @@
 //! Here: which files there are, and that nothing outside of the folder is reached. Not here: what becomes of them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -98,6 +98,9 @@ pub(crate) fn gather(
         let name = name.to_owned();
         return Ok(Gathered::Jar { name, piece });
     }
+    if !is_archive(&real).map_err(unreadable)? {
+        return single(path, real, &fs::metadata(path).map_err(unreadable)?);
+    }
     archives
         .unpacked(&real)
         .map(Gathered::Files)
@@ -105,6 +108,29 @@ pub(crate) fn gather(
             path: path.to_owned(),
             source,
         })
+}
+
+/// Whether a file is a zip archive, or is meant to be one.
+fn is_archive(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    fs::File::open(path)?.take(4).read_to_end(&mut begin)?;
+    Ok(has_extension(path, "zip") || begin == *b"PK\x03\x04" || begin == *b"PK\x05\x06")
+}
+
+/// A file that is no archive lies alone at the root of the code, as `sam package` packs it.
+fn single(path: &Path, real: PathBuf, kind: &fs::Metadata) -> Result<Gathered, GatherError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| GatherError::NotUtf8(path.to_owned()))?;
+    let mut tree = Tree::default();
+    let executable = kind.permissions().mode() & 0o111 != 0;
+    tree.put(
+        name,
+        Piece::Copy {
+            from: real,
+            executable,
+        },
+    );
+    Ok(Gathered::Files(tree))
 }
 
 /// Whether a path ends with this extension, in any case.

@@ -95,6 +95,8 @@ impl Resolver<'_> {
                     texts.iter().cloned().map(Resolved::One).collect(),
                 ))
             }
+            Bound::Missing(missing) => Err(missing.report(self.findings())),
+            Bound::Refused(reported) => Err(*reported),
         }
     }
 

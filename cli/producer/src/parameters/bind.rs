@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use engine::contract::{Place, quoted};
+use engine::yaml::Span;
 use serde::Serialize;
 
 use super::declare::items;
 use super::{Declaration, Given, IMPORT};
-use crate::report::{Finding, Level, Rule, Subject, did_you_mean};
+use crate::report::{Finding, Findings, Level, Reported, Rule, Subject, did_you_mean};
 use crate::template::Template;
 use crate::text::Text;
 
@@ -18,6 +19,48 @@ pub enum Bound {
     One(Text),
     /// The texts of a list.
     Many(Vec<Text>),
+    /// It has no value, which matters to whoever asks for it.
+    Missing(Missing),
+    /// Its value does not fit, which was reported.
+    Refused(Reported),
+}
+
+/// A parameter without a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The parameter.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// Whether the cloud would look its value up.
+    pub looked_up: bool,
+}
+
+impl Missing {
+    /// Reports it: something asks for the value.
+    pub fn report(&self, findings: &Findings<'_>) -> Reported {
+        let name = &self.name;
+        let why = if self.looked_up {
+            "the cloud takes its value from SSM, and none is given"
+        } else {
+            "it has no value and no default"
+        };
+        findings.error_with_hint(
+            Rule::MissingParameter,
+            &subject(name),
+            self.span,
+            format!("the parameter `{name}` is needed: {why}"),
+            format!("give it with `--parameter {name}=VALUE`"),
+        )
+    }
+}
+
+fn subject(name: &str) -> Subject {
+    Subject {
+        id: name.to_owned(),
+        kind: "parameter".to_owned(),
+        property: String::new(),
+    }
 }
 
 /// A parameter that nothing gives a value: something to ask a person for.
@@ -36,7 +79,7 @@ pub struct Question {
     pub no_echo: bool,
 }
 
-/// The parameters without a given value and without a default, in the order of the text.
+/// The parameters without a given value and without a default, in the order of the text, whether anything reads them or not.
 pub fn questions(template: &Template<'_>, given: &Given) -> Vec<Question> {
     template
         .declarations()
@@ -78,37 +121,28 @@ pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<Finding> {
         .collect()
 }
 
-/// Gives every parameter its value. What is missing or does not fit is reported.
+/// Gives every parameter its value. What does not fit is reported; what is missing is reported to whoever asks for it.
 pub fn bind(template: &Template<'_>, given: &Given) -> BTreeMap<String, Bound> {
     template
         .declarations()
         .iter()
-        .filter_map(|declared| Some((declared.name.clone(), bind_one(template, declared, given)?)))
+        .map(|declared| (declared.name.clone(), bind_one(template, declared, given)))
         .collect()
 }
 
-fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> Option<Bound> {
+fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> Bound {
     let name = &declared.name;
-    let subject = Subject {
-        id: name.clone(),
-        kind: "parameter".to_owned(),
-        property: String::new(),
-    };
     let Some(value) = given.get(name).or(declared.default.as_ref()) else {
-        template.findings.error_with_hint(
-            Rule::MissingParameter,
-            &subject,
-            declared.span,
-            format!("the parameter `{name}` has no value and no default"),
-            format!("give it with `--parameter {name}=VALUE`"),
-        );
-        return None;
+        return Bound::Missing(Missing {
+            name: name.clone(),
+            span: declared.span,
+            looked_up: declared.looked_up,
+        });
     };
     if let Err(message) = declared.check(value.reveal()) {
         let span = declared.span;
         let findings = &template.findings;
-        findings.error(Rule::ParameterValue, &subject, span, message);
-        return None;
+        return Bound::Refused(findings.error(Rule::ParameterValue, &subject(name), span, message));
     }
     let text = |part: &str| {
         if declared.no_echo {
@@ -117,11 +151,11 @@ fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> O
             Text::clean(part)
         }
     };
-    Some(if declared.shape.is_list {
+    if declared.shape.is_list {
         // A part of a secret is not the secret: nobody can give it by the parameter's name.
         let part = |item: &str| text(item).altered();
         Bound::Many(items(value.reveal()).map(part).collect())
     } else {
         Bound::One(text(value.reveal()))
-    })
+    }
 }

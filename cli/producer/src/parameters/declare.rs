@@ -28,6 +28,8 @@ pub struct Declaration {
     pub description: Option<String>,
     /// Whether its value is a secret.
     pub no_echo: bool,
+    /// Whether the cloud takes the value from SSM: the default names a place there, and is no value.
+    pub looked_up: bool,
     pub(super) shape: Shape,
     pub(super) default: Option<GivenValue>,
     allowed: Option<Vec<String>>,
@@ -58,6 +60,9 @@ const WORDS: [&str; 11] = [
     "NoEcho",
     "Type",
 ];
+
+/// How a type begins whose value is what a name in SSM stands for.
+const SSM_VALUE: &str = "AWS::SSM::Parameter::Value<";
 
 /// Types that the cloud checks against what exists there; here their values are texts.
 const CLOUD_TYPES: [&str; 11] = [
@@ -139,15 +144,20 @@ impl Reader<'_, '_> {
         let type_name = self
             .text(map, "Type")?
             .ok_or_else(|| self.wrong(span, "a parameter has a `Type`"))?;
-        let shape = self.shape(map, &type_name)?;
+        let inside = type_name
+            .strip_prefix(SSM_VALUE)
+            .and_then(|rest| rest.strip_suffix('>'));
+        let looked_up = inside.is_some();
+        let shape = self.shape(map, &type_name, inside)?;
         let no_echo = self.no_echo(map)?;
         let declaration = Declaration {
             name: name.to_owned(),
             span,
             description: self.text(map, "Description")?,
             no_echo,
+            looked_up,
             shape,
-            default: self.default(map)?,
+            default: self.default(map)?.filter(|_| !looked_up),
             allowed: self.allowed(map)?,
             pattern: self.pattern(map)?,
             length: (
@@ -254,13 +264,15 @@ impl Reader<'_, '_> {
         Ok(built.ok())
     }
 
-    fn shape(&self, map: &Map, type_name: &str) -> Read<Shape> {
-        let (item, is_list) = match type_name.strip_prefix("List<") {
+    /// What values of a type look like. `looked_up` is the type of what a name in SSM stands for.
+    fn shape(&self, map: &Map, type_name: &str, looked_up: Option<&str>) -> Read<Shape> {
+        let plain = looked_up.unwrap_or(type_name);
+        let (item, is_list) = match plain.strip_prefix("List<") {
             Some(rest) => (rest.strip_suffix('>').unwrap_or(rest), true),
-            None => (type_name, type_name == "CommaDelimitedList"),
+            None => (plain, plain == "CommaDelimitedList"),
         };
         let known = match item {
-            "String" => !is_list,
+            "String" => !is_list || looked_up.is_some(),
             "Number" | "CommaDelimitedList" => true,
             other => CLOUD_TYPES.contains(&other),
         };
@@ -271,17 +283,6 @@ impl Reader<'_, '_> {
             });
         }
         let span = map["Type"].node.span;
-        if type_name.starts_with("AWS::SSM::") {
-            let message = format!("the type `{type_name}` is looked up in the cloud");
-            let hint = "declare it as `String`, and give its value";
-            return Err(self.findings.error_with_hint(
-                Rule::BadParameter,
-                &self.subject,
-                span,
-                message,
-                hint,
-            ));
-        }
         let names = ["String", "Number", "List<Number>", "CommaDelimitedList"];
         let hint = did_you_mean(type_name, names.into_iter())
             .unwrap_or_else(|| format!("types are `{}`", names.join("`, `")));
@@ -301,8 +302,12 @@ impl Declaration {
         }
     }
 
-    /// Checks a value. The message repeats it only when it is no secret.
+    /// Checks a value. The message repeats it only when it is no secret. Of a parameter that is looked up the template's checks are
+    /// about the name in SSM, and the value is given in its place.
     pub fn check(&self, text: &str) -> Result<(), String> {
+        if self.looked_up {
+            return Ok(());
+        }
         let allowed: Option<BTreeSet<&str>> = self
             .allowed
             .as_ref()

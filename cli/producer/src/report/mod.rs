@@ -266,6 +266,25 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Warns of keys that stand twice, of which the last one counts. No line is shown when the text may hold secrets.
+    pub fn twice(&self, keys: &[yaml::ParseError], may_hold_secrets: bool) {
+        for key in keys {
+            let place = self.place(key.span);
+            self.keep(Finding {
+                place: if may_hold_secrets {
+                    place.without_excerpt()
+                } else {
+                    place
+                },
+                level: Level::Warning,
+                rule: key.rule.name().to_owned(),
+                subject: Subject::default(),
+                message: format!("{}; the last one counts", key.message),
+                hint: None,
+            });
+        }
+    }
+
     /// What was found, in the order of the text. What several resources have from one place (`Globals`, an anchor) is said once.
     pub fn report(&self) -> Report {
         let kept = self.kept.borrow();

@@ -29,7 +29,7 @@ use engine::yaml::{Node, Span, Value};
 
 use super::intrinsics::{Context, Pseudo};
 use super::model::{App, EnvValue, Function};
-use super::parameters::{self, Given, IMPORT};
+use super::parameters::{self, Given, IMPORT, Question};
 use super::report::{Findings, Report, Rule, Subject};
 use super::template::{Kind, Resource, Template};
 
@@ -66,10 +66,6 @@ static NO_PROPERTIES: Node = Node {
 pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Report), Report> {
     let findings = &template.findings;
     let bound = parameters::bind(template, &input.parameters);
-    let early = findings.report();
-    if early.is_fatal() {
-        return Err(early);
-    }
     globals::check(findings, template);
     let context = Context::new(template, &bound, &input.parameters, &input.pseudo);
     let app = assemble(&context, template, input);
@@ -78,6 +74,25 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
         return Err(report);
     }
     Ok((app, report))
+}
+
+/// The parameters that the template reads and that have no value, in the order of the text. Whether a parameter is read may depend
+/// on the values of others: who gives some of them asks again.
+pub fn questions(template: &Template<'_>, input: &Input<'_>) -> Vec<Question> {
+    let open = parameters::questions(template, &input.parameters);
+    if open.is_empty() {
+        return open;
+    }
+    let Ok(trial) = Template::read(template.file(), template.text()) else {
+        return open;
+    };
+    let (Ok((_, report)) | Err(report)) = resolve(&trial, input);
+    let asked = |question: &Question| {
+        report.findings.iter().any(|finding| {
+            finding.rule == Rule::MissingParameter.name() && finding.subject.id == question.name
+        })
+    };
+    open.into_iter().filter(asked).collect()
 }
 
 /// A resource that is there, and of a supported type.

@@ -64,8 +64,12 @@ impl Resource<'_> {
 impl<'a> Template<'a> {
     /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
     pub fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
-        match yaml::parse_shorthand(text, &Limits::default(), shorthand) {
-            Ok(node) => Self::of(file, text, node),
+        match yaml::parse_last_wins(text, &Limits::default(), shorthand) {
+            Ok((node, twice)) => {
+                let template = Self::of(file, text, node)?;
+                template.findings.twice(&twice, text.contains("NoEcho"));
+                Ok(template)
+            }
             Err(errors) => {
                 let findings = Findings::of(file, text);
                 findings.refused(&errors, text.contains("NoEcho"));

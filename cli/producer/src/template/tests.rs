@@ -80,7 +80,6 @@ fn a_short_tag_stands_for_a_function(#[case] tag: &str, #[case] function: &str) 
 #[case("{Resources: {}, Mappings: {M: {a: {b: {c: x}}}}}", "wrong-kind")]
 #[case("{Resources: {}, Mappings: {M: {a: {b: [x, [y]]}}}}", "wrong-kind")]
 #[case("Resources: {A: !Foo x}", "unsupported-tag")]
-#[case("Resources: {A: 1, A: 2}", "duplicate-key")]
 #[case("Resources: {}\n---\nResources: {}\n", "second-document")]
 fn what_is_no_template_is_refused(#[case] text: &str, #[case] rule: &str) {
     assert_eq!(rules(&refused(text)), [rule]);

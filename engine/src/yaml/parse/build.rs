@@ -82,6 +82,8 @@ pub(super) struct Builder {
     alias_nodes: usize,
     alias_bytes: usize,
     problems: Vec<ParseError>,
+    /// Keys that stand twice, where the last one counts; none where they are problems.
+    tolerated: Option<Vec<ParseError>>,
 }
 
 /// A step either succeeds (perhaps with a problem noted) or ends the reading.
@@ -100,15 +102,25 @@ impl Builder {
             alias_nodes: 0,
             alias_bytes: 0,
             problems: Vec::new(),
+            tolerated: None,
         }
     }
 
-    pub(super) fn finish(self) -> Result<Node, Vec<ParseError>> {
+    /// Lets the last of several equal keys count.
+    pub(super) fn last_wins(mut self) -> Self {
+        self.tolerated = Some(Vec::new());
+        self
+    }
+
+    /// The tree, and the keys that stand twice in it where that is no problem.
+    pub(super) fn finish(self) -> Result<(Node, Vec<ParseError>), Vec<ParseError>> {
         if self.problems.is_empty() {
-            return Ok(self.root.unwrap_or(Node {
+            let nothing = || Node {
                 span: Span { line: 1, column: 1 },
                 value: Value::Null,
-            }));
+            };
+            let tolerated = sorted(self.tolerated.unwrap_or_default());
+            return Ok((self.root.unwrap_or_else(nothing), tolerated));
         }
         Err(sorted(self.problems))
     }
@@ -412,8 +424,19 @@ impl Builder {
             }
             Key::Refused => None,
         };
-        *key = Some(if clash.is_some() { Key::Refused } else { new });
-        clash.map_or(Ok(()), |problem| self.note(problem))
+        let Some(clash) = clash else {
+            *key = Some(new);
+            return Ok(());
+        };
+        if let (Some(tolerated), Key::Text(..)) = (&mut self.tolerated, &new) {
+            if tolerated.len() < MAX_PROBLEMS {
+                tolerated.push(clash);
+            }
+            *key = Some(new);
+            return Ok(());
+        }
+        *key = Some(Key::Refused);
+        self.note(clash)
     }
 
     fn anchor(&mut self, id: usize, node: &Node) -> Step {

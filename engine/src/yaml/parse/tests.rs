@@ -2,7 +2,9 @@ use std::fmt::Write as _;
 
 use rstest::rstest;
 
-use super::{Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_shorthand};
+use super::{
+    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_last_wins, parse_shorthand,
+};
 use crate::yaml::{Map, Node, Span, Value};
 
 fn read(text: &str) -> Node {
@@ -394,4 +396,28 @@ fn short_tags_count_as_the_mappings_that_they_are(
     assert!(read(depth, nodes).is_ok());
     assert_eq!(read(depth - 1, nodes), Err(Rule::TooDeep));
     assert_eq!(read(depth, nodes - 1), Err(Rule::TooManyNodes));
+}
+
+#[test]
+fn the_last_of_equal_keys_counts_where_it_may() {
+    let text_of = "a: 1\nb: {c: 2, c: 3}\na: [4]\n";
+
+    let (node, twice) = parse_last_wins(text_of, &Limits::default(), |_| None).unwrap();
+
+    assert!(matches!(map(&node)["a"].node.value, Value::List(_)));
+    assert_eq!(text(&node, &["b", "c"]), Some("3"));
+    let places: Vec<_> = twice.iter().map(|one| (one.span, one.first)).collect();
+    assert_eq!(
+        places,
+        [(at(2, 11), Some(at(2, 5))), (at(3, 1), Some(at(1, 1)))]
+    );
+}
+
+#[test]
+fn a_merge_key_stands_once_even_where_the_last_key_counts() {
+    let text = "b: &b {}\na:\n  <<: *b\n  <<: *b\n";
+
+    let errors = parse_last_wins(text, &Limits::default(), |_| None).unwrap_err();
+
+    assert_eq!(errors[0].rule, Rule::DuplicateKey);
 }

@@ -74,12 +74,12 @@ fn code(fields: &Fields<'_, '_>, kind: Kind, family: Option<Family>) -> Read<Cod
             fields.no_effect("CodeUri", "`InlineCode` stands in its place");
             return inline(fields, "InlineCode", text, family);
         }
-        return path(fields, "CodeUri")?
-            .map(Code::Path)
-            .ok_or_else(|| fields.missing("CodeUri"));
+        let path = path(fields, "CodeUri")?;
+        return Ok(Code::Path(path.unwrap_or_else(template_folder)));
     }
-    let node = fields.node("Code")?;
-    let node = fields.need("Code", node)?;
+    let Some(node) = fields.node("Code")? else {
+        return Ok(Code::Path(template_folder()));
+    };
     if node.value.text().is_some() {
         return path(fields, "Code")?
             .map(Code::Path)
@@ -91,6 +91,11 @@ fn code(fields: &Fields<'_, '_>, kind: Kind, family: Option<Family>) -> Read<Cod
         Some(text) => inline(&inside, "ZipFile", text, family),
         None => Err(inside.missing("ZipFile")),
     }
+}
+
+/// Where the code of a function lies that does not say it: SAM packs the folder of the template.
+fn template_folder() -> LocalPath {
+    LocalPath(".".to_owned())
 }
 
 /// A local path. A mapping here would say where in S3 the code lies.

@@ -29,7 +29,7 @@ pub(in crate::sam) const SERVERLESS: Properties = Properties {
         no_effect("CodeSigningConfigArn", "code is not signed"),
         read(
             "CodeUri",
-            "a local path; required for zip functions without `InlineCode`; S3 is refused",
+            "a local path: a folder, an archive or a single file; the template's folder without it; S3 is refused",
         ),
         left_out("DeadLetterQueue", QUEUE),
         no_effect("DeploymentPreference", VERSIONS),
@@ -127,7 +127,10 @@ pub(in crate::sam) const LAMBDA: Properties = Properties {
             "CapacityProviderConfig",
             "functions run on the stack itself",
         ),
-        read("Code", "a local path, or a mapping"),
+        read(
+            "Code",
+            "a local path, or a mapping; the template's folder without it",
+        ),
         read(
             "Code.ImageUri",
             "image functions; `--image-uri` stands above it",

@@ -17,7 +17,7 @@ const CI_ACTORS: [&str; 6] = [
 /// The longest actor that is recorded, in characters.
 const ACTOR_MAX: usize = 128;
 
-/// The version of this tool, as facts carry it.
+/// The version of this tool, as events carry it.
 pub(crate) const TOOL: &str = concat!("artifactctl ", env!("CARGO_PKG_VERSION"));
 
 /// The actor: as asked, else the CI's, else `user@host`.
@@ -67,7 +67,7 @@ pub(crate) struct SystemStamp;
 impl Stamp for SystemStamp {
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
-        // Facts are recorded in whole milliseconds.
+        // Events are recorded in whole milliseconds.
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 

@@ -19,7 +19,7 @@ pub(crate) const JSON_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Type {
-    Fact,
+    Event,
     Applied,
     Failed,
     Plan,
@@ -42,7 +42,7 @@ pub(crate) enum Type {
 impl Type {
     /// Every type.
     pub(crate) const ALL: [Self; 17] = [
-        Self::Fact,
+        Self::Event,
         Self::Applied,
         Self::Failed,
         Self::Plan,
@@ -64,9 +64,9 @@ impl Type {
     /// Which commands write it, and what it says, as the documentation has it.
     pub(crate) fn documented(self) -> (&'static str, &'static str) {
         match self {
-            Self::Fact => (
+            Self::Event => (
                 "`deploy`, `resume` as it happens; `show`, `watch`",
-                "one fact: `sequence`, `deploy`, `kind`, `payload`; from `show` and `watch` the whole envelope",
+                "one event: `sequence`, `deploy`, `kind`, `payload`; from `show` and `watch` the whole envelope",
             ),
             Self::Applied => (
                 "`deploy`, `resume`",
@@ -98,14 +98,14 @@ impl Type {
             ),
             Self::Verified => (
                 "`verify`",
-                "one journal: `stream`, `head`, `facts`, `deploys`, `damage`, `illegal`, `unread`",
+                "one journal: `stream`, `head`, `events`, `deploys`, `damage`, `illegal`, `unread`",
             ),
             Self::Assertion => (
                 "`assert`",
                 "`deploy`, `pattern`, `events`, `holds`, `mismatch`",
             ),
             Self::Abandoned => ("`abandon`", "`target`, `deploy`, `head`"),
-            Self::Imported => ("`import`", "`target`, `facts`, `head`"),
+            Self::Imported => ("`import`", "`target`, `events`, `head`"),
             Self::Valid => (
                 "`manifest validate`",
                 "`manifest`, `entries`, `functions`, `warnings`",

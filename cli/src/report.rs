@@ -1,6 +1,6 @@
 //! What a run says while it runs: bars on a terminal, plain lines in a pipe, JSON lines when asked for.
 //!
-//! The words of a fact live here once, for the live run and for `show`.
+//! The words of an event live here once, for the live run and for `show`.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -11,7 +11,7 @@ use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::contract::{FunctionName, printable_lines};
 use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
-    Merged, Recorded,
+    Merged, RecordedEvent,
 };
 use engine::run::{Notice, PlannedImage};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -51,9 +51,9 @@ pub(crate) struct Reporter<'a> {
     builds: Mutex<BTreeMap<FunctionName, ProgressBar>>,
 }
 
-/// A fact as JSON output shows it.
+/// An event as JSON output shows it.
 #[derive(Serialize)]
-struct FactLine<'a> {
+struct EventLine<'a> {
     sequence: u64,
     deploy: uuid::Uuid,
     kind: &'a str,
@@ -74,7 +74,7 @@ impl<'a> Reporter<'a> {
     /// Tells one notice.
     pub(crate) fn tell(&self, notice: &Notice<'_>) {
         match *notice {
-            Notice::Recorded(fact) => self.recorded(fact),
+            Notice::RecordedEvent(event) => self.recorded(event),
             Notice::ImagesPlanned(images) => self.planned(images),
             Notice::BuildStarted(function) => self.started(function),
             Notice::Line { function, text } => self.line(function, text),
@@ -88,20 +88,20 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    fn recorded(&self, fact: &Recorded) {
+    fn recorded(&self, event: &RecordedEvent) {
         if self.output.is_json() {
             let payload =
-                serde_json::from_slice(&engine::machine::encode(&fact.event)).unwrap_or_default();
-            let line = FactLine {
-                sequence: fact.sequence,
-                deploy: fact.deploy,
-                kind: fact.event.kind(),
+                serde_json::from_slice(&engine::machine::encode(&event.event)).unwrap_or_default();
+            let line = EventLine {
+                sequence: event.sequence,
+                deploy: event.deploy,
+                kind: event.event.kind(),
                 payload,
             };
             // A reader that has gone away does not stop a deploy.
-            let _ = Output::json(Type::Fact, &line);
+            let _ = Output::json(Type::Event, &line);
         }
-        for line in words(&fact.event, self.explain) {
+        for line in words(&event.event, self.explain) {
             self.say(&line);
         }
     }
@@ -319,7 +319,7 @@ fn applied_words(applied: &Applied) -> String {
     )
 }
 
-/// The live run ends with the whole failure, so that its fact needs no words there.
+/// The live run ends with the whole failure, so that its event needs no words there.
 fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
     if !all {
         return Vec::new();
@@ -347,7 +347,7 @@ fn abandoned_words(abandoned: &Abandoned) -> String {
     format!("abandoned: {why}{}", note.unwrap_or_default())
 }
 
-/// A number of things: `1 fact`, `2 facts`.
+/// A number of things: `1 event`, `2 events`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")

@@ -19,8 +19,11 @@ use engine::image::Registries;
 use engine::load::{self, Artifact};
 use engine::machine::{Command, LostHolder, Requested};
 use engine::run::simulated::{Mishap, SimulatedWorld, Truth};
-use engine::run::{Author, Interrupts, Ledger, LedgerError, Run, Stamp, adopt, proceed};
-use journal::{MemoryStore, StreamId, exchange};
+use engine::run::{
+    Author, DeployJournal, DeployJournalError, Interrupts, Run, Stamp, begin_or_resume,
+    run_to_completion,
+};
+use journal::{MemoryStore, StreamId, transfer};
 use uuid::Uuid;
 
 /// Milliseconds from one look at the clock to the next.
@@ -79,7 +82,11 @@ impl Rig {
     }
 
     /// One process: it adopts the request and goes on until it rests, or dies in the call of a number.
-    fn run(&mut self, actor: &str, mishap: Option<(usize, Mishap)>) -> Result<(), LedgerError> {
+    fn run(
+        &mut self,
+        actor: &str,
+        mishap: Option<(usize, Mishap)>,
+    ) -> Result<(), DeployJournalError> {
         self.run_after(actor, None, mishap)
     }
 
@@ -89,7 +96,7 @@ impl Rig {
         actor: &str,
         lost: Option<LostHolder>,
         mishap: Option<(usize, Mishap)>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), DeployJournalError> {
         let world = SimulatedWorld::new(self.truth.clone(), mishap.into_iter().collect());
         let request = self.request();
         let registries = Registries::default();
@@ -103,10 +110,10 @@ impl Rig {
             notice: &|_| {},
         };
         let mut work = pin!(async {
-            let mut ledger =
-                Ledger::open(&self.store, &self.stamp, author(actor))?.taking_over(lost);
-            adopt(&mut ledger, request, run.notice)?;
-            proceed(&run, &mut ledger).await.map(drop)
+            let mut journal =
+                DeployJournal::open(&self.store, &self.stamp, author(actor))?.taking_over(lost);
+            begin_or_resume(&mut journal, request, run.notice)?;
+            run_to_completion(&run, &mut journal).await.map(drop)
         });
         let mut context = Context::from_waker(Waker::noop());
         // A run on the simulated world is ready at once; one that never is has died in a call.
@@ -126,9 +133,9 @@ impl Rig {
         actor: &str,
         lost: Option<LostHolder>,
         command: Command,
-    ) -> Result<(), LedgerError> {
-        let ledger = Ledger::open(&self.store, &self.stamp, author(actor))?;
-        ledger.taking_over(lost).record(vec![command]).map(drop)
+    ) -> Result<(), DeployJournalError> {
+        let journal = DeployJournal::open(&self.store, &self.stamp, author(actor))?;
+        journal.taking_over(lost).record(vec![command]).map(drop)
     }
 
     fn request(&self) -> Requested {
@@ -152,7 +159,7 @@ impl Rig {
 
     fn write(&self, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
         let mut file = File::create_new(folder.join(name))?;
-        exchange::export(&self.store, &mut file)?;
+        transfer::export(&self.store, &mut file)?;
         Ok(())
     }
 }

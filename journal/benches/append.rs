@@ -1,11 +1,11 @@
-//! What keeping a fact durably costs, against the least that the disk asks for.
+//! What keeping an event durably costs, against the least that the disk asks for.
 //!
-//! One durable append of a fact with 600 bytes of payload, and of ten facts at once, next to a raw write and `fdatasync` of the same payload bytes
+//! One durable append of an event with 600 bytes of payload, and of ten events at once, next to a raw write and `fdatasync` of the same payload bytes
 //! and to `SQLite` (WAL, `synchronous=FULL`), interleaved in one run and in one folder. It prints and judges nothing: the aim is a ratio of
 //! at most 2.0 to the raw write.
 //!
-//! `JOURNAL_BENCH_FOLDER` says where (the temporary folder otherwise). `JOURNAL_BENCH_FACTS=1000000` also builds a journal of so many
-//! facts, and measures opening it and reading the newest 20 deploys in a process of its own. `JOURNAL_BENCH_VERIFY=1` verifies it as well.
+//! `JOURNAL_BENCH_FOLDER` says where (the temporary folder otherwise). `JOURNAL_BENCH_EVENTS=1000000` also builds a journal of so many
+//! events, and measures opening it and reading the newest 20 deploys in a process of its own. `JOURNAL_BENCH_VERIFY=1` verifies it as well.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -17,16 +17,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use journal::{Draft, Facts, SUPPORTED, SledStore, Store, StreamId};
+use journal::{EventLog, NewEvent, SUPPORTED, SledStore, Store, StreamId};
 use uuid::Uuid;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const ROUNDS: u64 = 400;
 const PAYLOAD: usize = 600;
-const FACTS_OF_A_DEPLOY: u64 = 10;
+const EVENTS_OF_A_DEPLOY: u64 = 10;
 const BATCH: u64 = 10;
-/// How often the large journal is closed and opened while it is built; a deploy appends far fewer facts than such a session.
+/// How often the large journal is closed and opened while it is built; a deploy appends far fewer events than such a session.
 const SESSIONS: u64 = 50;
 /// Set for the process that opens the large journal: the folder.
 const OPEN: &str = "JOURNAL_BENCH_OPEN";
@@ -40,11 +40,11 @@ fn main() -> Outcome {
     let work = tempfile::TempDir::new_in(&folder)?;
     println!("{}", machine(work.path()));
     appends(work.path())?;
-    if let Some(facts) = std::env::var_os("JOURNAL_BENCH_FACTS") {
-        let facts = facts
+    if let Some(events) = std::env::var_os("JOURNAL_BENCH_EVENTS") {
+        let events = events
             .to_str()
-            .ok_or("JOURNAL_BENCH_FACTS is not a number")?;
-        large(work.path(), facts.parse()?)?;
+            .ok_or("JOURNAL_BENCH_EVENTS is not a number")?;
+        large(work.path(), events.parse()?)?;
     }
     Ok(())
 }
@@ -53,12 +53,12 @@ fn stream() -> Outcome<StreamId> {
     Ok(StreamId::new("bench", "dev")?)
 }
 
-fn draft(number: u64) -> Draft {
-    let deploy = number / FACTS_OF_A_DEPLOY;
+fn draft(number: u64) -> NewEvent {
+    let deploy = number / EVENTS_OF_A_DEPLOY;
     let mut payload = format!("{{\"number\":{number},\"text\":\"").into_bytes();
     payload.resize(PAYLOAD - 2, b'x');
     payload.extend_from_slice(b"\"}");
-    Draft {
+    NewEvent {
         event_id: Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + u128::from(number)),
         deploy: Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + u128::from(deploy)),
         kind: "ImageBuilt".to_owned(),
@@ -73,13 +73,13 @@ fn draft(number: u64) -> Draft {
 
 /// One way to keep some payloads durably.
 trait Way {
-    fn append(&mut self, drafts: Vec<Draft>) -> Outcome;
+    fn append(&mut self, drafts: Vec<NewEvent>) -> Outcome;
 }
 
 struct Raw(File);
 
 impl Way for Raw {
-    fn append(&mut self, drafts: Vec<Draft>) -> Outcome {
+    fn append(&mut self, drafts: Vec<NewEvent>) -> Outcome {
         let bytes: Vec<u8> = drafts.into_iter().flat_map(|draft| draft.payload).collect();
         self.0.write_all(&bytes)?;
         Ok(self.0.sync_data()?)
@@ -94,7 +94,7 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute(
-            "create table fact (sequence integer primary key, payload blob)",
+            "create table event (sequence integer primary key, payload blob)",
             (),
         )?;
         Ok(Self(connection))
@@ -102,21 +102,21 @@ impl Sqlite {
 }
 
 impl Way for Sqlite {
-    fn append(&mut self, drafts: Vec<Draft>) -> Outcome {
+    fn append(&mut self, drafts: Vec<NewEvent>) -> Outcome {
         let transaction = self.0.transaction()?;
         for draft in drafts {
             transaction
-                .prepare_cached("insert into fact (payload) values (?)")?
+                .prepare_cached("insert into event (payload) values (?)")?
                 .execute([draft.payload])?;
         }
         Ok(transaction.commit()?)
     }
 }
 
-struct Kept(SledStore);
+struct StoredHead(SledStore);
 
-impl Way for Kept {
-    fn append(&mut self, drafts: Vec<Draft>) -> Outcome {
+impl Way for StoredHead {
+    fn append(&mut self, drafts: Vec<NewEvent>) -> Outcome {
         self.0.append(&self.0.head()?, drafts)?;
         Ok(())
     }
@@ -131,7 +131,7 @@ fn appends(work: &Path) -> Outcome {
         ),
         (
             "journal",
-            Box::new(Kept(SledStore::open(&work.join("store"), stream()?)?)),
+            Box::new(StoredHead(SledStore::open(&work.join("store"), stream()?)?)),
         ),
         (
             "SQLite WAL FULL",
@@ -185,20 +185,20 @@ fn ms(time: Duration) -> f64 {
 }
 
 /// Builds a large journal and has another process open it.
-fn large(work: &Path, facts: u64) -> Outcome {
+fn large(work: &Path, events: u64) -> Outcome {
     let folder = work.join("large");
     let begun = Instant::now();
     let mut number = 0;
     for session in 1..=SESSIONS {
         let store = SledStore::open(&folder, stream()?)?;
-        while number < facts * session / SESSIONS {
-            let size = 200.min(facts - number);
+        while number < events * session / SESSIONS {
+            let size = 200.min(events - number);
             store.append(&store.head()?, (number..number + size).map(draft).collect())?;
             number += size;
         }
     }
     println!(
-        "\n{facts} facts: built in {SESSIONS} sessions, {:.1} s",
+        "\n{events} events: built in {SESSIONS} sessions, {:.1} s",
         begun.elapsed().as_secs_f64()
     );
     for _ in 0..4 {
@@ -221,12 +221,12 @@ fn open_large(folder: &Path) -> Outcome {
     let mut read = 0;
     let mut end = store.head()?.sequence + 1;
     for (first, _) in &deploys {
-        read += store.facts(*first, usize::try_from(end - first)?)?.len();
+        read += store.events(*first, usize::try_from(end - first)?)?.len();
         end = *first;
     }
     let newest = begun.elapsed();
     println!(
-        "opened in {:.3} s; with the newest {} deploys, {read} facts: {:.3} s, at most {} of memory",
+        "opened in {:.3} s; with the newest {} deploys, {read} events: {:.3} s, at most {} of memory",
         opened.as_secs_f64(),
         deploys.len(),
         newest.as_secs_f64(),
@@ -236,8 +236,8 @@ fn open_large(folder: &Path) -> Outcome {
         let begun = Instant::now();
         let report = journal::chain::verify(&store, None)?;
         println!(
-            "verified {} facts in {:.1} s, at most {} of memory",
-            report.facts,
+            "verified {} events in {:.1} s, at most {} of memory",
+            report.events,
             begun.elapsed().as_secs_f64(),
             peak_memory()?
         );

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use journal::{Draft, Facts, Follower, Holder, Journal, Owned, SUPPORTED, Store, StreamId};
+use journal::{EventLog, Follower, Holder, Journal, NewEvent, Owned, SUPPORTED, Store, StreamId};
 use uuid::Uuid;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -90,7 +90,7 @@ fn holder() -> Holder {
 
 fn append(owned: &Owned, number: usize) -> Outcome {
     let store = owned.store();
-    let draft = Draft {
+    let draft = NewEvent {
         event_id: Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number as u128),
         deploy: Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000),
         kind: "ImageBuilt".to_owned(),

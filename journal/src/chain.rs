@@ -1,4 +1,4 @@
-//! Verification: is the chain of a stream whole, from its first fact to its head?
+//! Verification: is the chain of a stream whole, from its first event to its head?
 //!
 //! Here: what can be wrong, and the walk that finds it. Each store checks a record against its own hashes while reading; the walk checks
 //! how records hang together, the index of deploys, and the end.
@@ -7,48 +7,48 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::envelope::{Head, Header};
-use crate::store::{Facts, Kept, StoreError, scan};
+use crate::store::{EventLog, StoreError, StoredHead, scan};
 use crate::stream::StreamId;
 
-/// The first fact that is not as it was appended, and what is wrong with it.
+/// The first event that is not as it was appended, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("the journal is damaged {}: {what}", place(*.sequence))]
 pub struct Damage {
     /// The first bad sequence; 0 when the store as a whole cannot be read.
     pub sequence: u64,
     /// What is wrong.
-    pub what: What,
+    pub what: DamageKind,
 }
 
 /// Where, in words.
 fn place(sequence: u64) -> String {
     match sequence {
         0 => "as a whole".to_owned(),
-        sequence => format!("at fact {sequence}"),
+        sequence => format!("at event {sequence}"),
     }
 }
 
 impl Damage {
-    pub(crate) fn at(sequence: u64, what: What) -> Self {
+    pub(crate) fn at(sequence: u64, what: DamageKind) -> Self {
         Self { sequence, what }
     }
 }
 
-/// What can be wrong with a fact.
+/// What can be wrong with an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
-    /// Nothing is stored under its sequence, though later facts are.
+pub enum DamageKind {
+    /// Nothing is stored under its sequence, though later events are.
     #[error("it is missing")]
     Missing,
     /// Its record does not follow the layout.
     #[error("its record cannot be read ({0})")]
     Unreadable(String),
-    /// Another fact of the stream is stored in its place.
-    #[error("fact {0} is stored in its place")]
-    OtherFact(u64),
-    /// A fact of another stream is stored in its place.
-    #[error("a fact of `{0}` is stored in its place")]
+    /// Another event of the stream is stored in its place.
+    #[error("event {0} is stored in its place")]
+    OtherEvent(u64),
+    /// An event of another stream is stored in its place.
+    #[error("an event of `{0}` is stored in its place")]
     OtherStream(StreamId),
     /// Its header was changed after it was appended.
     #[error("its header does not have the hash that is stored with it")]
@@ -59,17 +59,17 @@ pub enum What {
     /// Its payload is kept apart, and is not there.
     #[error("its payload, which is kept in a file of its own, is missing")]
     PayloadMissing,
-    /// It was made to follow another fact than the one before it.
-    #[error("it does not follow the fact before it")]
+    /// It was made to follow another event than the one before it.
+    #[error("it does not follow the event before it")]
     Unlinked,
-    /// Its deploy had ended before: facts of another deploy lie between.
-    #[error("its deploy began with fact {0}, and other deploys lie between")]
+    /// Its deploy had ended before: events of another deploy lie between.
+    #[error("its deploy began with event {0}, and other deploys lie between")]
     Reopened(u64),
-    /// The index of deploys does not say what the facts say.
+    /// The index of deploys does not say what the events say.
     #[error("the index of deploys does not lead to it")]
     Index,
     /// The stream ends before it, though it was appended.
-    #[error("it is missing with all that followed, the journal ended with fact {0}")]
+    #[error("it is missing with all that followed, the journal ended with event {0}")]
     LostTail(u64),
     /// The chain ends, or passes, with another hash than the one that was noted.
     #[error("it does not have the hash that was noted for it")]
@@ -95,8 +95,8 @@ pub struct VerifyReport {
     pub stream: StreamId,
     /// Where it ends.
     pub head: Head,
-    /// How many facts are whole, from the first on.
-    pub facts: u64,
+    /// How many events are whole, from the first on.
+    pub events: u64,
     /// How many deploys they belong to.
     pub deploys: u64,
     /// The first damage; none when the journal is whole.
@@ -107,19 +107,19 @@ pub struct VerifyReport {
 ///
 /// `noted` is a head that somebody wrote down earlier: the chain must pass through it. The head that the store keeps apart is always
 /// compared. An error means that the stream could not be read, not that it is damaged.
-pub fn verify<F: Facts + ?Sized>(
-    facts: &F,
+pub fn verify<F: EventLog + ?Sized>(
+    events: &F,
     noted: Option<&Head>,
 ) -> Result<VerifyReport, StoreError> {
-    // The head that is kept apart is read first: facts that are appended meanwhile only make it lag.
-    let kept = facts.kept_head()?;
-    let (end, unread) = match facts.head() {
+    // The head that is kept apart is read first: events that are appended meanwhile only make it lag.
+    let kept = events.kept_head()?;
+    let (end, unread) = match events.head() {
         Ok(head) => (Some(head), None),
-        // The last fact is damaged; an earlier one may be as well, and the first is named.
+        // The last event is damaged; an earlier one may be as well, and the first is named.
         Err(StoreError::Damaged(damage)) => (None, Some(damage)),
         Err(error) => return Err(error),
     };
-    let mut walk = Walk::new(facts, end);
+    let mut walk = Walk::new(events, end);
     let damage = match walk.run(&kept, noted) {
         Ok(()) => unread,
         Err(StoreError::Damaged(damage)) => Some(damage),
@@ -127,9 +127,9 @@ pub fn verify<F: Facts + ?Sized>(
     };
     let whole = walk.link.head();
     Ok(VerifyReport {
-        stream: facts.stream().clone(),
+        stream: events.stream().clone(),
         head: end.unwrap_or(whole),
-        facts: whole.sequence,
+        events: whole.sequence,
         deploys: walk.deploys,
         damage,
     })
@@ -143,7 +143,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Before the first fact.
+    /// Before the first event.
     pub(crate) fn first(stream: &StreamId) -> Self {
         Self {
             head: Head::empty(stream),
@@ -156,14 +156,17 @@ impl Link {
         self.head
     }
 
-    /// Follows the chain to a fact whose own hashes were checked. True when a deploy begins with it.
+    /// Follows the chain to an event whose own hashes were checked. True when a deploy begins with it.
     pub(crate) fn follow(&mut self, header: &Header) -> Result<bool, Damage> {
         let sequence = self.head.sequence.saturating_add(1);
         if header.sequence != sequence {
-            return Err(Damage::at(sequence, What::OtherFact(header.sequence)));
+            return Err(Damage::at(
+                sequence,
+                DamageKind::OtherEvent(header.sequence),
+            ));
         }
         if header.previous != self.head.hash {
-            return Err(Damage::at(sequence, What::Unlinked));
+            return Err(Damage::at(sequence, DamageKind::Unlinked));
         }
         let begins = self.deploy != Some(header.deploy);
         self.head = header.head();
@@ -173,35 +176,35 @@ impl Link {
 }
 
 struct Walk<'a, F: ?Sized> {
-    facts: &'a F,
+    events: &'a F,
     /// Where the walk ends; none when it is to go on until it meets the damage.
     end: Option<Head>,
     link: Link,
     deploys: u64,
 }
 
-impl<'a, F: Facts + ?Sized> Walk<'a, F> {
-    fn new(facts: &'a F, end: Option<Head>) -> Self {
+impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
+    fn new(events: &'a F, end: Option<Head>) -> Self {
         Self {
-            facts,
+            events,
             end,
-            link: Link::first(facts.stream()),
+            link: Link::first(events.stream()),
             deploys: 0,
         }
     }
 
-    fn run(&mut self, kept: &Kept, noted: Option<&Head>) -> Result<(), StoreError> {
+    fn run(&mut self, kept: &StoredHead, noted: Option<&Head>) -> Result<(), StoreError> {
         let kept_head = match kept {
-            Kept::Head(head) => Some(head),
-            Kept::Missing | Kept::Damaged => None,
+            StoredHead::Head(head) => Some(head),
+            StoredHead::Missing | StoredHead::Damaged => None,
         };
         let passes = [kept_head, noted];
         self.pass(&passes)?;
-        for fact in scan(self.facts, 1) {
+        for event in scan(self.events, 1) {
             if Some(self.link.head()) == self.end {
                 break;
             }
-            let header = fact?.header;
+            let header = event?.header;
             if self.link.follow(&header)? {
                 self.check_index(&header)?;
                 self.deploys += 1;
@@ -219,7 +222,7 @@ impl<'a, F: Facts + ?Sized> Walk<'a, F> {
             .flatten()
             .any(|head| head.sequence == here.sequence && head.hash != here.hash);
         if other {
-            return Err(Damage::at(here.sequence, What::OtherHead));
+            return Err(Damage::at(here.sequence, DamageKind::OtherHead));
         }
         Ok(())
     }
@@ -227,21 +230,21 @@ impl<'a, F: Facts + ?Sized> Walk<'a, F> {
     /// A deploy begins here: both directions of the index must lead here, and nowhere between this and the deploy before.
     fn check_index(&self, header: &Header) -> Result<(), StoreError> {
         let first = header.sequence;
-        match self.facts.deploy_start(header.deploy)? {
+        match self.events.deploy_start(header.deploy)? {
             Some(start) if start == first => {}
             Some(start) if start < first => {
-                return Err(Damage::at(first, What::Reopened(start)).into());
+                return Err(Damage::at(first, DamageKind::Reopened(start)).into());
             }
-            Some(_) | None => return Err(Damage::at(first, What::Index).into()),
+            Some(_) | None => return Err(Damage::at(first, DamageKind::Index).into()),
         }
-        let newest = self.facts.latest_deploys(first.checked_add(1), 1)?;
+        let newest = self.events.latest_deploys(first.checked_add(1), 1)?;
         if newest != [(first, header.deploy)] {
-            return Err(Damage::at(first, What::Index).into());
+            return Err(Damage::at(first, DamageKind::Index).into());
         }
         Ok(())
     }
 
-    fn check_end(&self, kept: &Kept, noted: &[Option<&Head>]) -> Result<(), StoreError> {
+    fn check_end(&self, kept: &StoredHead, noted: &[Option<&Head>]) -> Result<(), StoreError> {
         let here = self.link.head();
         if let Some(lost) = noted
             .iter()
@@ -252,26 +255,32 @@ impl<'a, F: Facts + ?Sized> Walk<'a, F> {
             .max()
             .filter(|last| *last > here.sequence)
         {
-            return Err(Damage::at(here.sequence.saturating_add(1), What::LostTail(lost)).into());
+            return Err(
+                Damage::at(here.sequence.saturating_add(1), DamageKind::LostTail(lost)).into(),
+            );
         }
         if self.end.is_some_and(|end| end != here) {
-            return Err(Damage::at(here.sequence, What::OtherHead).into());
+            return Err(Damage::at(here.sequence, DamageKind::OtherHead).into());
         }
         self.check_index_size(here)?;
         match kept {
-            Kept::Head(_) => Ok(()),
+            StoredHead::Head(_) => Ok(()),
             // A store that was made, and then nothing was appended.
-            Kept::Missing | Kept::Damaged if here.sequence == 0 => Ok(()),
-            Kept::Missing => Err(Damage::at(here.sequence, What::KeptHeadMissing).into()),
-            Kept::Damaged => Err(Damage::at(here.sequence, What::KeptHeadDamaged).into()),
+            StoredHead::Missing | StoredHead::Damaged if here.sequence == 0 => Ok(()),
+            StoredHead::Missing => {
+                Err(Damage::at(here.sequence, DamageKind::KeptHeadMissing).into())
+            }
+            StoredHead::Damaged => {
+                Err(Damage::at(here.sequence, DamageKind::KeptHeadDamaged).into())
+            }
         }
     }
 
-    /// The index holds no deploy that the facts do not.
+    /// The index holds no deploy that the events do not.
     fn check_index_size(&self, here: Head) -> Result<(), StoreError> {
         let (mut count, mut before) = (0, here.sequence.checked_add(1));
         loop {
-            let page = self.facts.latest_deploys(before, 1024)?;
+            let page = self.events.latest_deploys(before, 1024)?;
             let Some((oldest, _)) = page.last() else {
                 break;
             };
@@ -281,7 +290,7 @@ impl<'a, F: Facts + ?Sized> Walk<'a, F> {
         if count == self.deploys {
             Ok(())
         } else {
-            Err(Damage::at(here.sequence, What::Index).into())
+            Err(Damage::at(here.sequence, DamageKind::Index).into())
         }
     }
 }

@@ -20,16 +20,16 @@ pub const TOOL_MAX: usize = 64;
 pub const PAYLOAD_INLINE_MAX: usize = 64 * 1024;
 /// Largest payload, in bytes.
 pub const PAYLOAD_MAX: usize = 16 * 1024 * 1024;
-/// Most facts of one append.
-pub const BATCH_FACTS_MAX: usize = 256;
+/// Most events of one append.
+pub const BATCH_EVENTS_MAX: usize = 256;
 /// Most bytes of records of one append, payloads in files of their own not counted. It is half a segment of sled's log: one
 /// append never makes sled reuse a segment whose new copy is not on disk yet.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 
-/// The newest version of facts that this build reads and writes.
+/// The newest version of events that this build reads and writes.
 pub const SUPPORTED: Schema = Schema { major: 1, minor: 0 };
 
-/// Version of a fact, `major.minor`. A newer minor can be read but not appended to, a newer major cannot be read.
+/// Version of an event, `major.minor`. A newer minor can be read but not appended to, a newer major cannot be read.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash, Serialize, Deserialize,
 )]
@@ -50,9 +50,9 @@ pub struct SchemaError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// Sequence of the last fact.
+    /// Sequence of the last event.
     pub sequence: u64,
-    /// Hash of the last fact.
+    /// Hash of the last event.
     pub hash: Hash,
 }
 
@@ -73,13 +73,13 @@ pub struct Header {
     pub stream: StreamId,
     /// Place in the stream, from 1.
     pub sequence: u64,
-    /// Id of this fact, a version 7 UUID.
+    /// Id of this event, a version 7 UUID.
     pub event_id: Uuid,
     /// Id of the deploy it belongs to, a version 7 UUID.
     pub deploy: Uuid,
-    /// What kind of fact.
+    /// What kind of event.
     pub kind: String,
-    /// Version of the fact.
+    /// Version of the event.
     pub schema: Schema,
     /// When it was recorded, to the millisecond.
     pub recorded_at: Timestamp,
@@ -89,7 +89,7 @@ pub struct Header {
     pub attempt: u32,
     /// Version of the tool that recorded it.
     pub tool: String,
-    /// Hash of the fact before.
+    /// Hash of the event before.
     pub previous: Hash,
     /// Hash of the payload's bytes.
     pub payload_hash: Hash,
@@ -100,7 +100,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The head of a stream that ends with this fact.
+    /// The head of a stream that ends with this event.
     pub fn head(&self) -> Head {
         Head {
             sequence: self.sequence,
@@ -111,14 +111,14 @@ impl Header {
 
 /// What a caller gives to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// Id of this fact, a version 7 UUID.
+pub struct NewEvent {
+    /// Id of this event, a version 7 UUID.
     pub event_id: Uuid,
     /// Id of the deploy it belongs to, a version 7 UUID.
     pub deploy: Uuid,
-    /// What kind of fact.
+    /// What kind of event.
     pub kind: String,
-    /// Version of the fact.
+    /// Version of the event.
     pub schema: Schema,
     /// When it happened; kept to the millisecond.
     pub recorded_at: Timestamp,
@@ -132,9 +132,9 @@ pub struct Draft {
     pub payload: Vec<u8>,
 }
 
-/// A fact as it is kept.
+/// An event as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+pub struct StoredEvent {
     /// What stands around the payload.
     pub header: Header,
     /// The payload's bytes.

@@ -1,32 +1,32 @@
-//! How facts are kept.
+//! How events are kept.
 //!
 //! Here: envelopes, the hash chain, the store port with its two stores, who owns a target, readers, export and import.
-//! Not here: what a fact means. A payload is a row of bytes; deploys are only a way to group facts.
+//! Not here: what an event means. A payload is a row of bytes; deploys are only a way to group events.
 //!
 //! Everything is synchronous, and time, ids and people arrive as values.
 
+mod access;
 pub mod chain;
 mod disk;
 mod envelope;
-pub mod exchange;
 mod hash;
 mod record;
 mod store;
 mod stream;
-mod target;
+pub mod transfer;
 
-pub use chain::{Damage, VerifyReport, What};
+pub use access::{Follower, Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader};
+pub use chain::{Damage, DamageKind, VerifyReport};
 pub use envelope::{
-    ACTOR_MAX, BATCH_BYTES_MAX, BATCH_FACTS_MAX, Draft, Fact, Head, Header, KIND_MAX,
-    PAYLOAD_INLINE_MAX, PAYLOAD_MAX, SUPPORTED, Schema, TOOL_MAX,
+    ACTOR_MAX, BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Head, Header, KIND_MAX, NewEvent,
+    PAYLOAD_INLINE_MAX, PAYLOAD_MAX, SUPPORTED, Schema, StoredEvent, TOOL_MAX,
 };
 pub use hash::Hash;
 pub use store::{
-    AppendError, Facts, Kept, MemoryStore, Scan, SledStore, Store, StoreError, fact,
+    AppendError, EventLog, MemoryStore, Scan, SledStore, Store, StoreError, StoredHead, event,
     panics_are_caught, scan,
 };
 pub use stream::{StreamId, StreamIdError};
-pub use target::{Follower, Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! How a fact is hashed and laid out in bytes. The layout is described in docs/journal.md.
+//! How an event is hashed and laid out in bytes. The layout is described in docs/journal.md.
 //!
 //! The hashed bytes are the stored bytes: a header is encoded once, hashed as it lies, and decoding reads exactly what was hashed.
 //! Nothing here panics on damaged bytes.
@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::envelope::{Draft, Fact, Head, Header, PAYLOAD_INLINE_MAX, PAYLOAD_MAX, Schema};
+use crate::envelope::{
+    Head, Header, NewEvent, PAYLOAD_INLINE_MAX, PAYLOAD_MAX, Schema, StoredEvent,
+};
 use crate::hash::Hash;
 use crate::stream::StreamId;
 
@@ -36,8 +38,8 @@ pub(crate) struct Record {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
-/// Makes the fact that follows `head`. The draft was admitted before.
-pub(crate) fn seal(stream: &StreamId, head: &Head, draft: Draft) -> Fact {
+/// Makes the event that follows `head`. The draft was admitted before.
+pub(crate) fn seal(stream: &StreamId, head: &Head, draft: NewEvent) -> StoredEvent {
     let mut header = Header {
         stream: stream.clone(),
         sequence: head.sequence.saturating_add(1),
@@ -56,7 +58,7 @@ pub(crate) fn seal(stream: &StreamId, head: &Head, draft: Draft) -> Fact {
         hash: head.hash,
     };
     header.hash = hash_of(&encode_fields(&header));
-    Fact {
+    StoredEvent {
         header,
         payload: draft.payload,
     }
@@ -67,11 +69,11 @@ pub(crate) fn is_apart(payload_length: u64) -> bool {
     payload_length > PAYLOAD_INLINE_MAX as u64
 }
 
-/// Encodes a fact as it is stored: without its payload when that is kept apart.
-pub(crate) fn encode(fact: &Fact) -> Vec<u8> {
-    let mut record = encode_header(&fact.header);
-    if !is_apart(fact.header.payload_length) {
-        record.extend_from_slice(&fact.payload);
+/// Encodes an event as it is stored: without its payload when that is kept apart.
+pub(crate) fn encode(event: &StoredEvent) -> Vec<u8> {
+    let mut record = encode_header(&event.header);
+    if !is_apart(event.header.payload_length) {
+        record.extend_from_slice(&event.payload);
     }
     record
 }

@@ -1,4 +1,4 @@
-//! The name of a stream of facts: the target that is deployed to.
+//! The name of a stream of events: the target that is deployed to.
 
 use std::fmt;
 use std::path::PathBuf;

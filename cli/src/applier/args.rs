@@ -9,7 +9,7 @@ use engine::compat::Policy;
 
 use crate::args::Global;
 
-/// Deploys artifacts onto a running stack; every deploy is a journal of facts that can be resumed and read.
+/// Deploys artifacts onto a running stack; every deploy is a journal of events that can be resumed and read.
 #[derive(Debug, Parser)]
 #[command(name = "artifactctl", version, arg_required_else_help = true)]
 pub(crate) struct Args {
@@ -36,9 +36,9 @@ pub(crate) enum Command {
     Status(Status),
     /// List deploys, newest first: who applied which artifact when, against which stack versions
     History(History),
-    /// Show one deploy, fact by fact
+    /// Show one deploy, event by event
     Show(Show),
-    /// Follow a target live: print facts as they are recorded, whoever records them, until Ctrl-C
+    /// Follow a target live: print events as they are recorded, whoever records them, until Ctrl-C
     #[command(after_help = "Examples:\n  \
         artifactctl watch esb-dev/dev\n  \
         artifactctl watch esb-dev/dev --exit-code --format json")]
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Keep a target from being deployed to, and see who does
     #[command(subcommand)]
     Lock(Lock),
-    /// Check that a journal is whole: its hash chain, and that each fact may follow the ones before it
+    /// Check that a journal is whole: its hash chain, and that each event may follow the ones before it
     Verify(Verify),
     /// Compare the events of a deploy with a pattern; exits 10 when they differ
     #[command(
@@ -234,7 +234,7 @@ pub(crate) struct History {
 /// A moment of the past.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Past {
-    /// Read the journal of one target as it was when it ended with this fact
+    /// Read the journal of one target as it was when it ended with this event
     #[arg(long, value_name = "SEQUENCE")]
     pub(crate) at: Option<u64>,
 }
@@ -255,7 +255,7 @@ pub(crate) struct Show {
 pub(crate) struct Watch {
     /// The target, PROJECT/ENV [default: the only one]
     pub(crate) target: Option<String>,
-    /// Begin with this fact [default: the beginning of the deploy that runs, else what comes next]
+    /// Begin with this event [default: the beginning of the deploy that runs, else what comes next]
     #[arg(long, value_name = "SEQUENCE")]
     pub(crate) from: Option<u64>,
     /// End with the deploy, with the exit code that it ends with

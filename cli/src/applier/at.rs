@@ -1,46 +1,49 @@
-//! A journal as it was when it ended with an earlier fact, and a steady view of one that is being written.
+//! A journal as it was when it ended with an earlier event, and a steady view of one that is being written.
 
-use journal::{Fact, Facts, Head, Kept, StoreError, StreamId};
+use journal::{EventLog, Head, StoreError, StoredEvent, StoredHead, StreamId};
 use uuid::Uuid;
 
 use crate::applier::target;
 use crate::failure::{Failure, Kind};
 
-/// The facts up to one of them. What is appended meanwhile does not show.
+/// The events up to one of them. What is appended meanwhile does not show.
 pub(crate) struct At<'a> {
-    facts: &'a dyn Facts,
+    events: &'a dyn EventLog,
     head: Head,
 }
 
 impl<'a> At<'a> {
     /// Up to a sequence, or up to the present head.
-    pub(crate) fn new(facts: &'a dyn Facts, sequence: Option<u64>) -> Result<Self, Failure> {
-        let present = facts
+    pub(crate) fn new(events: &'a dyn EventLog, sequence: Option<u64>) -> Result<Self, Failure> {
+        let present = events
             .head()
             .map_err(|error| target::store_failure(&error))?;
         let head = match sequence {
             None => present,
-            Some(sequence) => journal::fact(facts, sequence)
+            Some(sequence) => journal::event(events, sequence)
                 .map_err(|error| target::store_failure(&error))?
-                .map(|fact| Head {
+                .map(|event| Head {
                     sequence,
-                    hash: fact.header.hash,
+                    hash: event.header.hash,
                 })
                 .ok_or_else(|| {
                     Failure::new(
                         Kind::Usage,
-                        format!("the journal of `{}` has no fact {sequence}", facts.stream()),
+                        format!(
+                            "the journal of `{}` has no event {sequence}",
+                            events.stream()
+                        ),
                     )
-                    .hint(format!("its facts are 1 to {}", present.sequence))
+                    .hint(format!("its events are 1 to {}", present.sequence))
                 })?,
         };
-        Ok(Self { facts, head })
+        Ok(Self { events, head })
     }
 }
 
-impl Facts for At<'_> {
+impl EventLog for At<'_> {
     fn stream(&self) -> &StreamId {
-        self.facts.stream()
+        self.events.stream()
     }
 
     fn head(&self) -> Result<Head, StoreError> {
@@ -48,18 +51,18 @@ impl Facts for At<'_> {
     }
 
     /// The one that is kept, which belongs to the present: only a verification asks, and that is of the whole.
-    fn kept_head(&self) -> Result<Kept, StoreError> {
-        self.facts.kept_head()
+    fn kept_head(&self) -> Result<StoredHead, StoreError> {
+        self.events.kept_head()
     }
 
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        let mut facts = self.facts.facts(from, limit)?;
-        facts.retain(|fact| fact.header.sequence <= self.head.sequence);
-        Ok(facts)
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut events = self.events.events(from, limit)?;
+        events.retain(|event| event.header.sequence <= self.head.sequence);
+        Ok(events)
     }
 
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
-        let first = self.facts.deploy_start(deploy)?;
+        let first = self.events.deploy_start(deploy)?;
         Ok(first.filter(|&first| first <= self.head.sequence))
     }
 
@@ -70,6 +73,6 @@ impl Facts for At<'_> {
     ) -> Result<Vec<(u64, Uuid)>, StoreError> {
         let end = self.head.sequence.saturating_add(1);
         let before = before.map_or(end, |before| before.min(end));
-        self.facts.latest_deploys(Some(before), limit)
+        self.events.latest_deploys(Some(before), limit)
     }
 }

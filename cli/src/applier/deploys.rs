@@ -1,10 +1,10 @@
-//! Which deploy of a target is meant, and its facts.
+//! Which deploy of a target is meant, and its events.
 
 use engine::run::latest_deploy;
-use journal::{Fact, Facts, StoreError};
+use journal::{EventLog, StoreError, StoredEvent};
 use uuid::Uuid;
 
-use crate::applier::target::{ledger_failure, store_failure};
+use crate::applier::target::{deploy_journal_failure, store_failure};
 use crate::failure::{Failure, Kind};
 
 /// Fewest hexadecimal digits that stand for a deploy.
@@ -16,20 +16,20 @@ const PAGE: usize = 256;
 /// How many deploys are named when an abbreviation fits several.
 const NAMED: usize = 8;
 
-/// The facts of the deploy that is meant: `latest`, an id, or the beginning or end of one.
+/// The events of the deploy that is meant: `latest`, an id, or the beginning or end of one.
 ///
 /// The beginning of an id is its time, so that deploys of one day begin alike; their ends differ.
-pub(crate) fn named(facts: &dyn Facts, name: &str) -> Result<Vec<Fact>, Failure> {
+pub(crate) fn named(events: &dyn EventLog, name: &str) -> Result<Vec<StoredEvent>, Failure> {
     let first = if name == "latest" {
-        latest_deploy(facts).map_err(|error| ledger_failure(&error))?
+        latest_deploy(events).map_err(|error| deploy_journal_failure(&error))?
     } else if let Ok(id) = Uuid::parse_str(name) {
-        facts
+        events
             .deploy_start(id)
             .map_err(|error| store_failure(&error))?
     } else {
-        abbreviated(facts, name)?
+        abbreviated(events, name)?
     };
-    let target = facts.stream();
+    let target = events.stream();
     let first = first.ok_or_else(|| {
         Failure::new(
             Kind::Refused,
@@ -37,17 +37,17 @@ pub(crate) fn named(facts: &dyn Facts, name: &str) -> Result<Vec<Fact>, Failure>
         )
         .hint(format!("`artifactctl history {target}` lists its deploys"))
     })?;
-    raw(facts, first).map_err(|error| store_failure(&error))
+    raw(events, first).map_err(|error| store_failure(&error))
 }
 
-/// The first fact of the only deploy whose id begins or ends with these digits.
-fn abbreviated(facts: &dyn Facts, name: &str) -> Result<Option<u64>, Failure> {
+/// The first event of the only deploy whose id begins or ends with these digits.
+fn abbreviated(events: &dyn EventLog, name: &str) -> Result<Option<u64>, Failure> {
     let digits: String = name.chars().filter(|&c| c != '-').collect();
     let digits = digits.to_ascii_lowercase();
     if digits.len() < DIGITS_MIN || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Failure::new(Kind::Usage, format!("`{name}` is no deploy")).hint(format!(
             "give a deploy's id, its first or last {DIGITS_MIN} digits or more, or `latest`; `artifactctl history {}` lists them",
-            facts.stream()
+            events.stream()
         )));
     }
     let fits = |id: &Uuid| {
@@ -57,7 +57,7 @@ fn abbreviated(facts: &dyn Facts, name: &str) -> Result<Option<u64>, Failure> {
     let mut found: Vec<(u64, Uuid)> = Vec::new();
     let (mut before, mut searched) = (None, 0);
     while searched < SEARCHED && found.len() <= NAMED {
-        let page = facts
+        let page = events
             .latest_deploys(before, PAGE)
             .map_err(|error| store_failure(&error))?;
         let Some(&(first, _)) = page.last() else {
@@ -85,18 +85,18 @@ fn abbreviated(facts: &dyn Facts, name: &str) -> Result<Option<u64>, Failure> {
     }
 }
 
-/// The facts of the deploy that begins at a sequence, oldest first, not decoded.
-pub(crate) fn raw(facts: &dyn Facts, first: u64) -> Result<Vec<Fact>, StoreError> {
-    let mut all: Vec<Fact> = Vec::new();
-    for fact in journal::scan(facts, first) {
-        let fact = fact?;
+/// The events of the deploy that begins at a sequence, oldest first, not decoded.
+pub(crate) fn raw(events: &dyn EventLog, first: u64) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut all: Vec<StoredEvent> = Vec::new();
+    for event in journal::scan(events, first) {
+        let event = event?;
         if all
             .first()
-            .is_some_and(|begin| begin.header.deploy != fact.header.deploy)
+            .is_some_and(|begin| begin.header.deploy != event.header.deploy)
         {
             break;
         }
-        all.push(fact);
+        all.push(event);
     }
     Ok(all)
 }

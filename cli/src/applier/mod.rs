@@ -6,7 +6,7 @@ pub(crate) mod args;
 pub(crate) mod at;
 pub(crate) mod command;
 pub(crate) mod deploys;
-pub(crate) mod facts;
+pub(crate) mod events;
 pub(crate) mod prepare;
 pub(crate) mod target;
 

@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::machine::{LostHolder, State};
-use engine::run::{Author, Ledger, LedgerError};
+use engine::run::{Author, DeployJournal, DeployJournalError};
 use jiff::Timestamp;
 use journal::{
-    AppendError, Facts, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError,
+    AppendError, EventLog, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError,
     StreamId,
 };
 use serde::Serialize;
@@ -140,14 +140,14 @@ pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, 
 }
 
 /// Opens the journal of a target that this process owns. An owner before it that did not let go is recorded by the first append.
-pub(crate) fn ledger<'a>(owned: &'a Owned, actor: &str) -> Result<Ledger<'a>, Failure> {
+pub(crate) fn journal<'a>(owned: &'a Owned, actor: &str) -> Result<DeployJournal<'a>, Failure> {
     let author = Author {
         actor: actor.to_owned(),
         tool: TOOL.to_owned(),
     };
-    let ledger = Ledger::open(owned.store(), &SystemStamp, author)
-        .map_err(|error| ledger_failure(&error))?;
-    Ok(ledger.taking_over(owned.previous().map(lost)))
+    let journal = DeployJournal::open(owned.store(), &SystemStamp, author)
+        .map_err(|error| deploy_journal_failure(&error))?;
+    Ok(journal.taking_over(owned.previous().map(lost)))
 }
 
 fn lost(holder: &Holder) -> LostHolder {
@@ -170,15 +170,15 @@ pub(crate) struct HoldLine {
 }
 
 impl HoldLine {
-    /// Who and since when is in the envelope of its fact.
-    pub(crate) fn of(facts: &dyn Facts, state: &State) -> Result<Option<Self>, Failure> {
+    /// Who and since when is in the envelope of its event.
+    pub(crate) fn of(events: &dyn EventLog, state: &State) -> Result<Option<Self>, Failure> {
         let Some(hold) = &state.hold else {
             return Ok(None);
         };
-        let fact = journal::fact(facts, hold.sequence).map_err(|error| store_failure(&error))?;
-        Ok(fact.map(|fact| Self {
-            actor: fact.header.actor,
-            since: fact.header.recorded_at,
+        let event = journal::event(events, hold.sequence).map_err(|error| store_failure(&error))?;
+        Ok(event.map(|event| Self {
+            actor: event.header.actor,
+            since: event.header.recorded_at,
             message: hold.message.clone(),
         }))
     }
@@ -209,8 +209,8 @@ pub(crate) fn release_hint(target: &StreamId) -> String {
 }
 
 /// Nothing begins, goes on or is given up while a person holds the target.
-pub(crate) fn must_be_free(target: &StreamId, ledger: &Ledger<'_>) -> Result<(), Failure> {
-    match HoldLine::of(ledger.facts(), ledger.state())? {
+pub(crate) fn must_be_free(target: &StreamId, journal: &DeployJournal<'_>) -> Result<(), Failure> {
+    match HoldLine::of(journal.events(), journal.state())? {
         Some(hold) => Err(hold.failure(target)),
         None => Ok(()),
     }
@@ -287,7 +287,7 @@ pub(crate) fn read_failure(error: &ReadError) -> Failure {
 pub(crate) fn store_failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Damaged(_) => {
-            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
+            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad event")
         }
         StoreError::Failed { .. } => Failure::of(Kind::Unreachable, error).hint(DISK_HINT),
         StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
@@ -301,29 +301,33 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// A ledger that fails, by what it failed of.
-pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
+pub(crate) fn deploy_journal_failure(error: &DeployJournalError) -> Failure {
     match error {
-        LedgerError::Refused(_) => Failure::of(Kind::Refused, error),
-        LedgerError::Append(AppendError::Store(error)) | LedgerError::Read(error) => {
+        DeployJournalError::Refused(_) => Failure::of(Kind::Refused, error),
+        DeployJournalError::Append(AppendError::Store(error)) | DeployJournalError::Read(error) => {
             store_failure(error)
         }
-        LedgerError::Append(AppendError::Conflict { .. }) => Failure::of(Kind::Refused, error)
-            .hint("another process appended meanwhile; run the command again"),
-        LedgerError::Append(AppendError::Schema { .. }) => {
+        DeployJournalError::Append(AppendError::Conflict { .. }) => {
+            Failure::of(Kind::Refused, error)
+                .hint("another process appended meanwhile; run the command again")
+        }
+        DeployJournalError::Append(AppendError::Schema { .. }) => {
             Failure::of(Kind::Journal, error).hint("update artifactctl")
         }
-        LedgerError::Append(
+        DeployJournalError::Append(
             AppendError::Reopened { .. }
             | AppendError::TooLarge { .. }
             | AppendError::BatchTooLarge { .. }
             | AppendError::Empty
             | AppendError::Field { .. },
         ) => Failure::of(Kind::Internal, error),
-        error @ LedgerError::Decode { .. } if error.is_newer() => {
+        error @ DeployJournalError::Decode { .. } if error.is_newer() => {
             Failure::of(Kind::Journal, error).hint("update artifactctl")
         }
-        LedgerError::Decode { .. } | LedgerError::Illegal { .. } | LedgerError::Base { .. } => {
-            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad fact")
+        DeployJournalError::Decode { .. }
+        | DeployJournalError::Illegal { .. }
+        | DeployJournalError::Base { .. } => {
+            Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad event")
         }
     }
 }

@@ -21,9 +21,11 @@ use engine::load::{self, Artifact};
 use engine::machine::{Options, Requested};
 use engine::merge::ConfigFile;
 use engine::run::simulated::{SimulatedWorld, Truth};
-use engine::run::{Author, Interrupts, Ledger, Outcome, Run, Stamp, adopt, proceed};
+use engine::run::{
+    Author, DeployJournal, Interrupts, Outcome, Run, Stamp, begin_or_resume, run_to_completion,
+};
 use engine::yaml::{self, Limits, Value};
-use journal::{Facts, MemoryStore, StreamId};
+use journal::{EventLog, MemoryStore, StreamId};
 use uuid::Uuid;
 
 use self::generator::{CANARY, Generated};
@@ -127,7 +129,7 @@ fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemorySt
         actor: "tester".to_owned(),
         tool: "test".to_owned(),
     };
-    let mut ledger = Ledger::open(store, &stamp, author).unwrap();
+    let mut journal = DeployJournal::open(store, &stamp, author).unwrap();
     let registries = Registries::default();
     let run = Run {
         world,
@@ -137,14 +139,16 @@ fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemorySt
         interrupts: &Interrupts::never(),
         notice: &|_| {},
     };
-    adopt(&mut ledger, request, run.notice).unwrap();
+    begin_or_resume(&mut journal, request, run.notice).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let outcome = runtime.block_on(proceed(&run, &mut ledger)).unwrap();
+    let outcome = runtime
+        .block_on(run_to_completion(&run, &mut journal))
+        .unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
     journal::scan(store, 1)
-        .map(|fact| String::from_utf8(fact.unwrap().payload).unwrap())
+        .map(|event| String::from_utf8(event.unwrap().payload).unwrap())
         .collect()
 }
 

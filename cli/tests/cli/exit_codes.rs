@@ -23,7 +23,7 @@ use crate::support::Machine;
 #[case::no_such_target(5, &["history", "esb-dev/prod"])]
 #[case::no_such_deploy(5, &["show", "ffffffff"])]
 #[case::empty_journal(5, &["show", "--journal", "empty"])]
-#[case::import_into_facts(5, &["import", "export.jsonl"])]
+#[case::import_into_events(5, &["import", "export.jsonl"])]
 #[case::damaged_export(8, &["import", "damaged.jsonl", "--journal", "empty"])]
 #[case::damaged_export_verified(8, &["verify", "--export", "damaged.jsonl"])]
 #[case::export_of_another_head(10, &["verify", "--export", "export.jsonl", "--head", "1:0000000000000000000000000000000000000000000000000000000000000000"])]
@@ -125,12 +125,12 @@ fn a_journal_with_a_changed_bit_stays_as_it_was_found() {
 
 #[test]
 fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
-    use journal::{Draft, MemoryStore, Schema, Store, exchange};
+    use journal::{MemoryStore, NewEvent, Schema, Store, transfer};
     let machine = Machine::fresh();
     let stream: journal::StreamId = crate::support::TARGET.parse().unwrap();
     let schema = Schema { major: 1, minor: 1 };
     let store = MemoryStore::supporting(stream.clone(), schema);
-    let draft = Draft {
+    let draft = NewEvent {
         event_id: uuid::Uuid::from_u128(1),
         deploy: uuid::Uuid::from_u128(2),
         kind: "Rejoiced".to_owned(),
@@ -145,7 +145,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
         .append(&journal::Head::empty(&stream), vec![draft])
         .unwrap();
     let mut export = Vec::new();
-    exchange::export(&store, &mut export).unwrap();
+    transfer::export(&store, &mut export).unwrap();
     fs::write(machine.work().join("newer.jsonl"), export).unwrap();
     let verified = machine.run(&["verify", "--export", "newer.jsonl"]);
     assert_eq!(verified.code, 0, "{}", verified.stderr);

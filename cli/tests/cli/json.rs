@@ -25,7 +25,7 @@ fn types(lines: &[Value]) -> Vec<&str> {
 #[case::history(&["history"], 0, &["deploy"])]
 #[case::status(&["status"], 0, &["status"])]
 #[case::verify(&["verify"], 0, &["verified"])]
-#[case::show(&["show"], 0, &["fact", "fact", "fact", "fact"])]
+#[case::show(&["show"], 0, &["event", "event", "event", "event"])]
 #[case::assert(&["assert", "latest", "Requested _*"], 0, &["assertion"])]
 #[case::assert_differs(&["assert", "latest", "Requested"], 10, &["assertion", "error"])]
 #[case::unknown_deploy(&["show", "ffffffff"], 5, &["error"])]
@@ -37,7 +37,7 @@ fn types(lines: &[Value]) -> Vec<&str> {
 #[case::deploy(
     &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"],
     9,
-    &["fact", "fact", "fact", "failed", "error"]
+    &["event", "event", "event", "failed", "error"]
 )]
 fn every_line_is_an_object_with_its_version_and_type(
     #[case] args: &[&str],
@@ -64,7 +64,7 @@ fn an_import_says_what_it_imported() {
     let ran = machine.run(&["import", &export, "--format", "json"]);
     let lines = lines(&ran.stdout);
     assert_eq!(types(&lines), ["imported"]);
-    assert_eq!(lines[0]["facts"], 9);
+    assert_eq!(lines[0]["events"], 9);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
 }
 
 #[test]
-fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_facts() {
+fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_events() {
     let machine = Machine::with_journal("deploy-killed.jsonl");
     hold(&machine, "looking into it");
     // The artifact that was recorded is not on this machine, but the hold comes first.

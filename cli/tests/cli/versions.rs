@@ -1,6 +1,6 @@
 //! Journals that a newer tool has written to.
 
-use journal::{Draft, Facts, Schema, SledStore, Store, StreamId};
+use journal::{EventLog, NewEvent, Schema, SledStore, Store, StreamId};
 use rstest::rstest;
 
 use crate::support::Machine;
@@ -8,15 +8,15 @@ use crate::support::Machine;
 /// Of a `Failed`, with a field that this build does not know.
 const PAYLOAD: &str = r#"{"step":"image","function":"orders-place","kind":"image","message":"the call was refused","hint":null,"output":[],"retryable":true,"signed_by":"ada"}"#;
 
-/// A deploy that was killed, to which a newer tool has added a fact, of a kind that this build knows or of another.
+/// A deploy that was killed, to which a newer tool has added an event, of a kind that this build knows or of another.
 fn newer(schema: Schema, kind: &str) -> Machine {
     let machine = Machine::with_journal("deploy-killed.jsonl");
     let stream = StreamId::new("esb-dev", "dev").unwrap();
     let store = machine.journal().join("store");
     let store = SledStore::open_supporting(&store, stream, schema).unwrap();
     let head = store.head().unwrap();
-    let last = store.facts(head.sequence, 1).unwrap().remove(0);
-    let draft = Draft {
+    let last = store.events(head.sequence, 1).unwrap().remove(0);
+    let draft = NewEvent {
         event_id: last.header.event_id,
         deploy: last.header.deploy,
         kind: kind.to_owned(),
@@ -61,7 +61,7 @@ fn a_newer_minor_is_read_and_not_added_to(#[values("Failed", "Signed")] kind: &s
         &["lock", "hold", "-m", "mine"],
     ];
     for args in changing {
-        let words = "cannot append schema 1.0 to `esb-dev/dev`, whose facts have 1.1";
+        let words = "cannot append schema 1.0 to `esb-dev/dev`, whose events have 1.1";
         refused(&machine, args, &[words, "hint: update artifactctl"]);
     }
     assert_eq!(machine.run(&["export"]).stdout, before.stdout);

@@ -52,7 +52,7 @@ pub(super) struct Trial<'bench> {
     provision: bool,
     /// What happened so far, for messages.
     story: Vec<String>,
-    /// The facts that were told of, in order.
+    /// The events that were told of, in order.
     acknowledged: Vec<Value>,
     wreck: Wreck,
     /// How long its runs took together.
@@ -191,12 +191,12 @@ impl<'bench> Trial<'bench> {
         let told = &self.acknowledged[before..];
         let last = told
             .last()
-            .map_or("none", |fact| fact["kind"].as_str().unwrap_or_default());
-        let facts = format!("{} facts were told of, the last {last}", told.len());
+            .map_or("none", |event| event["kind"].as_str().unwrap_or_default());
+        let events = format!("{} events were told of, the last {last}", told.len());
         self.story.push(match (kill, killed) {
-            (Kill::At(boundary), true) => format!("killed at `{boundary}` ({facts})"),
-            (_, true) => format!("killed after {} ms ({facts})", took.as_millis()),
-            (_, false) => format!("ended after {} ms ({facts})", took.as_millis()),
+            (Kill::At(boundary), true) => format!("killed at `{boundary}` ({events})"),
+            (_, true) => format!("killed after {} ms ({events})", took.as_millis()),
+            (_, false) => format!("ended after {} ms ({events})", took.as_millis()),
         });
     }
 
@@ -206,14 +206,14 @@ impl<'bench> Trial<'bench> {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
-    /// Reads which facts the last run told of. A line without its end was cut off by the kill.
+    /// Reads which events the last run told of. A line without its end was cut off by the kill.
     fn read_acknowledged(&mut self) -> Result<(), CrashError> {
         for line in BufReader::new(File::open(self.path("stdout"))?).split(b'\n') {
             let line = line?;
             let Ok(object) = serde_json::from_slice::<Value>(&line) else {
                 continue;
             };
-            if object["type"] == "fact" {
+            if object["type"] == "event" {
                 self.acknowledged.push(object);
             }
         }
@@ -230,8 +230,8 @@ impl<'bench> Trial<'bench> {
     pub(super) fn end_well(mut self) -> Result<Duration, CrashError> {
         let known = self.acknowledged.len();
         self.run(Kill::Never)?;
-        let facts = self.facts()?;
-        self.done_once(&facts, known)?;
+        let events = self.events()?;
+        self.done_once(&events, known)?;
         let evidence = self.evidence()?;
         evidence
             .expect(&self.bench.undisturbed)

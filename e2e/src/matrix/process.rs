@@ -158,11 +158,11 @@ impl Ran {
         objects.filter(|object| object["type"] == kind).collect()
     }
 
-    /// The payloads of the facts of a kind.
+    /// The payloads of the events of a kind.
     pub(crate) fn payloads(&self, kind: &str) -> Vec<Value> {
-        let facts = self.objects("fact").into_iter();
-        let facts = facts.filter(|fact| fact["kind"] == kind);
-        facts.map(|mut fact| fact["payload"].take()).collect()
+        let events = self.objects("event").into_iter();
+        let events = events.filter(|event| event["kind"] == kind);
+        events.map(|mut event| event["payload"].take()).collect()
     }
 
     /// The functions whose images were `built` or `reused`, sorted.

@@ -13,7 +13,7 @@ pub(super) const SHOP: [(&str, &str, &str, &str); 4] = [
 
 pub(super) const STEPS: &[Step] = &[
     Step {
-        name: "a deploy records its facts in order and publishes",
+        name: "a deploy records its events in order and publishes",
         run: deploy,
     },
     Step {

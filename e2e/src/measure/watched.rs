@@ -70,7 +70,7 @@ impl Bench<'_> {
                 let mut answers = 0;
                 while !ended.load(Ordering::Relaxed) {
                     let asked = Instant::now();
-                    // Before the first fact there is no such target.
+                    // Before the first event there is no such target.
                     answers += usize::from(self.ask(&["history", &target]).status()?.success());
                     thread::sleep(ASKING.saturating_sub(asked.elapsed()));
                 }

@@ -81,10 +81,11 @@ fn a_second_deploy_of_the_same_changes_nothing_anywhere() {
         images(&[("alpha", "reused"), ("beta", "reused")])
     );
     let digests = |deploy: &crate::process::Ran| {
-        let facts = deploy.payloads("ImageBuilt");
-        let digest =
-            |fact: &serde_json::Value| (fact["function"].to_string(), fact["digest"].to_string());
-        facts.iter().map(digest).collect::<BTreeMap<_, _>>()
+        let events = deploy.payloads("ImageBuilt");
+        let digest = |event: &serde_json::Value| {
+            (event["function"].to_string(), event["digest"].to_string())
+        };
+        events.iter().map(digest).collect::<BTreeMap<_, _>>()
     };
     assert_eq!(digests(&second), digests(&first));
     assert!(!rig.proxy.requests().is_empty(), "it went by the proxy");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use e2e::workspace;
-use journal::{Draft, Facts, MemoryStore, Store, StreamId, exchange};
+use journal::{EventLog, MemoryStore, NewEvent, Store, StreamId, transfer};
 use rstest::rstest;
 
 use crate::refusal::{Bench, Mount, Said, contents, program, run, shared_stack};
@@ -109,17 +109,20 @@ fn a_journal_whose_disk_fills_up_is_whole_and_goes_on_when_there_is_room() {
     );
     let on = verify();
     assert_eq!(on.code, Some(0), "{on:?}");
-    assert_ne!(on.stdout, whole.stdout, "facts were added");
+    assert_ne!(on.stdout, whole.stdout, "events were added");
 }
 
-/// An export with three small facts and forty that do not fit into the log that sled makes at first.
+/// An export with three small events and forty that do not fit into the log that sled makes at first.
 fn long_export() -> Vec<u8> {
-    let short = fs::read(workspace::fixture("journals/v1/envelope-three-facts.jsonl")).unwrap();
+    let short = fs::read(workspace::fixture(
+        "journals/v1/envelope-three-events.jsonl",
+    ))
+    .unwrap();
     let store = MemoryStore::new(StreamId::new("shop", "dev").unwrap());
-    exchange::import(&store, Cursor::new(short)).unwrap();
-    let last = store.facts(3, 1).unwrap().remove(0).header;
+    transfer::import(&store, Cursor::new(short)).unwrap();
+    let last = store.events(3, 1).unwrap().remove(0).header;
     for number in 0..40 {
-        let draft = Draft {
+        let draft = NewEvent {
             event_id: last.event_id,
             deploy: last.deploy,
             kind: last.kind.clone(),
@@ -133,7 +136,7 @@ fn long_export() -> Vec<u8> {
         store.append(&store.head().unwrap(), vec![draft]).unwrap();
     }
     let mut export = Vec::new();
-    exchange::export(&store, &mut export).unwrap();
+    transfer::export(&store, &mut export).unwrap();
     export
 }
 

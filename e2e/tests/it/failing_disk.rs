@@ -1,6 +1,6 @@
 //! A disk that fails: a call of the tool on a file fails with an error of the disk, as `strace` injects it.
 //!
-//! Whatever call it is: the command says which file and what next, tries nothing again, and never says of a fact that it is
+//! Whatever call it is: the command says which file and what next, tries nothing again, and never says of an event that it is
 //! kept when it is not; the journal is whole; nothing is half published; and the same command goes on when the disk is well.
 //! Not here: disks that are full by themselves (`disk`).
 
@@ -71,7 +71,7 @@ impl Struck {
         self.trace.matches(&format!(" {call}(")).count()
     }
 
-    /// The kinds of all facts that the journal has; none when it has no deploy.
+    /// The kinds of all events that the journal has; none when it has no deploy.
     fn kept(&self) -> String {
         let shown = self.rig.run(&["show", "latest", "--format", "json"]);
         if shown.code == Some(0) {
@@ -129,7 +129,7 @@ fn target(rig: &Rig<'_>) -> PathBuf {
     rig.journal.join(rig.stack.project()).join("dev")
 }
 
-/// The calls that make facts durable, each in turn: the disk reports a failure once, and what it is about is lost.
+/// The calls that make events durable, each in turn: the disk reports a failure once, and what it is about is lost.
 #[rstest]
 fn a_journal_that_cannot_be_made_durable_stops_the_deploy(
     #[values("fdatasync", "pwrite64", "sync_file_range")] call: &str,
@@ -213,7 +213,7 @@ fn a_folder_that_cannot_be_made_durable_is_an_error_before_anything_happens(
 #[case::target("mkdir", "")]
 #[case::lock("openat", "lock")]
 #[case::holder("pwrite64", "lock")]
-#[case::door("openat", "door")]
+#[case::store_lock("openat", "store.lock")]
 #[case::head("openat", "store/head")]
 #[case::head_written("pwrite64", "store/head")]
 #[case::settings("openat", "store/sled/conf")]
@@ -247,7 +247,7 @@ fn in_out(rig: &Rig<'_>, file: &str) -> PathBuf {
     rig.out.join(Path::new(file))
 }
 
-/// Each call of a publication on each of its files. The deploy fails with a fact that names the file, and goes on later.
+/// Each call of a publication on each of its files. The deploy fails with an event that names the file, and goes on later.
 #[rstest]
 #[case::first_made("openat", ".artifactctl-publish-functions.yml")]
 #[case::second_made("openat", ".artifactctl-publish-routing.yml")]

@@ -1,6 +1,6 @@
 //! Faults between the tool and the engine, and between both and the registry, on the real ones.
 //!
-//! A table: which request is struck, how, and what must become of the deploy. It fails with a fact that names cause and next
+//! A table: which request is struck, how, and what must become of the deploy. It fails with an event that names cause and next
 //! step, or succeeds after a repetition; it never hangs; and the same command without the fault ends as if nothing had been.
 //! Not here: an engine or registry that is not there at all (`world`), an engine that crashes (`engine_crash`), disks (`disk`,
 //! `failing_disk`), builds that fail by themselves (`builds`).

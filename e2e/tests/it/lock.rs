@@ -39,7 +39,7 @@ fn whatever_would_change_a_target_is_refused_at_once_while_a_deploy_runs() {
     assert_eq!(status.object("lock")["state"], "free");
 }
 
-/// The holder is written into the facts of the deploy that goes on, once, before it goes on.
+/// The holder is written into the events of the deploy that goes on, once, before it goes on.
 #[test]
 fn a_killed_holder_is_recorded_by_whoever_takes_over() {
     let rig = Rig::new(&["alpha"]);
@@ -59,7 +59,7 @@ fn a_killed_holder_is_recorded_by_whoever_takes_over() {
         (&holder["actor"], &holder["pid"]),
         (&"ada".into(), &pid.into())
     );
-    let deploy = &shown.objects("fact")[0]["deploy"];
+    let deploy = &shown.objects("event")[0]["deploy"];
     assert_eq!(&holder["deploy"], deploy);
     // A clean end leaves nothing to record, and an undisturbed deploy fits its pattern.
     rig.deploy(&[]).ended(0);
@@ -155,9 +155,9 @@ fn a_reader_of_a_stopped_owner_says_so_within_a_bound_and_goes_on_when_the_owner
     );
 }
 
-/// Twenty who watch see every fact once, through the end of one owner and the kill of another.
+/// Twenty who watch see every event once, through the end of one owner and the kill of another.
 #[test]
-fn whoever_watches_sees_every_fact_once_whatever_becomes_of_the_owner() {
+fn whoever_watches_sees_every_event_once_whatever_becomes_of_the_owner() {
     let rig = Rig::new(&["alpha"]);
     let target = format!("{}/dev", rig.stack.project());
     let watching = ["watch", &target, "--from", "1", "--format", "json"];

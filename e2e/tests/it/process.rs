@@ -93,17 +93,17 @@ impl Running {
         assert!(in_time, "no `{text}` within {LIMIT:?} in:\n{}", said());
     }
 
-    /// Waits until a fact of this kind is durable.
+    /// Waits until an event of this kind is durable.
     pub(crate) fn records(&self, kind: &str) {
         self.says(&format!("\"kind\":\"{kind}\""));
     }
 
-    /// Waits until so many facts of this kind are durable.
+    /// Waits until so many events of this kind are durable.
     #[track_caller]
     pub(crate) fn records_often(&self, kind: &str, count: usize) {
-        let fact = format!("\"kind\":\"{kind}\"");
-        eventually(&fact, || {
-            self.read("stdout").matches(&fact).count() >= count
+        let event = format!("\"kind\":\"{kind}\"");
+        eventually(&event, || {
+            self.read("stdout").matches(&event).count() >= count
         });
     }
 
@@ -190,24 +190,24 @@ impl Ran {
         object.clone()
     }
 
-    /// The kinds of the facts that it wrote, in order.
+    /// The kinds of the events that it wrote, in order.
     pub(crate) fn kinds(&self) -> String {
-        let facts = self.objects("fact");
-        let kinds: Vec<_> = facts
+        let events = self.objects("event");
+        let kinds: Vec<_> = events
             .iter()
-            .map(|fact| fact["kind"].as_str().unwrap())
+            .map(|event| event["kind"].as_str().unwrap())
             .collect();
         kinds.join(" ")
     }
 
-    /// The payloads of the facts of a kind.
+    /// The payloads of the events of a kind.
     pub(crate) fn payloads(&self, kind: &str) -> Vec<Value> {
-        let facts = self.objects("fact").into_iter();
-        let facts = facts.filter(|fact| fact["kind"] == kind);
-        facts.map(|mut fact| fact["payload"].take()).collect()
+        let events = self.objects("event").into_iter();
+        let events = events.filter(|event| event["kind"] == kind);
+        events.map(|mut event| event["payload"].take()).collect()
     }
 
-    /// The payload of the only fact of a kind.
+    /// The payload of the only event of a kind.
     #[track_caller]
     pub(crate) fn payload(&self, kind: &str) -> Value {
         let payloads = self.payloads(kind);

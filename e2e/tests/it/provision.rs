@@ -84,12 +84,15 @@ fn a_provisioner_that_fails_ends_the_attempt_and_a_resume_after_mending_is_fine(
     );
     let failed = deploy(&rig).ended(7);
     failed.said("cannot create the table `fail-theirs`");
-    let fact = failed.payload("Failed");
+    let event = failed.payload("Failed");
     assert_eq!(
-        (&fact["step"], &fact["kind"]),
+        (&event["step"], &event["kind"]),
         (&"provision".into(), &"provision".into())
     );
-    assert!(fact["output"].to_string().contains("fail-theirs"), "{fact}");
+    assert!(
+        event["output"].to_string().contains("fail-theirs"),
+        "{event}"
+    );
     rig.run(&["status", "--exit-code"]).ended(11);
 
     let mut alone = rig.command(&["provision", "--compose-project", rig.stack.project()]);

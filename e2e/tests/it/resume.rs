@@ -72,9 +72,9 @@ fn a_build_that_fails_is_shown_and_what_is_in_flight_is_finished() {
     failed.said("error: function `beta`");
     failed.said("  | the last words of beta");
     assert_eq!(failed.images(), images(&[("alpha", "built")]));
-    let fact = failed.payload("Failed");
-    assert_eq!(fact["function"], "beta");
-    assert_eq!(fact["kind"], "image");
+    let event = failed.payload("Failed");
+    assert_eq!(event["function"], "beta");
+    assert_eq!(event["kind"], "image");
     assert!(rig.published().is_empty(), "{:?}", rig.published());
     let status = rig.run(&["status", "--exit-code"]).ended(11);
     assert!(status.stdout.contains("failed"), "{}", status.stdout);
@@ -124,13 +124,13 @@ fn an_artifact_that_has_changed_is_not_resumed() {
     rig.payload
         .dockerfile("alpha", "FROM esb-lambda-base:latest\nRUN false\n");
     rig.deploy(&[]).ended(6);
-    let facts = rig.latest().kinds();
+    let events = rig.latest().kinds();
     rig.payload
         .dockerfile("alpha", "FROM esb-lambda-base:latest\nRUN true\n");
     let refused = rig.run(&["resume"]).ended(5);
     refused.said("has changed since the deploy was asked for");
     refused.said("hint: deploy it as it is with `artifactctl deploy --artifact");
-    assert_eq!(rig.latest().kinds(), facts, "nothing is recorded of it");
+    assert_eq!(rig.latest().kinds(), events, "nothing is recorded of it");
 }
 
 /// A port of this host on which nobody listens.

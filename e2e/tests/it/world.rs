@@ -149,10 +149,10 @@ fn a_target_that_another_process_holds_is_refused_at_once(
     assert_eq!(run(&mut bench.deploy()).code, Some(9), "it is free again");
 }
 
-/// Each way to damage a journal, by the store of before and after its last facts.
+/// Each way to damage a journal, by the store of before and after its last events.
 type Harm = fn(&Bench);
 
-/// A byte in the middle of a fact that was appended.
+/// A byte in the middle of an event that was appended.
 fn flip(bench: &Bench) {
     let log = bench.path(TARGET).join("store/sled/db");
     let mut bytes = fs::read(&log).unwrap();
@@ -165,7 +165,7 @@ fn flip(bench: &Bench) {
     fs::write(log, bytes).unwrap();
 }
 
-/// The log as it was before the last facts.
+/// The log as it was before the last events.
 fn cut(bench: &Bench) {
     let store = bench.path(TARGET).join("store/sled");
     let before = bench.path("before");
@@ -188,8 +188,8 @@ fn behead(bench: &Bench) {
 
 #[rstest]
 #[case::a_byte_is_flipped(flip)]
-#[case::the_last_facts_are_cut_off(cut)]
-#[case::all_facts_are_lost(lose)]
+#[case::the_last_events_are_cut_off(cut)]
+#[case::all_events_are_lost(lose)]
 #[case::the_head_is_lost(behead)]
 fn a_damaged_journal_is_neither_written_nor_believed(#[case] harm: Harm) {
     let bench = with_journal();

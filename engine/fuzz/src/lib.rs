@@ -21,8 +21,8 @@ use engine::merge::{
     SourceKey, merge,
 };
 use engine::yaml::{Limits, Node, Span, parse, parse_bytes};
-use journal::exchange;
-use journal::{Draft, Facts, MemoryStore, SUPPORTED, Store, StreamId};
+use journal::transfer;
+use journal::{EventLog, MemoryStore, NewEvent, SUPPORTED, Store, StreamId};
 use uuid::Uuid;
 
 /// The body of a target.
@@ -192,9 +192,9 @@ pub fn dockerfile(data: &[u8]) {
 /// An export: one that is whole is imported and exported to the same bytes, and any payloads can be kept in one, in which
 /// every change of a byte is found.
 pub fn journal(data: &[u8]) {
-    if let Ok(checked) = exchange::check(Cursor::new(data)) {
+    if let Ok(checked) = transfer::check(Cursor::new(data)) {
         let copy = MemoryStore::new(checked.stream);
-        let head = exchange::import(&copy, Cursor::new(data)).expect("it was checked");
+        let head = transfer::import(&copy, Cursor::new(data)).expect("it was checked");
         assert_eq!(head, checked.head);
         assert_eq!(exported(&copy), data, "an export is what was imported");
     }
@@ -207,7 +207,7 @@ pub fn journal(data: &[u8]) {
             .expect("a payload is any bytes");
     }
     let lines = exported(&store);
-    let checked = exchange::check(Cursor::new(&lines)).expect("it was exported");
+    let checked = transfer::check(Cursor::new(&lines)).expect("it was exported");
     assert_eq!(checked.head, store.head().expect("a store in memory"));
     let mut changed = lines;
     // Where and how: as the input says, so that the fuzzer can look for a place.
@@ -217,17 +217,17 @@ pub fn journal(data: &[u8]) {
     };
     let at = at % changed.len();
     changed[at] ^= 1 << bit;
-    exchange::check(Cursor::new(&changed)).expect_err("a change of one bit is found");
+    transfer::check(Cursor::new(&changed)).expect_err("a change of one bit is found");
 }
 
 fn exported(store: &MemoryStore) -> Vec<u8> {
     let mut lines = Vec::new();
-    exchange::export(store, &mut lines).expect("memory takes every line");
+    transfer::export(store, &mut lines).expect("memory takes every line");
     lines
 }
 
-fn draft(payload: &[u8]) -> Draft {
-    Draft {
+fn draft(payload: &[u8]) -> NewEvent {
+    NewEvent {
         event_id: Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001),
         deploy: Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0002),
         kind: "Requested".to_owned(),

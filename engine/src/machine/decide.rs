@@ -7,7 +7,7 @@ use super::event::{
     LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step, TakenOver,
 };
 use super::evolve::{Illegal, evolve};
-use super::state::{Deploy, Hold, Recorded, Stage, State};
+use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
 
 /// What somebody, or the loop, wants to become true.
@@ -133,7 +133,7 @@ pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
     // The transition table is the only judge: try the event on a copy of the state.
     evolve(
         state.clone(),
-        &Recorded {
+        &RecordedEvent {
             sequence: u64::MAX,
             deploy,
             event: event.clone(),

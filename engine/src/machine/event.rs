@@ -9,7 +9,7 @@ use crate::compat::{Finding, Observation, Policy, Verdict};
 use crate::contract::{Digest, FunctionName, Manifest};
 use crate::merge::{Changes, ConfigFile, Drift, Ownership};
 
-/// One fact of a deploy.
+/// One event of a deploy.
 #[expect(
     clippy::large_enum_variant,
     reason = "a handful live at a time; a box would only hide the shape"
@@ -98,7 +98,7 @@ pub struct ComposeCall {
 pub struct Base {
     /// Its id.
     pub deploy: Uuid,
-    /// The sequence of its `Merged` fact.
+    /// The sequence of its `Merged` event.
     pub merged: u64,
     /// It was applied, so that what it removed is gone.
     pub applied: bool,
@@ -107,7 +107,7 @@ pub struct Base {
 /// What was running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedStack {
-    /// The whole observation, each fact with its source.
+    /// The whole observation, each event with its source.
     pub observation: Observation,
 }
 
@@ -321,7 +321,7 @@ pub struct LostHolder {
 pub struct Held {
     /// Why.
     pub message: String,
-    /// The first fact of the latest deploy, so that opening a target that was held costs no history either.
+    /// The first event of the latest deploy, so that opening a target that was held costs no history either.
     pub latest: Option<u64>,
 }
 

@@ -1,11 +1,11 @@
-//! The only transition table: used when a fact is written and when a journal is read.
+//! The only transition table: used when an event is written and when a journal is read.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use super::event::{Event, ImageBuilt, Requested, Resumed};
-use super::state::{Deploy, Hold, Recorded, Stage, State};
+use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
 use crate::compat::Verdict;
 
 /// An event that cannot follow the state it meets. In a journal this is damage, or a newer tool.
@@ -18,37 +18,37 @@ pub struct Illegal {
     pub stage: &'static str,
 }
 
-/// Folds facts, oldest first, from nothing.
-pub fn fold<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Result<State, Illegal> {
-    facts.into_iter().try_fold(State::default(), evolve)
+/// Folds events, oldest first, from nothing.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Result<State, Illegal> {
+    events.into_iter().try_fold(State::default(), evolve)
 }
 
-/// The state after one more fact.
-pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
+/// The state after one more event.
+pub fn evolve(state: State, event: &RecordedEvent) -> Result<State, Illegal> {
     let illegal = Illegal {
-        kind: fact.event.kind(),
+        kind: event.event.kind(),
         stage: state.standing(),
     };
-    if let Some(state) = locked(&state, fact) {
+    if let Some(state) = locked(&state, event) {
         return Ok(state);
     }
     if state.hold.is_some() {
         return Err(illegal);
     }
-    if let Event::Requested(request) = &fact.event {
+    if let Event::Requested(request) = &event.event {
         return if state.unfinished().is_some() {
             Err(illegal)
         } else {
-            Ok(begun(fact, request))
+            Ok(begun(event, request))
         };
     }
     let Some(deploy) = state.deploy else {
         return Err(illegal);
     };
-    if deploy.id != fact.deploy {
+    if deploy.id != event.deploy {
         return Err(illegal);
     }
-    let deploy = match (&deploy.stage, &fact.event) {
+    let deploy = match (&deploy.stage, &event.event) {
         (Stage::Requested, Event::Observed(observed)) => at(
             Deploy {
                 observed: Some(observed.clone()),
@@ -65,17 +65,17 @@ pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
             permitted(at(
                 deploy,
                 Stage::Merged {
-                    sequence: fact.sequence,
+                    sequence: event.sequence,
                     merged: merged.clone(),
                 },
             ))
         }
         (Stage::Merged { .. }, Event::ImageBuilt(built))
-            if deploy.outstanding().contains(&built.function) =>
+            if deploy.pending().contains(&built.function) =>
         {
             permitted(with_image(deploy, built))
         }
-        (Stage::Merged { .. }, Event::Applied(applied)) if deploy.outstanding().is_empty() => {
+        (Stage::Merged { .. }, Event::Applied(applied)) if deploy.pending().is_empty() => {
             at(deploy, Stage::Applied(applied.clone()))
         }
         (
@@ -126,22 +126,22 @@ pub fn evolve(state: State, fact: &Recorded) -> Result<State, Illegal> {
     })
 }
 
-/// The state after a fact about who may use the target: how far its deploy is stays as it was. None when the fact is another one, or not allowed.
-fn locked(state: &State, fact: &Recorded) -> Option<State> {
-    let (hold, fits) = match &fact.event {
+/// The state after an event about who may use the target: how far its deploy is stays as it was. None when the event is another one, or not allowed.
+fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
+    let (hold, fits) = match &event.event {
         // It belongs to what was interrupted, or to the deploy or hold that has just begun.
-        Event::TakenOver(_) => (state.hold.clone(), state.open_id() == Some(fact.deploy)),
+        Event::TakenOver(_) => (state.hold.clone(), state.open_id() == Some(event.deploy)),
         Event::Held(held) => (
             Some(Hold {
-                id: fact.deploy,
-                sequence: fact.sequence,
+                id: event.deploy,
+                sequence: event.sequence,
                 message: held.message.clone(),
             }),
-            state.hold.is_none() && may_carry_a_hold(state, fact.deploy),
+            state.hold.is_none() && may_carry_a_hold(state, event.deploy),
         ),
         Event::Released(_) => {
             let held = state.hold.as_ref().map(|hold| hold.id);
-            (None, held == Some(fact.deploy))
+            (None, held == Some(event.deploy))
         }
         Event::Requested(_)
         | Event::Observed(_)
@@ -162,7 +162,7 @@ fn locked(state: &State, fact: &Recorded) -> Option<State> {
     })
 }
 
-/// A hold of an unfinished deploy is one of its facts. Any other stands by itself, for nothing follows a terminal event of a deploy.
+/// A hold of an unfinished deploy is one of its events. Any other stands by itself, for nothing follows a terminal event of a deploy.
 fn may_carry_a_hold(state: &State, id: Uuid) -> bool {
     match (state.open_id(), &state.deploy) {
         (Some(open), _) => open == id,
@@ -188,12 +188,12 @@ impl State {
     }
 }
 
-fn begun(fact: &Recorded, request: &Requested) -> State {
+fn begun(event: &RecordedEvent, request: &Requested) -> State {
     State {
         hold: None,
         deploy: Some(Deploy {
-            id: fact.deploy,
-            first: fact.sequence,
+            id: event.deploy,
+            first: event.sequence,
             request: request.clone(),
             attempt: 1,
             stage: Stage::Requested,
@@ -217,7 +217,7 @@ fn with_image(mut deploy: Deploy, built: &ImageBuilt) -> Deploy {
 /// Publishing is permitted from the moment at which no image is outstanding; the state remembers under which merge.
 fn permitted(mut deploy: Deploy) -> Deploy {
     if let Stage::Merged { sequence, .. } = deploy.stage
-        && deploy.outstanding().is_empty()
+        && deploy.pending().is_empty()
     {
         deploy.published_under = Some(sequence);
     }

@@ -1,4 +1,4 @@
-//! The state machine of a deploy: facts fold into a state, the state says what comes next.
+//! The state machine of a deploy: events fold into a state, the state says what comes next.
 //!
 //! Pure. `decide` says whether a command is allowed and what becomes true, `evolve` is the only transition table,
 //! `next` says what the world owes us. Not here: doing it (`run`).
@@ -25,4 +25,4 @@ pub use event::{
 };
 pub use evolve::{Illegal, evolve, fold};
 pub use next::{Effect, Next, next};
-pub use state::{Deploy, Hold, Recorded, Stage, State};
+pub use state::{Deploy, Hold, RecordedEvent, Stage, State};

@@ -58,7 +58,7 @@ pub fn next(state: &State) -> Next {
             Verdict::Incompatible => Next::Record(Command::Reject),
         },
         Stage::Merged { .. } => {
-            let functions: Vec<_> = deploy.outstanding().into_iter().cloned().collect();
+            let functions: Vec<_> = deploy.pending().into_iter().cloned().collect();
             if functions.is_empty() {
                 Next::Perform(Effect::Publish {
                     provision: deploy.request.options.provision.clone(),

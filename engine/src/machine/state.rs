@@ -1,4 +1,4 @@
-//! What is true of a target, folded from the facts of its latest deploy.
+//! What is true of a target, folded from the events of its latest deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::contract::FunctionName;
 
 /// An event with its place in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedEvent {
     /// Its sequence in the stream of the target.
     pub sequence: u64,
     /// The deploy it belongs to.
@@ -33,9 +33,9 @@ pub struct State {
 /// A person's hold on a target. While it is there nothing of a deploy can be recorded, so that nobody and nothing takes it over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// The id that its facts carry: that of the unfinished deploy that is held, else one of its own.
+    /// The id that its events carry: that of the unfinished deploy that is held, else one of its own.
     pub id: Uuid,
-    /// The sequence of its fact, whose envelope says who and since when.
+    /// The sequence of its event, whose envelope says who and since when.
     pub sequence: u64,
     /// Why.
     pub message: String,
@@ -46,7 +46,7 @@ pub struct Hold {
 pub struct Deploy {
     /// Its id.
     pub id: Uuid,
-    /// The sequence of its first fact.
+    /// The sequence of its first event.
     pub first: u64,
     /// What was asked for.
     pub request: Requested,
@@ -60,7 +60,7 @@ pub struct Deploy {
     pub images: BTreeMap<FunctionName, ImageBuilt>,
     /// Images of earlier attempts of this deploy. Claims, to be proved before they are relied on.
     pub earlier_images: BTreeMap<FunctionName, ImageBuilt>,
-    /// Sequence of the newest `Merged` fact under which publishing was permitted, so that it may have begun.
+    /// Sequence of the newest `Merged` event under which publishing was permitted, so that it may have begun.
     pub published_under: Option<u64>,
 }
 
@@ -75,9 +75,9 @@ pub enum Stage {
     Checked(CompatChecked),
     /// The configuration is known; images may be outstanding.
     Merged {
-        /// Sequence of the fact.
+        /// Sequence of the event.
         sequence: u64,
-        /// The fact.
+        /// The event.
         merged: Merged,
     },
     /// Done. Terminal.
@@ -96,7 +96,7 @@ impl State {
             .filter(|deploy| !deploy.stage.is_terminal())
     }
 
-    /// The id that the next fact carries when it goes on with what is there: that of the hold, or of the unfinished deploy.
+    /// The id that the next event carries when it goes on with what is there: that of the hold, or of the unfinished deploy.
     pub(crate) fn open_id(&self) -> Option<Uuid> {
         let hold = self.hold.as_ref().map(|hold| hold.id);
         hold.or_else(|| self.unfinished().map(|deploy| deploy.id))
@@ -139,7 +139,7 @@ impl State {
 
 impl Deploy {
     /// The functions whose images the current attempt still owes to the registry.
-    pub fn outstanding(&self) -> BTreeSet<&FunctionName> {
+    pub fn pending(&self) -> BTreeSet<&FunctionName> {
         match &self.stage {
             Stage::Merged { merged, .. } => merged
                 .images

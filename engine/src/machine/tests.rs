@@ -65,7 +65,7 @@ fn nothing_follows_a_terminal_event_but_another_deploy_or_a_hold_of_its_own() {
             .is_some_and(|deploy| deploy.stage.is_terminal());
         for event in events(2).into_iter().skip(1).filter(|_| terminal) {
             let kind = event.kind();
-            let with_its_id = Recorded {
+            let with_its_id = RecordedEvent {
                 sequence: 100,
                 deploy: DEPLOY,
                 event,
@@ -185,9 +185,9 @@ fn a_resumed_attempt_observes_again_and_remembers_earlier_images() {
 }
 
 #[test]
-fn a_fact_of_another_deploy_is_illegal() {
+fn a_event_of_another_deploy_is_illegal() {
     let state = state(&[Event::Requested(requested())]);
-    let stray = Recorded {
+    let stray = RecordedEvent {
         sequence: 2,
         deploy: Uuid::from_u128(9),
         event: observed(),

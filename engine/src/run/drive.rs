@@ -6,15 +6,15 @@ use futures_util::future::{Either, select};
 use uuid::Uuid;
 
 use super::Notice;
+use super::deploy_journal::{DeployJournal, DeployJournalError};
 use super::interrupt::Interrupts;
-use super::ledger::{Ledger, LedgerError};
-use super::survey;
+use super::preparation;
 use super::world::{Fault, Publication, World};
 use crate::contract::{Digest, FunctionName};
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{
-    AbandonReason, Applied, Command, ComposeCall, Effect, Failed, FailureKind, Next, Recorded,
+    AbandonReason, Applied, Command, ComposeCall, Effect, Failed, FailureKind, Next, RecordedEvent,
     Refusal, Requested, Stage, Step, next,
 };
 
@@ -36,7 +36,7 @@ pub struct Run<'a, W> {
 
 /// How a request met the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Adopted {
+pub enum BeginOutcome {
     /// A deploy was begun.
     Begun,
     /// The unfinished deploy of the same request goes on.
@@ -55,82 +55,82 @@ pub enum Outcome {
 }
 
 /// Begins a deploy, or goes on with the unfinished one when it is of the same request.
-pub fn adopt(
-    ledger: &mut Ledger<'_>,
+pub fn begin_or_resume(
+    journal: &mut DeployJournal<'_>,
     request: Requested,
     notice: &(dyn Fn(Notice<'_>) + Sync),
-) -> Result<Adopted, LedgerError> {
-    let base = ledger.state().base();
-    let (commands, adopted) = match ledger.state().unfinished() {
+) -> Result<BeginOutcome, DeployJournalError> {
+    let base = journal.state().base();
+    let (commands, begun) = match journal.state().unfinished() {
         None => (
             vec![Command::Request(Requested { base, ..request })],
-            Adopted::Begun,
+            BeginOutcome::Begun,
         ),
         Some(deploy) if deploy.request.asks_the_same(&request) => {
-            (vec![Command::Resume], Adopted::Resumed)
+            (vec![Command::Resume], BeginOutcome::Resumed)
         }
         Some(deploy) => {
             let by = request.artifact.clone();
             let reason = AbandonReason::Superseded { by };
             let abandon = Command::Abandon { reason, note: None };
             let request = Command::Request(Requested { base, ..request });
-            (vec![abandon, request], Adopted::Superseded(deploy.id))
+            (vec![abandon, request], BeginOutcome::Superseded(deploy.id))
         }
     };
-    record(ledger, commands, notice)?;
-    Ok(adopted)
+    record(journal, commands, notice)?;
+    Ok(begun)
 }
 
 /// Ends the attempt before its first step, because the world cannot be reached.
-pub fn give_up(
-    ledger: &mut Ledger<'_>,
+pub fn fail_attempt(
+    journal: &mut DeployJournal<'_>,
     fault: Fault,
     notice: &(dyn Fn(Notice<'_>) + Sync),
-) -> Result<Outcome, LedgerError> {
+) -> Result<Outcome, DeployJournalError> {
     let failed = failed(Step::Observe, None, fault);
-    record(ledger, vec![Command::Fail(failed)], notice)?;
-    Ok(outcome(ledger))
+    record(journal, vec![Command::Fail(failed)], notice)?;
+    Ok(outcome(journal))
 }
 
 fn record(
-    ledger: &mut Ledger<'_>,
+    journal: &mut DeployJournal<'_>,
     commands: Vec<Command>,
     notice: &(dyn Fn(Notice<'_>) + Sync),
-) -> Result<Vec<Recorded>, LedgerError> {
-    let recorded = ledger.record(commands)?;
-    for fact in &recorded {
-        notice(Notice::Recorded(fact));
+) -> Result<Vec<RecordedEvent>, DeployJournalError> {
+    let recorded = journal.record(commands)?;
+    for event in &recorded {
+        notice(Notice::RecordedEvent(event));
     }
     Ok(recorded)
 }
 
 /// Goes on until the machine rests: the deploy is applied, or its attempt has failed.
-pub async fn proceed<W: World>(
+pub async fn run_to_completion<W: World>(
     run: &Run<'_, W>,
-    ledger: &mut Ledger<'_>,
-) -> Result<Outcome, LedgerError> {
+    journal: &mut DeployJournal<'_>,
+) -> Result<Outcome, DeployJournalError> {
     let mut merged_texts = None;
     loop {
-        match next(ledger.state()) {
-            Next::Rest => return Ok(outcome(ledger)),
-            Next::Record(command) => drop(run.record(ledger, vec![command])?),
-            Next::Perform(effect) => match run.perform(ledger, effect, &mut merged_texts).await {
+        match next(journal.state()) {
+            Next::Rest => return Ok(outcome(journal)),
+            Next::Record(command) => drop(run.record(journal, vec![command])?),
+            Next::Perform(effect) => match run.perform(journal, effect, &mut merged_texts).await {
                 Ok(()) => {}
-                Err(StepEnd::Ledger(error)) => return Err(error),
+                Err(StepEnd::DeployJournal(error)) => return Err(error),
                 Err(StepEnd::Fault {
                     step,
                     function,
                     fault,
                 }) => {
-                    drop(run.record(ledger, vec![Command::Fail(failed(step, function, fault))])?);
+                    drop(run.record(journal, vec![Command::Fail(failed(step, function, fault))])?);
                 }
             },
         }
     }
 }
 
-fn outcome(ledger: &Ledger<'_>) -> Outcome {
-    let stage = &ledger
+fn outcome(journal: &DeployJournal<'_>) -> Outcome {
+    let stage = &journal
         .state()
         .deploy
         .as_ref()
@@ -152,7 +152,7 @@ fn outcome(ledger: &Ledger<'_>) -> Outcome {
 /// Why a step did not end well.
 pub(super) enum StepEnd {
     /// The journal failed: nothing can be recorded any more.
-    Ledger(LedgerError),
+    DeployJournal(DeployJournalError),
     /// The world failed, or somebody asked to stop.
     Fault {
         step: Step,
@@ -161,15 +161,15 @@ pub(super) enum StepEnd {
     },
 }
 
-impl From<LedgerError> for StepEnd {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
+impl From<DeployJournalError> for StepEnd {
+    fn from(error: DeployJournalError) -> Self {
+        Self::DeployJournal(error)
     }
 }
 
 impl From<Refusal> for StepEnd {
     fn from(refusal: Refusal) -> Self {
-        Self::Ledger(refusal.into())
+        Self::DeployJournal(refusal.into())
     }
 }
 
@@ -247,10 +247,10 @@ impl<W: World> Run<'_, W> {
     /// Records, and tells whoever watches.
     pub(super) fn record(
         &self,
-        ledger: &mut Ledger<'_>,
+        journal: &mut DeployJournal<'_>,
         commands: Vec<Command>,
-    ) -> Result<Vec<Recorded>, LedgerError> {
-        record(ledger, commands, self.notice)
+    ) -> Result<Vec<RecordedEvent>, DeployJournalError> {
+        record(journal, commands, self.notice)
     }
 
     /// Waits for something that may be stopped in the middle without harm.
@@ -267,7 +267,7 @@ impl<W: World> Run<'_, W> {
 
     async fn perform(
         &self,
-        ledger: &mut Ledger<'_>,
+        journal: &mut DeployJournal<'_>,
         effect: Effect,
         texts: &mut Option<Publication>,
     ) -> Result<(), StepEnd> {
@@ -285,38 +285,38 @@ impl<W: World> Run<'_, W> {
                 let observation = self.abortable(step, self.world.observe(&project)).await?;
                 // What follows from the observation is decided at once and shares its sync.
                 let observed = Command::Observe(observation.map_err(StepEnd::fault(step))?);
-                self.record(ledger, vec![observed, Command::Check])
+                self.record(journal, vec![observed, Command::Check])
                     .map(drop)
                     .map_err(StepEnd::from)
             }
             Effect::Merge => {
-                *texts = Some(self.merge(ledger).await?);
+                *texts = Some(self.merge(journal).await?);
                 Ok(())
             }
-            Effect::Images { functions } => self.images(ledger, functions).await,
+            Effect::Images { functions } => self.images(journal, functions).await,
             Effect::Publish { provision } => {
                 let publication = texts
                     .take()
                     .expect("every attempt merges before it publishes");
-                self.publish(ledger, &publication, provision).await
+                self.publish(journal, &publication, provision).await
             }
         }
     }
 
-    async fn merge(&self, ledger: &mut Ledger<'_>) -> Result<Publication, StepEnd> {
+    async fn merge(&self, journal: &mut DeployJournal<'_>) -> Result<Publication, StepEnd> {
         let current = self.abortable(Step::Merge, self.world.config()).await?;
         let current = current.map_err(StepEnd::fault(Step::Merge))?;
-        let request = &ledger
+        let request = &journal
             .state()
             .deploy
             .as_ref()
             .expect("a merge belongs to a deploy")
             .request;
-        let base = survey::base_ownership(ledger.facts(), request.base.as_ref())?;
+        let base = preparation::base_ownership(journal.events(), request.base.as_ref())?;
         let (files, merged) =
-            survey::merged(self.artifact, self.registries, request, &base, &current)
+            preparation::merged(self.artifact, self.registries, request, &base, &current)
                 .map_err(StepEnd::fault(Step::Merge))?;
-        self.record(ledger, vec![Command::Merge(merged)])?;
+        self.record(journal, vec![Command::Merge(merged)])?;
         let standing = current.iter().map(|(file, text)| (*file, Digest::of(text)));
         Ok(Publication {
             files,
@@ -327,7 +327,7 @@ impl<W: World> Run<'_, W> {
     /// Publishing is short and is never cut in the middle; the provisioner may be.
     async fn publish(
         &self,
-        ledger: &mut Ledger<'_>,
+        journal: &mut DeployJournal<'_>,
         publication: &Publication,
         provision: Option<ComposeCall>,
     ) -> Result<(), StepEnd> {
@@ -337,7 +337,7 @@ impl<W: World> Run<'_, W> {
             .await
             .map_err(StepEnd::fault(Step::Publish))?;
         let provision = if let Some(call) = provision {
-            let deploy = ledger
+            let deploy = journal
                 .state()
                 .deploy
                 .as_ref()
@@ -358,7 +358,7 @@ impl<W: World> Run<'_, W> {
         } else {
             None
         };
-        self.record(ledger, vec![Command::Apply(Applied { files, provision })])
+        self.record(journal, vec![Command::Apply(Applied { files, provision })])
             .map(drop)
             .map_err(StepEnd::from)
     }

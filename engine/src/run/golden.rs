@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use journal::{Facts, MemoryStore, chain, exchange, scan};
+use journal::{EventLog, MemoryStore, chain, scan, transfer};
 use rstest::rstest;
 
-use super::ledger::{deploy_facts, fold, typed};
+use super::deploy_journal::{deploy_events, fold, typed};
 use crate::machine;
 use crate::views::{Summary, hold, summarise};
 
@@ -17,23 +17,26 @@ fn imported(name: &str) -> MemoryStore {
         .join("../fixtures/journals/v1")
         .join(name);
     let open = || BufReader::new(File::open(&path).unwrap());
-    let checked = exchange::check(open()).unwrap();
+    let checked = transfer::check(open()).unwrap();
     let store = MemoryStore::new(checked.stream);
-    exchange::import(&store, open()).unwrap();
+    transfer::import(&store, open()).unwrap();
     store
 }
 
-/// One deploy in a line: what the views say of it, and the stage that its facts fold into. A hold that stands by itself likewise.
+/// One deploy in a line: what the views say of it, and the stage that its events fold into. A hold that stands by itself likewise.
 fn line(store: &MemoryStore, first: u64) -> String {
-    let facts = deploy_facts(store, first).unwrap();
-    let state = fold(&facts).unwrap();
-    let (facts, stage) = (facts.len(), state.stage_name());
-    let raw: Vec<_> = scan(store, first).map(Result::unwrap).take(facts).collect();
+    let events = deploy_events(store, first).unwrap();
+    let state = fold(&events).unwrap();
+    let (events, stage) = (events.len(), state.stage_name());
+    let raw: Vec<_> = scan(store, first)
+        .map(Result::unwrap)
+        .take(events)
+        .collect();
     if let Some(hold) = hold(&raw) {
         let released = hold.released_by.unwrap_or_default();
         let open = state.hold.is_some();
         return format!(
-            "{first}+{facts} hold by {}: {}; {released}; {open}",
+            "{first}+{events} hold by {}: {}; {released}; {open}",
             hold.actor, hold.message
         );
     }
@@ -53,7 +56,7 @@ fn line(store: &MemoryStore, first: u64) -> String {
     let (status, actors) = (status.word(), actors.join(" "));
     let error = error.unwrap_or_default();
     format!(
-        "{first}+{facts} {stage}, {status}, attempt {attempts} by {actors}; \
+        "{first}+{events} {stage}, {status}, attempt {attempts} by {actors}; \
          {built} built, {reused} reused, {unread} unread; {error}{}",
         if taken_over > 0 {
             format!("{taken_over} taken over")
@@ -123,14 +126,14 @@ fn what_is_read_would_be_stored_alike(
     path: std::path::PathBuf,
 ) {
     let name = path.file_name().unwrap().to_str().unwrap();
-    for fact in scan(&imported(name), 1) {
-        let fact = fact.unwrap();
-        let event = typed(&fact).unwrap().event;
+    for stored in scan(&imported(name), 1) {
+        let stored = stored.unwrap();
+        let event = typed(&stored).unwrap().event;
         assert_eq!(
             String::from_utf8(machine::encode(&event)).unwrap(),
-            String::from_utf8(fact.payload).unwrap(),
-            "fact {} of {name}",
-            fact.header.sequence
+            String::from_utf8(stored.payload).unwrap(),
+            "event {} of {name}",
+            stored.header.sequence
         );
     }
 }

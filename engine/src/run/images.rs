@@ -6,13 +6,13 @@ use futures_util::future::{Either, pending, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use journal::Facts;
+use journal::EventLog;
 use serde::Serialize;
 
 use super::Notice;
+use super::deploy_journal::{DeployJournal, DeployJournalError, deploy_events};
 use super::drive::{Run, StepEnd};
-use super::ledger::{Ledger, LedgerError, deploy_facts};
-use super::survey;
+use super::preparation;
 use super::world::{Built, Fault, ImageOrder, ImageStatus, World};
 use crate::contract::{Digest, FunctionName};
 use crate::image;
@@ -21,7 +21,7 @@ use crate::machine::{Base, Command, Event, FailureKind, ImageBuilt, ImageSource,
 /// Registry look-ups at a time: enough to hide a round trip, few enough for a small registry.
 const LOOKUPS: usize = 16;
 
-/// Facts in one append. An `ImageBuilt` fact stays below 16 KiB by the bound on a key's inputs, a batch below 256 KiB.
+/// Events in one append. An `ImageBuilt` event stays below 16 KiB by the bound on a key's inputs, a batch below 256 KiB.
 const BATCH: usize = 12;
 
 /// What will happen to one image.
@@ -166,17 +166,17 @@ fn causes(
 
 /// The images that the base deploy put, or found, in the registry.
 pub(super) fn images_of_base(
-    facts: &(impl Facts + ?Sized),
+    events: &(impl EventLog + ?Sized),
     base: Option<&Base>,
-) -> Result<BTreeMap<FunctionName, ImageBuilt>, LedgerError> {
+) -> Result<BTreeMap<FunctionName, ImageBuilt>, DeployJournalError> {
     let Some(first) = base
-        .map(|base| facts.deploy_start(base.deploy))
+        .map(|base| events.deploy_start(base.deploy))
         .transpose()?
         .flatten()
     else {
         return Ok(BTreeMap::new());
     };
-    let images = deploy_facts(facts, first)?
+    let images = deploy_events(events, first)?
         .into_iter()
         .filter_map(|recorded| match recorded.event {
             Event::ImageBuilt(image) => Some((image.function.clone(), image)),
@@ -199,20 +199,20 @@ impl<W: World> Run<'_, W> {
     /// Proves or builds the outstanding images, and records each.
     pub(super) async fn images(
         &self,
-        ledger: &mut Ledger<'_>,
+        journal: &mut DeployJournal<'_>,
         functions: Vec<FunctionName>,
     ) -> Result<(), StepEnd> {
-        let began = ledger.now();
-        let deploy = ledger
+        let began = journal.now();
+        let deploy = journal
             .state()
             .deploy
             .clone()
-            .expect("images are owed by a deploy");
+            .expect("images are pending by a deploy");
         let observed = deploy
             .observed
             .as_ref()
             .expect("a merged deploy was observed");
-        let orders = survey::orders(
+        let orders = preparation::orders(
             self.artifact,
             self.registries,
             &deploy.request.options,
@@ -222,7 +222,7 @@ impl<W: World> Run<'_, W> {
         let known = self
             .abortable(Step::Image, inspect(self.world, orders))
             .await??;
-        let previous = images_of_base(ledger.facts(), deploy.request.base.as_ref())?;
+        let previous = images_of_base(journal.events(), deploy.request.base.as_ref())?;
         let planned = plan_images(&known, &deploy.earlier_images, &previous);
         (self.notice)(Notice::ImagesPlanned(&planned));
 
@@ -230,25 +230,29 @@ impl<W: World> Run<'_, W> {
         for (known, plan) in known.into_iter().zip(&planned) {
             match &known.status.present {
                 Some(digest) if plan.build_because.is_empty() => {
-                    reused.push(fact(
+                    reused.push(event(
                         &known,
                         digest,
                         ImageSource::Reused,
                         began,
-                        ledger.now(),
+                        journal.now(),
                     ));
                 }
                 Some(_) | None => builds.push(known),
             }
         }
-        for facts in batches(reused) {
-            self.record(ledger, facts)?;
+        for events in batches(reused) {
+            self.record(journal, events)?;
         }
-        self.build(ledger, builds).await
+        self.build(journal, builds).await
     }
 
     /// Builds side by side. The first fault stops new builds; those in flight are finished and recorded.
-    async fn build(&self, ledger: &mut Ledger<'_>, builds: Vec<Known>) -> Result<(), StepEnd> {
+    async fn build(
+        &self,
+        journal: &mut DeployJournal<'_>,
+        builds: Vec<Known>,
+    ) -> Result<(), StepEnd> {
         let mut queue: VecDeque<Vec<Known>> = by_reference(builds).into();
         let mut in_flight = FuturesUnordered::new();
         let mut end: Option<StepEnd> = None;
@@ -262,7 +266,7 @@ impl<W: World> Run<'_, W> {
                 let Some(group) = queue.pop_front() else {
                     break;
                 };
-                in_flight.push(self.build_one(group, ledger.now()));
+                in_flight.push(self.build_one(group, journal.now()));
             }
             let wake = if end.is_none() {
                 self.interrupts.first()
@@ -284,14 +288,14 @@ impl<W: World> Run<'_, W> {
             };
             // Whatever else is ready by now shares the sync of this append.
             let more = std::iter::from_fn(|| in_flight.next().now_or_never().flatten());
-            let mut facts = Vec::new();
+            let mut events = Vec::new();
             for finished in std::iter::once(finished).chain(more) {
                 match finished.built {
-                    Ok(built) => facts.extend(built_facts(
+                    Ok(built) => events.extend(built_events(
                         &finished.group,
                         &built,
                         finished.began,
-                        ledger.now(),
+                        journal.now(),
                     )),
                     Err(fault) => {
                         let function = Some(finished.group[0].order.function.clone());
@@ -303,8 +307,8 @@ impl<W: World> Run<'_, W> {
                     }
                 }
             }
-            for facts in batches(facts) {
-                self.record(ledger, facts)?;
+            for events in batches(events) {
+                self.record(journal, events)?;
             }
         }
     }
@@ -351,26 +355,31 @@ fn by_reference(builds: Vec<Known>) -> Vec<Vec<Known>> {
     groups
 }
 
-/// Facts that share an append, and so a sync; bounded, as the journal bounds a batch.
-fn batches(mut facts: Vec<Command>) -> impl Iterator<Item = Vec<Command>> {
+/// Events that share an append, and so a sync; bounded, as the journal bounds a batch.
+fn batches(mut events: Vec<Command>) -> impl Iterator<Item = Vec<Command>> {
     std::iter::from_fn(move || {
-        let rest = facts.split_off(facts.len().min(BATCH));
-        let batch = std::mem::replace(&mut facts, rest);
+        let rest = events.split_off(events.len().min(BATCH));
+        let batch = std::mem::replace(&mut events, rest);
         (!batch.is_empty()).then_some(batch)
     })
 }
 
 /// The first function of a group was built; the others found the image in the registry.
-fn built_facts(group: &[Known], built: &Built, began: Timestamp, ended: Timestamp) -> Vec<Command> {
+fn built_events(
+    group: &[Known],
+    built: &Built,
+    began: Timestamp,
+    ended: Timestamp,
+) -> Vec<Command> {
     let sources = std::iter::once(ImageSource::Built).chain(std::iter::repeat(ImageSource::Reused));
     group
         .iter()
         .zip(sources)
-        .map(|(known, source)| fact(known, &built.digest, source, began, ended))
+        .map(|(known, source)| event(known, &built.digest, source, began, ended))
         .collect()
 }
 
-fn fact(
+fn event(
     known: &Known,
     digest: &Digest,
     source: ImageSource,

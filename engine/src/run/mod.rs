@@ -2,40 +2,40 @@
 //!
 //! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop, the plan. Not here: rules (`machine`) and Docker (`docker`).
 
+mod deploy_journal;
 mod drive;
 #[cfg(test)]
 mod golden;
 mod images;
 mod interrupt;
-mod ledger;
 mod plan;
+mod preparation;
 pub mod simulated;
-mod survey;
 #[cfg(test)]
 mod tests;
 mod world;
 
-pub use drive::{Adopted, Outcome, Run, adopt, give_up, proceed};
+pub use deploy_journal::{
+    Author, DeployJournal, DeployJournalError, Stamp, deploy_events, fold, latest_deploy,
+    latest_state, must_be_appendable, typed,
+};
+pub use drive::{BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, run_to_completion};
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
-pub use ledger::{
-    Author, Ledger, LedgerError, Stamp, deploy_facts, fold, latest_deploy, latest_state,
-    must_be_appendable, typed,
-};
 pub use plan::{Plan, PlanError, plan};
-pub use survey::image_orders;
+pub use preparation::image_orders;
 pub use world::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };
 
 use crate::contract::FunctionName;
-use crate::machine::Recorded;
+use crate::machine::RecordedEvent;
 
-/// What a run tells whoever watches it, as it happens. A replay of the journal tells the `Recorded` ones again.
+/// What a run tells whoever watches it, as it happens. A replay of the journal tells the `RecordedEvent` ones again.
 #[derive(Debug, Clone)]
 pub enum Notice<'a> {
-    /// A fact is durable.
-    Recorded(&'a Recorded),
+    /// An event is durable.
+    RecordedEvent(&'a RecordedEvent),
     /// Every image has been looked up: which are in the registry, which have to be built and why.
     ImagesPlanned(&'a [PlannedImage]),
     /// A build has begun.

@@ -1,12 +1,12 @@
 //! What a deploy would do, found out without touching anything.
 
-use journal::Facts;
+use journal::EventLog;
 use serde::Serialize;
 
+use super::deploy_journal::{DeployJournalError, latest_state};
 use super::drive::StepEnd;
 use super::images::{self, PlannedImage};
-use super::ledger::{LedgerError, latest_state};
-use super::survey;
+use super::preparation;
 use super::world::{ConfigTexts, World};
 use crate::compat::{self, Finding, Observation, Verdict};
 use crate::image::Registries;
@@ -51,7 +51,7 @@ impl Plan {
 #[derive(Debug)]
 pub enum PlanError {
     /// The journal does not read.
-    Ledger(LedgerError),
+    DeployJournal(DeployJournalError),
     /// The world failed.
     Failed(Failed),
 }
@@ -62,12 +62,12 @@ pub async fn plan<W: World>(
     artifact: &Artifact,
     registries: &Registries,
     request: &Requested,
-    facts: Option<&dyn Facts>,
+    events: Option<&dyn EventLog>,
 ) -> Result<Plan, PlanError> {
-    survey_all(world, artifact, registries, request, facts)
+    build_plan(world, artifact, registries, request, events)
         .await
         .map_err(|end| match end {
-            StepEnd::Ledger(error) => PlanError::Ledger(error),
+            StepEnd::DeployJournal(error) => PlanError::DeployJournal(error),
             StepEnd::Fault {
                 step,
                 function,
@@ -76,12 +76,12 @@ pub async fn plan<W: World>(
         })
 }
 
-async fn survey_all<W: World>(
+async fn build_plan<W: World>(
     world: &W,
     artifact: &Artifact,
     registries: &Registries,
     request: &Requested,
-    facts: Option<&dyn Facts>,
+    events: Option<&dyn EventLog>,
 ) -> Result<Plan, StepEnd> {
     let options = &request.options;
     let observation = world
@@ -106,21 +106,22 @@ async fn survey_all<W: World>(
     if plan.verdict == Verdict::Incompatible {
         return Ok(plan);
     }
-    let state = facts.map(latest_state).transpose()?.unwrap_or_default();
+    let state = events.map(latest_state).transpose()?.unwrap_or_default();
     let base = state.base();
-    let (ownership, previous) = match facts {
-        Some(facts) => (
-            survey::base_ownership(facts, base.as_ref())?,
-            images::images_of_base(facts, base.as_ref())?,
+    let (ownership, previous) = match events {
+        Some(events) => (
+            preparation::base_ownership(events, base.as_ref())?,
+            images::images_of_base(events, base.as_ref())?,
         ),
         None => Default::default(),
     };
     plan.current = world.config().await.map_err(StepEnd::fault(Step::Merge))?;
-    let (texts, merged) = survey::merged(artifact, registries, request, &ownership, &plan.current)
-        .map_err(StepEnd::fault(Step::Merge))?;
+    let (texts, merged) =
+        preparation::merged(artifact, registries, request, &ownership, &plan.current)
+            .map_err(StepEnd::fault(Step::Merge))?;
     plan.texts = texts;
     let functions = merged.images.iter().cloned().collect();
-    let orders = survey::orders(artifact, registries, options, &plan.observation, &functions);
+    let orders = preparation::orders(artifact, registries, options, &plan.observation, &functions);
     let known = images::inspect(world, orders).await?;
     let proved = state
         .unfinished()

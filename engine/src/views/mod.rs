@@ -1,6 +1,6 @@
-//! Questions about the past, answered from facts.
+//! Questions about the past, answered from events.
 //!
-//! Pure: facts in, plain data out. Facts of a newer tool are counted and named, never guessed at.
+//! Pure: events in, plain data out. Events of a newer tool are counted and named, never guessed at.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 

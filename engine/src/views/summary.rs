@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use journal::Fact;
+use journal::StoredEvent;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,17 +17,17 @@ pub struct Summary {
     pub target: String,
     /// The deploy.
     pub deploy: Uuid,
-    /// Sequence of its first fact.
+    /// Sequence of its first event.
     pub first: u64,
-    /// Sequence of its last fact.
+    /// Sequence of its last event.
     pub last: u64,
     /// When it was asked for.
     pub requested_at: Timestamp,
-    /// When its last fact was recorded.
+    /// When its last event was recorded.
     pub last_at: Timestamp,
     /// Who asked, and who resumed; in order, each once.
     pub actors: Vec<String>,
-    /// The tool versions that wrote its facts; in order, each once.
+    /// The tool versions that wrote its events; in order, each once.
     pub tools: Vec<String>,
     /// Number of attempts.
     pub attempts: u32,
@@ -53,7 +53,7 @@ pub struct Summary {
     pub reused: usize,
     /// The first line of what went wrong, when it failed last.
     pub error: Option<String>,
-    /// Facts of a newer tool that could not be read.
+    /// Events of a newer tool that could not be read.
     pub unread: usize,
 }
 
@@ -92,9 +92,9 @@ pub struct ServiceVersion {
     pub version: Option<String>,
 }
 
-/// Sums up one deploy from its facts, oldest first. None when there is no fact.
-pub fn summarise(facts: &[Fact]) -> Option<Summary> {
-    let (first, last) = (facts.first()?, facts.last()?);
+/// Sums up one deploy from its events, oldest first. None when there is no event.
+pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
+    let (first, last) = (events.first()?, events.last()?);
     let mut summary = Summary {
         target: first.header.stream.to_string(),
         deploy: first.header.deploy,
@@ -118,10 +118,10 @@ pub fn summarise(facts: &[Fact]) -> Option<Summary> {
         error: None,
         unread: 0,
     };
-    for fact in facts {
-        once(&mut summary.actors, &fact.header.actor);
-        once(&mut summary.tools, &fact.header.tool);
-        match machine::decode(&fact.header.kind, fact.header.schema, &fact.payload) {
+    for event in events {
+        once(&mut summary.actors, &event.header.actor);
+        once(&mut summary.tools, &event.header.tool);
+        match machine::decode(&event.header.kind, event.header.schema, &event.payload) {
             Ok(event) => summary.add(event),
             Err(_) => summary.unread += 1,
         }
@@ -129,16 +129,16 @@ pub fn summarise(facts: &[Fact]) -> Option<Summary> {
     Some(summary)
 }
 
-/// A hold that a person had, or has, on a target without an unfinished deploy: a group of facts of its own.
+/// A hold that a person had, or has, on a target without an unfinished deploy: a group of events of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HoldSummary {
     /// The target, `project/env`.
     pub target: String,
     /// Its id.
     pub hold: Uuid,
-    /// Sequence of its first fact.
+    /// Sequence of its first event.
     pub first: u64,
-    /// Sequence of its last fact.
+    /// Sequence of its last event.
     pub last: u64,
     /// Who.
     pub actor: String,
@@ -154,11 +154,12 @@ pub struct HoldSummary {
     pub note: Option<String>,
 }
 
-/// Sums up a hold that stands by itself. None when these are the facts of a deploy.
-pub fn hold(facts: &[Fact]) -> Option<HoldSummary> {
-    let (first, last) = (facts.first()?, facts.last()?);
-    let event =
-        |fact: &Fact| machine::decode(&fact.header.kind, fact.header.schema, &fact.payload).ok();
+/// Sums up a hold that stands by itself. None when these are the events of a deploy.
+pub fn hold(events: &[StoredEvent]) -> Option<HoldSummary> {
+    let (first, last) = (events.first()?, events.last()?);
+    let event = |event: &StoredEvent| {
+        machine::decode(&event.header.kind, event.header.schema, &event.payload).ok()
+    };
     let Event::Held(held) = event(first)? else {
         return None;
     };

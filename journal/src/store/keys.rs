@@ -3,24 +3,24 @@
 //! One tree, three kinds of keys, every number big-endian so that keys sort as numbers do:
 //!
 //! ```text
-//! f sequence chunk   a piece of a fact's record
-//! d deploy           the sequence of the deploy's first fact
-//! s sequence         the deploy that begins with this fact
+//! f sequence chunk   a piece of an event's record
+//! d deploy           the sequence of the deploy's first event
+//! s sequence         the deploy that begins with this event
 //! ```
 
 use uuid::Uuid;
 
-use crate::chain::{Damage, What};
+use crate::chain::{Damage, DamageKind};
 
-/// The key of a piece of a fact's record.
-pub(crate) fn fact_key(sequence: u64, chunk: u16) -> [u8; 11] {
+/// The key of a piece of an event's record.
+pub(crate) fn event_key(sequence: u64, chunk: u16) -> [u8; 11] {
     let mut key = [b'f'; 11];
     key[1..9].copy_from_slice(&sequence.to_be_bytes());
     key[9..].copy_from_slice(&chunk.to_be_bytes());
     key
 }
 
-/// The key that says which deploy begins with a fact.
+/// The key that says which deploy begins with an event.
 pub(crate) fn start_key(sequence: u64) -> [u8; 9] {
     let mut key = [b's'; 9];
     key[1..].copy_from_slice(&sequence.to_be_bytes());
@@ -63,7 +63,7 @@ impl Pieces {
     /// The record, when no piece is missing before its end.
     pub(crate) fn record(self, sequence: u64) -> Result<Vec<u8>, Damage> {
         if self.broken {
-            let what = What::Unreadable("a piece of it is missing".to_owned());
+            let what = DamageKind::Unreadable("a piece of it is missing".to_owned());
             return Err(Damage::at(sequence, what));
         }
         Ok(self.record)

@@ -6,12 +6,12 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
-use crate::chain::{Damage, What};
-use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
+use crate::chain::{Damage, DamageKind};
+use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
-use crate::store::admit::{Tip, admit};
-use crate::store::{AppendError, Facts, Kept, Page, Store, StoreError};
+use crate::store::validate_append::{AppendState, validate_append};
+use crate::store::{AppendError, EventLog, Page, Store, StoreError, StoredHead};
 use crate::stream::StreamId;
 
 /// Keeps the same records as the store on disk, in maps.
@@ -28,8 +28,8 @@ pub(crate) struct State {
     pub(crate) payloads: BTreeMap<Hash, Vec<u8>>,
     pub(crate) starts: BTreeMap<u64, Uuid>,
     pub(crate) by_deploy: BTreeMap<Uuid, u64>,
-    pub(crate) tip: Tip,
-    pub(crate) kept: Kept,
+    pub(crate) tip: AppendState,
+    pub(crate) kept: StoredHead,
 }
 
 impl MemoryStore {
@@ -40,14 +40,14 @@ impl MemoryStore {
 
     /// An empty store as a build sees it whose newest schema is another one.
     pub fn supporting(stream: StreamId, supported: Schema) -> Self {
-        let tip = Tip::empty(&stream);
+        let tip = AppendState::empty(&stream);
         Self {
             state: RwLock::new(State {
                 records: BTreeMap::new(),
                 payloads: BTreeMap::new(),
                 starts: BTreeMap::new(),
                 by_deploy: BTreeMap::new(),
-                kept: Kept::Head(tip.head),
+                kept: StoredHead::Head(tip.head),
                 tip,
             }),
             stream,
@@ -55,7 +55,7 @@ impl MemoryStore {
         }
     }
 
-    /// The same facts as a build sees them whose newest schema is another one.
+    /// The same events as a build sees them whose newest schema is another one.
     #[must_use]
     pub fn seen_by(self, supported: Schema) -> Self {
         Self { supported, ..self }
@@ -81,7 +81,7 @@ impl MemoryStore {
     }
 }
 
-impl Facts for MemoryStore {
+impl EventLog for MemoryStore {
     fn stream(&self) -> &StreamId {
         &self.stream
     }
@@ -90,11 +90,11 @@ impl Facts for MemoryStore {
         Ok(self.read().tip.head)
     }
 
-    fn kept_head(&self) -> Result<Kept, StoreError> {
+    fn kept_head(&self) -> Result<StoredHead, StoreError> {
         Ok(self.read().kept)
     }
 
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         let state = self.read();
         let mut page = Page::new(&self.stream, self.supported, from, limit);
         for (sequence, record) in state.records.range(page.next()..) {
@@ -106,12 +106,13 @@ impl Facts for MemoryStore {
                 let payload = state
                     .payloads
                     .get(&header.payload_hash)
-                    .ok_or_else(|| damage(What::PayloadMissing))?;
-                record::check_payload(header, payload).map_err(|_| damage(What::PayloadChanged))?;
+                    .ok_or_else(|| damage(DamageKind::PayloadMissing))?;
+                record::check_payload(header, payload)
+                    .map_err(|_| damage(DamageKind::PayloadChanged))?;
                 Ok(payload.clone())
             })?;
         }
-        Ok(page.into_facts())
+        Ok(page.into_events())
     }
 
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
@@ -135,9 +136,13 @@ impl Facts for MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+    fn append(
+        &self,
+        expected: &Head,
+        drafts: Vec<NewEvent>,
+    ) -> Result<Vec<StoredEvent>, AppendError> {
         let mut state = self.write();
-        let admitted = admit(
+        let admitted = validate_append(
             &self.stream,
             self.supported,
             &state.tip,
@@ -145,20 +150,20 @@ impl Store for MemoryStore {
             drafts,
             |deploy| Ok(state.by_deploy.get(&deploy).copied()),
         )?;
-        for (fact, record) in admitted.facts.iter().zip(admitted.records) {
-            if record::is_apart(fact.header.payload_length) {
+        for (event, record) in admitted.events.iter().zip(admitted.records) {
+            if record::is_apart(event.header.payload_length) {
                 state
                     .payloads
-                    .insert(fact.header.payload_hash, fact.payload.clone());
+                    .insert(event.header.payload_hash, event.payload.clone());
             }
-            state.records.insert(fact.header.sequence, record);
+            state.records.insert(event.header.sequence, record);
         }
         for (first, deploy) in admitted.starts {
             state.starts.insert(first, deploy);
             state.by_deploy.insert(deploy, first);
         }
-        state.kept = Kept::Head(admitted.tip.head);
+        state.kept = StoredHead::Head(admitted.tip.head);
         state.tip = admitted.tip;
-        Ok(admitted.facts)
+        Ok(admitted.events)
     }
 }

@@ -1,48 +1,48 @@
-//! The port to where facts are kept, and its two implementations. Both pass one conformance suite (`tests::conformance`).
+//! The port to where events are kept, and its two implementations. Both pass one conformance suite (`tests::conformance`).
 //!
 //! Not here: who may open a store at which time (`target`).
 
-mod admit;
-pub(crate) mod evidence;
-mod kept;
 mod keys;
+pub(crate) mod log_backup;
 pub(crate) mod memory;
 mod page;
 mod payloads;
 pub(crate) mod sled;
+mod stored_head;
+mod validate_append;
 
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use crate::chain::Damage;
-use crate::envelope::{Draft, Fact, Head, Schema};
+use crate::envelope::{Head, NewEvent, Schema, StoredEvent};
 use crate::stream::StreamId;
 
-pub use kept::Kept;
 pub use memory::MemoryStore;
 pub use sled::{SledStore, panics_are_caught};
+pub use stored_head::StoredHead;
 
-pub(crate) use kept::KeptFile;
 pub(crate) use page::Page;
+pub(crate) use stored_head::StoredHeadFile;
 
 /// The read half of a store. What it shows is durable, and checked against its own hashes.
-pub trait Facts: Send + Sync {
-    /// The stream whose facts these are.
+pub trait EventLog: Send + Sync {
+    /// The stream whose events these are.
     fn stream(&self) -> &StreamId;
 
     /// The end of the stream.
     fn head(&self) -> Result<Head, StoreError>;
 
-    /// The head as it is kept apart from the facts. It may lag behind [`Facts::head`] by one append, and never leads.
-    fn kept_head(&self) -> Result<Kept, StoreError>;
+    /// The head as it is kept apart from the events. It may lag behind [`EventLog::head`] by one append, and never leads.
+    fn kept_head(&self) -> Result<StoredHead, StoreError>;
 
-    /// A page of facts from a sequence on, in order, at most `limit`.
+    /// A page of events from a sequence on, in order, at most `limit`.
     ///
     /// A page ends early when it has grown to about 4 MiB, so fewer than `limit` is not the end; an empty page is. [`scan`] reads on.
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError>;
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// The sequence of a deploy's first fact; its other facts follow without a gap.
+    /// The sequence of a deploy's first event; its other events follow without a gap.
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError>;
 
     /// Deploys whose first sequence is below `before` (all when none), newest first, at most `limit`: first sequence and id.
@@ -53,13 +53,17 @@ pub trait Facts: Send + Sync {
     ) -> Result<Vec<(u64, Uuid)>, StoreError>;
 }
 
-/// A store that facts can be appended to.
-pub trait Store: Facts {
-    /// Appends facts after `expected` when that is still the head: all of them or none, durable on return.
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError>;
+/// A store that events can be appended to.
+pub trait Store: EventLog {
+    /// Appends events after `expected` when that is still the head: all of them or none, durable on return.
+    fn append(
+        &self,
+        expected: &Head,
+        drafts: Vec<NewEvent>,
+    ) -> Result<Vec<StoredEvent>, AppendError>;
 }
 
-/// Facts cannot be read.
+/// Events cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// What is stored is not what was appended.
@@ -67,12 +71,12 @@ pub enum StoreError {
     Damaged(#[from] Damage),
     /// A newer tool wrote it.
     #[error(
-        "fact {sequence} of `{stream}` has {found}, newer than {supported}, the newest that this build reads; use the tool that wrote it"
+        "event {sequence} of `{stream}` has {found}, newer than {supported}, the newest that this build reads; use the tool that wrote it"
     )]
     Newer {
         /// The stream.
         stream: StreamId,
-        /// The first fact that cannot be read.
+        /// The first event that cannot be read.
         sequence: u64,
         /// What it has: `schema 2.0`, `record layout 3`.
         found: String,
@@ -119,25 +123,25 @@ impl StoreError {
     }
 }
 
-/// Facts cannot be appended.
+/// Events cannot be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The stream does not end where the caller thinks.
-    #[error("the stream ends with fact {}, not with fact {}", found.sequence, expected.sequence)]
+    #[error("the stream ends with event {}, not with event {}", found.sequence, expected.sequence)]
     Conflict {
         /// Where the caller thought.
         expected: Head,
         /// Where it ends.
         found: Head,
     },
-    /// Facts of another deploy follow this deploy's last one.
+    /// Events of another deploy follow this deploy's last one.
     #[error(
-        "deploy `{deploy}` began with fact {first} and is not the last one, nothing can follow"
+        "deploy `{deploy}` began with event {first} and is not the last one, nothing can follow"
     )]
     Reopened {
         /// The deploy.
         deploy: Uuid,
-        /// Its first fact.
+        /// Its first event.
         first: u64,
     },
     /// A payload is larger than any can be.
@@ -148,15 +152,15 @@ pub enum AppendError {
         /// The bound.
         max: usize,
     },
-    /// The facts are too many, or too large together, for one append.
-    #[error("{facts} facts with {bytes} bytes are too much for one append")]
+    /// The events are too many, or too large together, for one append.
+    #[error("{events} events with {bytes} bytes are too much for one append")]
     BatchTooLarge {
         /// How many.
-        facts: usize,
+        events: usize,
         /// Their records together.
         bytes: usize,
     },
-    /// No facts were given.
+    /// No events were given.
     #[error("there is nothing to append")]
     Empty,
     /// A field is empty, too long, or holds a control character.
@@ -169,14 +173,14 @@ pub enum AppendError {
         /// The bound, in bytes.
         max: usize,
     },
-    /// The stream's last fact, or a draft, has a schema this build may not append.
+    /// The stream's last event, or a draft, has a schema this build may not append.
     #[error(
-        "cannot append schema {draft} to `{stream}`, whose facts have {last}; this build appends up to {supported}"
+        "cannot append schema {draft} to `{stream}`, whose events have {last}; this build appends up to {supported}"
     )]
     Schema {
         /// The stream.
         stream: StreamId,
-        /// The schema of the last fact.
+        /// The schema of the last event.
         last: Schema,
         /// The schema of the draft.
         draft: Schema,
@@ -188,42 +192,45 @@ pub enum AppendError {
     Store(#[from] StoreError),
 }
 
-/// Facts one after the other, read page by page. Ends at the first error.
+/// Events one after the other, read page by page. Ends at the first error.
 #[derive(Debug)]
 pub struct Scan<'a, F: ?Sized> {
-    facts: &'a F,
+    events: &'a F,
     next: u64,
-    page: std::vec::IntoIter<Fact>,
+    page: std::vec::IntoIter<StoredEvent>,
     ended: bool,
 }
 
 /// Reads on from a sequence to the end, a page at a time.
-pub fn scan<F: Facts + ?Sized>(facts: &F, from: u64) -> Scan<'_, F> {
+pub fn scan<F: EventLog + ?Sized>(events: &F, from: u64) -> Scan<'_, F> {
     Scan {
-        facts,
+        events,
         next: from.max(1),
         page: Vec::new().into_iter(),
         ended: false,
     }
 }
 
-/// Reads one fact.
-pub fn fact<F: Facts + ?Sized>(facts: &F, sequence: u64) -> Result<Option<Fact>, StoreError> {
+/// Reads one event.
+pub fn event<F: EventLog + ?Sized>(
+    events: &F,
+    sequence: u64,
+) -> Result<Option<StoredEvent>, StoreError> {
     if sequence == 0 {
         return Ok(None);
     }
-    Ok(facts.facts(sequence, 1)?.pop())
+    Ok(events.events(sequence, 1)?.pop())
 }
 
-/// Facts of one page of a scan; a page ends by its bytes as well.
+/// Events of one page of a scan; a page ends by its bytes as well.
 const SCAN_PAGE: usize = 256;
 
-impl<F: Facts + ?Sized> Iterator for Scan<'_, F> {
-    type Item = Result<Fact, StoreError>;
+impl<F: EventLog + ?Sized> Iterator for Scan<'_, F> {
+    type Item = Result<StoredEvent, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.len() == 0 && !self.ended {
-            match self.facts.facts(self.next, SCAN_PAGE) {
+            match self.events.events(self.next, SCAN_PAGE) {
                 Ok(page) => {
                     self.ended = page.is_empty();
                     self.page = page.into_iter();
@@ -234,8 +241,8 @@ impl<F: Facts + ?Sized> Iterator for Scan<'_, F> {
                 }
             }
         }
-        let fact = self.page.next()?;
-        self.next = fact.header.sequence.saturating_add(1);
-        Some(Ok(fact))
+        let event = self.page.next()?;
+        self.next = event.header.sequence.saturating_add(1);
+        Some(Ok(event))
     }
 }

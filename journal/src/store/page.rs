@@ -1,7 +1,7 @@
-//! Taking stored records for facts: the checks that every store makes while reading.
+//! Taking stored records for events: the checks that every store makes while reading.
 
-use crate::chain::{Damage, What};
-use crate::envelope::{Fact, Header, Schema};
+use crate::chain::{Damage, DamageKind};
+use crate::envelope::{Header, Schema, StoredEvent};
 use crate::record::{self, LAYOUT, RecordError};
 use crate::store::StoreError;
 use crate::stream::StreamId;
@@ -9,14 +9,14 @@ use crate::stream::StreamId;
 /// A page ends when its records and payloads have grown to this many bytes.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A page of facts that is being read, each where it belongs.
+/// A page of events that is being read, each where it belongs.
 pub(crate) struct Page<'a> {
     stream: &'a StreamId,
     supported: Schema,
     next: u64,
     limit: usize,
     bytes: usize,
-    facts: Vec<Fact>,
+    events: Vec<StoredEvent>,
 }
 
 impl<'a> Page<'a> {
@@ -28,13 +28,13 @@ impl<'a> Page<'a> {
             next: from.max(1),
             limit,
             bytes: 0,
-            facts: Vec::new(),
+            events: Vec::new(),
         }
     }
 
     /// True when nothing more goes onto the page.
     pub(crate) fn is_full(&self) -> bool {
-        self.facts.len() >= self.limit || self.bytes >= PAGE_BYTES
+        self.events.len() >= self.limit || self.bytes >= PAGE_BYTES
     }
 
     /// Checks the record that is stored under a sequence and takes it. `apart` fetches a payload that is not in the record.
@@ -45,7 +45,7 @@ impl<'a> Page<'a> {
         apart: impl FnOnce(&Header) -> Result<Vec<u8>, StoreError>,
     ) -> Result<(), StoreError> {
         if sequence != self.next {
-            return Err(Damage::at(self.next, What::Missing).into());
+            return Err(Damage::at(self.next, DamageKind::Missing).into());
         }
         let record =
             record::decode(bytes).map_err(|error| unreadable(self.stream, sequence, error))?;
@@ -57,7 +57,7 @@ impl<'a> Page<'a> {
         };
         self.next = sequence.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes.len() + payload.len());
-        self.facts.push(Fact {
+        self.events.push(StoredEvent {
             header: record.header,
             payload,
         });
@@ -69,9 +69,9 @@ impl<'a> Page<'a> {
         self.next
     }
 
-    /// The facts.
-    pub(crate) fn into_facts(self) -> Vec<Fact> {
-        self.facts
+    /// The events.
+    pub(crate) fn into_events(self) -> Vec<StoredEvent> {
+        self.events
     }
 }
 
@@ -83,10 +83,10 @@ pub(crate) fn check_place(
     header: &Header,
 ) -> Result<(), StoreError> {
     if header.sequence != sequence {
-        return Err(Damage::at(sequence, What::OtherFact(header.sequence)).into());
+        return Err(Damage::at(sequence, DamageKind::OtherEvent(header.sequence)).into());
     }
     if header.stream != *stream {
-        return Err(Damage::at(sequence, What::OtherStream(header.stream.clone())).into());
+        return Err(Damage::at(sequence, DamageKind::OtherStream(header.stream.clone())).into());
     }
     if header.schema.major > supported.major {
         return Err(StoreError::Newer {
@@ -110,10 +110,10 @@ pub(crate) fn unreadable(stream: &StreamId, sequence: u64, error: RecordError) -
                 supported: format!("record layout {LAYOUT}"),
             };
         }
-        RecordError::Layout(_) => What::Unreadable("the layout".to_owned()),
-        RecordError::Malformed(part) => What::Unreadable(part.to_owned()),
-        RecordError::Hash => What::Changed,
-        RecordError::Payload => What::PayloadChanged,
+        RecordError::Layout(_) => DamageKind::Unreadable("the layout".to_owned()),
+        RecordError::Malformed(part) => DamageKind::Unreadable(part.to_owned()),
+        RecordError::Hash => DamageKind::Changed,
+        RecordError::Payload => DamageKind::PayloadChanged,
     };
     Damage::at(sequence, what).into()
 }

@@ -5,9 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::chain::{Damage, What};
+use crate::chain::{Damage, DamageKind};
 use crate::disk::Disk;
-use crate::envelope::{Fact, Header, PAYLOAD_MAX};
+use crate::envelope::{Header, PAYLOAD_MAX, StoredEvent};
 use crate::record;
 use crate::store::StoreError;
 
@@ -23,19 +23,19 @@ impl Payloads {
         Self { folder }
     }
 
-    /// Keeps a fact's payload, durably. One that is there already, from another fact or from an append that was cut off, is reused.
-    pub(crate) fn keep(&self, disk: &Disk, fact: &Fact) -> Result<(), StoreError> {
-        let path = self.path(&fact.header);
+    /// Keeps an event's payload, durably. One that is there already, from another event or from an append that was cut off, is reused.
+    pub(crate) fn keep(&self, disk: &Disk, event: &StoredEvent) -> Result<(), StoreError> {
+        let path = self.path(&event.header);
         disk.make_folder(&self.folder)
             .map_err(StoreError::io(&self.folder))?;
-        match self.read(&fact.header) {
+        match self.read(&event.header) {
             Ok(_) => {
                 let file = File::open(&path).map_err(StoreError::io(&path))?;
                 disk.sync(&file).map_err(StoreError::io(&path))?;
             }
             Err(StoreError::Damaged(_)) => {
                 let part = path.with_extension("part");
-                Self::write(disk, &part, &fact.payload).map_err(StoreError::io(&part))?;
+                Self::write(disk, &part, &event.payload).map_err(StoreError::io(&part))?;
                 fs::rename(&part, &path).map_err(StoreError::io(&path))?;
             }
             Err(error) => return Err(error),
@@ -51,7 +51,7 @@ impl Payloads {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damage(What::PayloadMissing).into());
+                return Err(damage(DamageKind::PayloadMissing).into());
             }
             Err(source) => return Err(StoreError::Io { path, source }),
         };
@@ -59,7 +59,7 @@ impl Payloads {
         file.take(PAYLOAD_MAX as u64 + 1)
             .read_to_end(&mut payload)
             .map_err(StoreError::io(&path))?;
-        record::check_payload(header, &payload).map_err(|_| damage(What::PayloadChanged))?;
+        record::check_payload(header, &payload).map_err(|_| damage(DamageKind::PayloadChanged))?;
         Ok(payload)
     }
 

@@ -15,16 +15,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use ::sled::{Batch, Db};
 use uuid::Uuid;
 
-use crate::chain::{Damage, What};
+use crate::chain::{Damage, DamageKind};
 use crate::disk::Disk;
-use crate::envelope::{Draft, Fact, Head, SUPPORTED, Schema};
+use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::record;
-use crate::store::admit::{Admitted, admit};
-use crate::store::evidence::Evidence;
-use crate::store::kept::KeptFile;
-use crate::store::keys::{deploy_key, fact_key, number, sequence_of, start_key};
+use crate::store::keys::{deploy_key, event_key, number, sequence_of, start_key};
+use crate::store::log_backup::LogBackup;
 use crate::store::payloads::Payloads;
-use crate::store::{AppendError, Facts, Kept, Store, StoreError, fact};
+use crate::store::stored_head::StoredHeadFile;
+use crate::store::validate_append::{Admitted, validate_append};
+use crate::store::{AppendError, EventLog, Store, StoreError, StoredHead, event};
 use crate::stream::StreamId;
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ pub use call::panics_are_caught;
 
 use call::guarded;
 use files::{Files, never_let_go, notice};
-use read::{End, read_end};
+use read::{ReadableEnd, read_end};
 
 /// Bytes of a piece of a record.
 const CHUNK: usize = 4096;
@@ -49,16 +49,16 @@ pub struct SledStore {
     payloads: Payloads,
     kept_path: PathBuf,
     disk: Disk,
-    end: RwLock<End>,
+    end: RwLock<ReadableEnd>,
     appending: Mutex<Appending>,
     /// What the log was before a reader opened it. It is let go after the log.
-    evidence: Option<Evidence>,
+    log_backup: Option<LogBackup>,
 }
 
 #[derive(Debug)]
 struct Appending {
     /// The head that is kept apart; none when the store was opened to be read.
-    kept: Option<KeptFile>,
+    kept: Option<StoredHeadFile>,
     /// An append could not be made durable, so that nobody knows what is on disk.
     failed: bool,
 }
@@ -80,15 +80,15 @@ impl SledStore {
         let mut store = Self::open_files(folder, stream, supported)?;
         store.claim().inspect_err(|error| store.notice(error))?;
         // It is whole up to where it must be; from here on it changes.
-        store.evidence = None;
+        store.log_backup = None;
         Ok(store)
     }
 
     /// Opens a store that is there only to read it.
     pub(crate) fn open_to_read(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
         let store = Self::open_files(folder, stream, SUPPORTED)?;
-        if let Some(evidence) = &store.evidence {
-            evidence.keep_if_complete();
+        if let Some(log_backup) = &store.log_backup {
+            log_backup.keep_if_complete();
         }
         Ok(store)
     }
@@ -107,9 +107,13 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
-        let Files { db, log, evidence } = files::open(&disk, folder, &path)?;
+        let Files {
+            db,
+            log,
+            log_backup,
+        } = files::open(&disk, folder, &path)?;
         let end = read_end(&db, &path, &stream, supported)
-            .inspect_err(|error| notice(evidence.as_ref(), error))?;
+            .inspect_err(|error| notice(log_backup.as_ref(), error))?;
         let store = Self {
             stream,
             supported,
@@ -124,30 +128,30 @@ impl SledStore {
                 kept: None,
                 failed: false,
             }),
-            evidence,
+            log_backup,
         };
         store.compare_with_kept();
         Ok(store)
     }
 
-    /// A log that ends before the head kept apart, or whose end cannot be read, has lost facts by being opened.
+    /// A log that ends before the head kept apart, or whose end cannot be read, has lost events by being opened.
     fn compare_with_kept(&self) {
-        let (Some(evidence), Ok(kept)) = (&self.evidence, self.kept_head()) else {
+        let (Some(log_backup), Ok(kept)) = (&self.log_backup, self.kept_head()) else {
             return;
         };
         let whole = match (self.end().tip, kept) {
-            (Ok(tip), Kept::Head(head)) => head.sequence <= tip.head.sequence,
+            (Ok(tip), StoredHead::Head(head)) => head.sequence <= tip.head.sequence,
             // One that has just been made, or whose making was cut off, has no head yet and has lost nothing.
-            (Ok(tip), Kept::Missing) => tip.head.sequence == 0,
-            (Ok(_), Kept::Damaged) | (Err(_), _) => false,
+            (Ok(tip), StoredHead::Missing) => tip.head.sequence == 0,
+            (Ok(_), StoredHead::Damaged) | (Err(_), _) => false,
         };
         if !whole {
-            evidence.damaged();
+            log_backup.damaged();
         }
     }
 
     fn notice(&self, error: &StoreError) {
-        notice(self.evidence.as_ref(), error);
+        notice(self.log_backup.as_ref(), error);
     }
 
     /// Compares the stream with the head kept apart, and takes that to be written.
@@ -155,32 +159,32 @@ impl SledStore {
         let tip = self.end().tip?;
         let damage = |sequence, what| Err(Damage::at(sequence, what).into());
         match self.kept_head()? {
-            Kept::Head(head) if head.sequence > tip.head.sequence => {
+            StoredHead::Head(head) if head.sequence > tip.head.sequence => {
                 return damage(
                     tip.head.sequence.saturating_add(1),
-                    What::LostTail(head.sequence),
+                    DamageKind::LostTail(head.sequence),
                 );
             }
-            Kept::Head(head) => {
-                let hash = match fact(self, head.sequence)? {
-                    Some(fact) => fact.header.hash,
+            StoredHead::Head(head) => {
+                let hash = match event(self, head.sequence)? {
+                    Some(event) => event.header.hash,
                     None => Head::empty(&self.stream).hash,
                 };
                 if hash != head.hash {
-                    return damage(head.sequence, What::OtherHead);
+                    return damage(head.sequence, DamageKind::OtherHead);
                 }
             }
-            Kept::Missing if tip.head.sequence > 0 => {
-                return damage(tip.head.sequence, What::KeptHeadMissing);
+            StoredHead::Missing if tip.head.sequence > 0 => {
+                return damage(tip.head.sequence, DamageKind::KeptHeadMissing);
             }
-            Kept::Damaged if tip.head.sequence > 0 => {
-                return damage(tip.head.sequence, What::KeptHeadDamaged);
+            StoredHead::Damaged if tip.head.sequence > 0 => {
+                return damage(tip.head.sequence, DamageKind::KeptHeadDamaged);
             }
             // A store that was being made when the power went.
-            Kept::Missing | Kept::Damaged => {}
+            StoredHead::Missing | StoredHead::Damaged => {}
         }
         let path = &self.kept_path;
-        let kept = KeptFile::open(path).map_err(StoreError::io(path))?;
+        let kept = StoredHeadFile::open(path).map_err(StoreError::io(path))?;
         kept.write(&tip.head, &self.stream)
             .and_then(|()| kept.sync(&self.disk))
             .and_then(|()| self.disk.sync_folder(&self.folder))
@@ -189,7 +193,7 @@ impl SledStore {
         Ok(())
     }
 
-    fn end(&self) -> End {
+    fn end(&self) -> ReadableEnd {
         let end = self.end.read().unwrap_or_else(PoisonError::into_inner);
         end.clone()
     }
@@ -211,18 +215,18 @@ impl SledStore {
     /// Makes the large payloads of an append durable. A failure leaves nothing that a later append could trip over.
     fn keep_payloads(&self, admitted: &Admitted) -> Result<(), StoreError> {
         admitted
-            .facts
+            .events
             .iter()
-            .filter(|fact| record::is_apart(fact.header.payload_length))
-            .try_for_each(|fact| self.payloads.keep(&self.disk, fact))
+            .filter(|event| record::is_apart(event.header.payload_length))
+            .try_for_each(|event| self.payloads.keep(&self.disk, event))
     }
 
     /// Writes an append and makes it durable: one batch, sled's buffers, the disk.
     fn write(&self, admitted: &Admitted) -> Result<(), StoreError> {
         let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        for (fact, record) in admitted.facts.iter().zip(&admitted.records) {
+        for (event, record) in admitted.events.iter().zip(&admitted.records) {
             for (chunk, piece) in (0_u16..).zip(record.chunks(CHUNK)) {
-                rows.push((fact_key(fact.header.sequence, chunk).into(), piece.into()));
+                rows.push((event_key(event.header.sequence, chunk).into(), piece.into()));
             }
         }
         for (first, deploy) in &admitted.starts {
@@ -248,7 +252,7 @@ impl SledStore {
     }
 }
 
-impl Facts for SledStore {
+impl EventLog for SledStore {
     fn stream(&self) -> &StreamId {
         &self.stream
     }
@@ -257,11 +261,11 @@ impl Facts for SledStore {
         Ok(self.end().tip?.head)
     }
 
-    fn kept_head(&self) -> Result<Kept, StoreError> {
-        KeptFile::read(&self.kept_path, &self.stream).map_err(StoreError::io(&self.kept_path))
+    fn kept_head(&self) -> Result<StoredHead, StoreError> {
+        StoredHeadFile::read(&self.kept_path, &self.stream).map_err(StoreError::io(&self.kept_path))
     }
 
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         self.page(from, limit)
             .inspect_err(|error| self.notice(error))
     }
@@ -275,7 +279,7 @@ impl Facts for SledStore {
         else {
             return Ok(None);
         };
-        // A row that leads to the facts of another deploy leads nowhere.
+        // A row that leads to the events of another deploy leads nowhere.
         let there = self.guarded(first, || self.db.get(start_key(first)))?;
         Ok(there
             .is_some_and(|id| id == deploy.as_bytes())
@@ -298,7 +302,8 @@ impl Facts for SledStore {
         let mut deploys = Vec::new();
         while let Some((key, deploy)) = self.guarded(0, || rows.next().transpose())? {
             let first = sequence_of(&key);
-            let deploy = Uuid::from_slice(&deploy).map_err(|_| Damage::at(first, What::Index))?;
+            let deploy =
+                Uuid::from_slice(&deploy).map_err(|_| Damage::at(first, DamageKind::Index))?;
             deploys.push((first, deploy));
         }
         Ok(deploys)
@@ -306,7 +311,11 @@ impl Facts for SledStore {
 }
 
 impl Store for SledStore {
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+    fn append(
+        &self,
+        expected: &Head,
+        drafts: Vec<NewEvent>,
+    ) -> Result<Vec<StoredEvent>, AppendError> {
         let mut appending = self.appending();
         let failed = || StoreError::Failed {
             path: self.folder.clone(),
@@ -315,7 +324,7 @@ impl Store for SledStore {
             return Err(failed().into());
         }
         let tip = self.end().tip.map_err(StoreError::from)?;
-        let admitted = admit(
+        let admitted = validate_append(
             &self.stream,
             self.supported,
             &tip,
@@ -329,14 +338,14 @@ impl Store for SledStore {
         self.write(&admitted)?;
         let kept = appending.kept.as_ref().ok_or_else(failed)?;
         let kept = kept.write(&admitted.tip.head, &self.stream);
-        // The facts are durable, so the append has succeeded; but the next one must not leave the head two appends behind.
+        // The events are durable, so the append has succeeded; but the next one must not leave the head two appends behind.
         appending.failed = kept.is_err();
         let mut end = self.end.write().unwrap_or_else(PoisonError::into_inner);
-        *end = End {
+        *end = ReadableEnd {
             last: admitted.tip.head.sequence,
             tip: Ok(admitted.tip),
         };
-        Ok(admitted.facts)
+        Ok(admitted.events)
     }
 }
 

@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use super::rig::{append, append_each, draft, draft_of, id, sequences, stream};
 use crate::{
-    AppendError, BATCH_FACTS_MAX, Draft, Hash, Head, Kept, MemoryStore, PAYLOAD_INLINE_MAX,
-    PAYLOAD_MAX, Schema, SledStore, Store, chain, fact, scan,
+    AppendError, BATCH_EVENTS_MAX, Hash, Head, MemoryStore, NewEvent, PAYLOAD_INLINE_MAX,
+    PAYLOAD_MAX, Schema, SledStore, Store, StoredHead, chain, event, scan,
 };
 
 /// A rule, and the folder that a store may use while it is checked.
@@ -45,8 +45,8 @@ fn a_store(#[case] rule: Rule, #[values(in_memory, on_disk)] store: fn(Rule)) {
 fn starts_empty(store: &dyn Store) {
     let empty = Head::empty(&stream());
     assert_eq!(store.head().unwrap(), empty);
-    assert_eq!(store.kept_head().unwrap(), Kept::Head(empty));
-    assert_eq!(store.facts(0, 10).unwrap(), []);
+    assert_eq!(store.kept_head().unwrap(), StoredHead::Head(empty));
+    assert_eq!(store.events(0, 10).unwrap(), []);
     assert_eq!(store.latest_deploys(None, 10).unwrap(), []);
     assert_eq!(store.deploy_start(id(1)).unwrap(), None);
     assert_eq!(chain::verify(store, Some(&empty)).unwrap().damage, None);
@@ -56,11 +56,11 @@ fn keeps_what_it_was_given(store: &dyn Store) {
     // Bytes that no JSON writer would give back.
     let payload = b" {\"b\":1.50,\"a\":1e2,  \"b\":1}\n".to_vec();
     let given = draft_of(7, payload.clone());
-    let facts = append(store, vec![given.clone()]);
-    let read = store.facts(1, 10).unwrap();
-    assert_eq!(read, facts);
+    let events = append(store, vec![given.clone()]);
+    let read = store.events(1, 10).unwrap();
+    assert_eq!(read, events);
     let header = &read[0].header;
-    let back = Draft {
+    let back = NewEvent {
         event_id: header.event_id,
         deploy: header.deploy,
         kind: header.kind.clone(),
@@ -75,10 +75,10 @@ fn keeps_what_it_was_given(store: &dyn Store) {
     assert_eq!(header.previous, Head::empty(&stream()).hash);
     assert_eq!(header.payload_hash, Hash::of(&payload));
     assert_eq!(store.head().unwrap(), header.head());
-    assert_eq!(store.kept_head().unwrap(), Kept::Head(header.head()));
-    assert_eq!(fact(store, 1).unwrap().as_ref(), Some(&read[0]));
-    assert_eq!(fact(store, 0).unwrap(), None);
-    assert_eq!(fact(store, 2).unwrap(), None);
+    assert_eq!(store.kept_head().unwrap(), StoredHead::Head(header.head()));
+    assert_eq!(event(store, 1).unwrap().as_ref(), Some(&read[0]));
+    assert_eq!(event(store, 0).unwrap(), None);
+    assert_eq!(event(store, 2).unwrap(), None);
 }
 
 fn refuses_a_fork(store: &dyn Store) {
@@ -113,7 +113,7 @@ fn appends_all_or_nothing(store: &dyn Store) {
         Err(AppendError::Empty)
     ));
     assert_eq!(store.head().unwrap(), head);
-    assert_eq!(store.facts(1, 10).unwrap(), []);
+    assert_eq!(store.events(1, 10).unwrap(), []);
     assert_eq!(store.deploy_start(id(1)).unwrap(), None);
 }
 
@@ -133,7 +133,7 @@ fn ends_a_page_by_its_bytes(store: &dyn Store) {
     }
     assert_eq!(sequences(store, 1, 100), [1, 2]);
     let all: Vec<u64> = scan(store, 1)
-        .map(|fact| fact.unwrap().header.sequence)
+        .map(|event| event.unwrap().header.sequence)
         .collect();
     assert_eq!(all, [1, 2, 3, 4]);
 }
@@ -189,7 +189,7 @@ fn keeps_payloads_of_every_size(store: &dyn Store) {
         append(store, vec![draft_of(1, vec![b'x'; size])]);
     }
     let kept: Vec<usize> = scan(store, 1)
-        .map(|fact| fact.unwrap().payload.len())
+        .map(|event| event.unwrap().payload.len())
         .collect();
     assert_eq!(kept, sizes);
     let head = store.head().unwrap();
@@ -200,7 +200,7 @@ fn keeps_payloads_of_every_size(store: &dyn Store) {
 
 fn bounds_every_field(store: &dyn Store) {
     let head = store.head().unwrap();
-    let long: [fn(&mut Draft); 5] = [
+    let long: [fn(&mut NewEvent); 5] = [
         |draft| draft.kind = "k".repeat(65),
         |draft| draft.actor = "a".repeat(257),
         |draft| draft.tool = "t".repeat(65),
@@ -217,11 +217,11 @@ fn bounds_every_field(store: &dyn Store) {
 
 fn bounds_a_batch(store: &dyn Store) {
     let head = store.head().unwrap();
-    let many = (0..=BATCH_FACTS_MAX).map(|_| draft(1, "x")).collect();
+    let many = (0..=BATCH_EVENTS_MAX).map(|_| draft(1, "x")).collect();
     let refused = store.append(&head, many);
     assert!(matches!(
         refused,
-        Err(AppendError::BatchTooLarge { facts: 257, .. })
+        Err(AppendError::BatchTooLarge { events: 257, .. })
     ));
     let large = (0..4)
         .map(|_| draft_of(1, vec![0; PAYLOAD_INLINE_MAX]))
@@ -229,7 +229,7 @@ fn bounds_a_batch(store: &dyn Store) {
     let refused = store.append(&head, large);
     assert!(matches!(
         refused,
-        Err(AppendError::BatchTooLarge { facts: 4, .. })
+        Err(AppendError::BatchTooLarge { events: 4, .. })
     ));
     append(
         store,
@@ -244,7 +244,7 @@ fn refuses_schemas_it_may_not_append(store: &dyn Store) {
     for schema in [Schema { major: 1, minor: 1 }, Schema { major: 2, minor: 0 }] {
         let refused = store.append(
             &head,
-            vec![Draft {
+            vec![NewEvent {
                 schema,
                 ..draft(1, "x")
             }],
@@ -265,7 +265,7 @@ fn crosses_two_bytes_of_sequence(store: &dyn Store) {
 fn crosses(store: &dyn Store, last: u64) {
     let mut missing = usize::try_from(last).unwrap();
     while missing > 0 {
-        let now = missing.min(BATCH_FACTS_MAX);
+        let now = missing.min(BATCH_EVENTS_MAX);
         append(store, (0..now).map(|_| draft(1, "x")).collect());
         missing -= now;
     }
@@ -284,7 +284,7 @@ fn crosses(store: &dyn Store, last: u64) {
     );
     let report = chain::verify(store, None).unwrap();
     assert_eq!(
-        (report.facts, report.deploys, report.damage),
+        (report.events, report.deploys, report.damage),
         (last + 2, 3, None)
     );
 }

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::rig::{append_each, copy, files, id, look, stream};
 use crate::{
-    Damage, Facts, Head, MemoryStore, SledStore, StoreError, VerifyReport, What, chain, exchange,
+    Damage, DamageKind, EventLog, Head, MemoryStore, SledStore, StoreError, VerifyReport, chain,
+    transfer,
 };
 
 /// One byte in so many; the common sizes of records have no part in it.
@@ -66,11 +67,11 @@ fn fixture(name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).unwrap()
 }
 
-/// The first bad fact, as verifying the export names it; none when it is whole.
+/// The first bad event, as verifying the export names it; none when it is whole.
 fn named(export: &[u8]) -> Option<u64> {
     let store = MemoryStore::new(stream());
-    let imported = exchange::import(&store, Cursor::new(export));
-    match exchange::verify(Cursor::new(export), None, |_| ()) {
+    let imported = transfer::import(&store, Cursor::new(export));
+    match transfer::verify(Cursor::new(export), None, |_| ()) {
         Ok(VerifyReport { damage: None, .. }) => None,
         Ok(VerifyReport {
             damage: Some(damage),
@@ -79,14 +80,14 @@ fn named(export: &[u8]) -> Option<u64> {
             assert!(imported.is_err(), "{damage}");
             Some(damage.sequence)
         }
-        // So early that it does not say whose facts it holds.
-        Err(exchange::ImportError::Line { line, .. }) => Some(line),
+        // So early that it does not say whose events it holds.
+        Err(transfer::ImportError::Line { line, .. }) => Some(line),
         Err(error) => panic!("{error}"),
     }
 }
 
 #[rstest]
-#[case::three_facts("envelope-three-facts.jsonl", 3)]
+#[case::three_events("envelope-three-facts.jsonl", 3)]
 #[case::odd_payloads("envelope-odd-payloads.jsonl", 7)]
 #[case::incompatible("deploy-incompatible.jsonl", 7)]
 #[case::killed("deploy-killed.jsonl", 23)]
@@ -98,7 +99,7 @@ fn whatever_happens_to_a_byte_of_an_export_is_named(#[case] name: &str, #[case] 
             let Some(harmed) = harm.apply(&export, place) else {
                 continue;
             };
-            // The line, and so the fact, in which the first byte differs. A line that ends twice is followed by an empty one.
+            // The line, and so the event, in which the first byte differs. A line that ends twice is followed by an empty one.
             let same = export.iter().zip(&harmed).take_while(|(was, is)| was == is);
             let differs = same.count();
             let line = export[..differs].split(|byte| *byte == b'\n').count() as u64;
@@ -152,20 +153,20 @@ fn an_export_that_was_cut_and_closed_again_is_found_by_a_noted_head() {
     let shorter = MemoryStore::new(stream());
     append_each(&shorter, &[1, 1]);
     let mut export = Vec::new();
-    exchange::export(&shorter, &mut export).unwrap();
-    let verify = |noted| exchange::verify(Cursor::new(&export), noted, |_| ()).unwrap();
+    transfer::export(&shorter, &mut export).unwrap();
+    let verify = |noted| transfer::verify(Cursor::new(&export), noted, |_| ()).unwrap();
     assert_eq!(verify(None).damage, None);
-    let lost = Damage::at(3, What::LostTail(3));
+    let lost = Damage::at(3, DamageKind::LostTail(3));
     assert_eq!(verify(Some(&noted)).damage, Some(lost));
     let other = Head {
         sequence: 1,
         ..noted
     };
-    let differs = Damage::at(1, What::OtherHead);
+    let differs = Damage::at(1, DamageKind::OtherHead);
     assert_eq!(verify(Some(&other)).damage, Some(differs));
 }
 
-/// The first bad fact of a store that is open; none when it is whole.
+/// The first bad event of a store that is open; none when it is whole.
 fn first_bad(store: &SledStore) -> Option<u64> {
     match chain::verify(store, None) {
         Ok(report) => report.damage.map(|damage| damage.sequence),
@@ -175,7 +176,7 @@ fn first_bad(store: &SledStore) -> Option<u64> {
     }
 }
 
-/// Five facts of two deploys, open to be read, and its rows: key, value, and the fact that is bad when the row is.
+/// Five events of two deploys, open to be read, and its rows: key, value, and the event that is bad when the row is.
 #[expect(clippy::type_complexity, reason = "rows as sled gives them")]
 fn rows() -> (TempDir, SledStore, Vec<(Vec<u8>, Vec<u8>, u64)>) {
     let folder = TempDir::new().unwrap();
@@ -202,7 +203,7 @@ fn rows() -> (TempDir, SledStore, Vec<(Vec<u8>, Vec<u8>, u64)>) {
 }
 
 #[test]
-fn whatever_happens_to_a_stored_row_is_found_at_its_fact() {
+fn whatever_happens_to_a_stored_row_is_found_at_its_event() {
     let (_folder, store, rows) = rows();
     assert_eq!((first_bad(&store), rows.len()), (None, 9));
     let db = store.db();
@@ -247,11 +248,11 @@ fn whatever_happens_to_a_stored_row_is_found_at_its_fact() {
 }
 
 #[test]
-fn facts_that_were_swapped_or_doubled_are_found_at_the_first_of_them() {
+fn events_that_were_swapped_or_doubled_are_found_at_the_first_of_them() {
     let (_folder, store, rows) = rows();
-    let facts: Vec<_> = rows.iter().filter(|(key, ..)| key[0] == b'f').collect();
-    for (key, value, sequence) in &facts {
-        for (other_key, other, other_sequence) in &facts {
+    let events: Vec<_> = rows.iter().filter(|(key, ..)| key[0] == b'f').collect();
+    for (key, value, sequence) in &events {
+        for (other_key, other, other_sequence) in &events {
             if key == other_key {
                 continue;
             }
@@ -305,7 +306,7 @@ fn left(left: Left) -> TempDir {
     made
 }
 
-/// sled checks what it reads, recovers what it can, and panics on the rest. Whatever it does: the facts are all there, or the damage is named,
+/// sled checks what it reads, recovers what it can, and panics on the rest. Whatever it does: the events are all there, or the damage is named,
 /// and the files stay as they were found.
 #[rstest]
 #[case::killed(Left::Killed)]
@@ -313,8 +314,8 @@ fn left(left: Left) -> TempDir {
 #[case::settled(Left::Settled)]
 fn whatever_happens_to_a_byte_of_the_files_is_named_and_the_files_stay(#[case] how: Left) {
     let left = left(how);
-    let facts = look(left.path()).unwrap();
-    assert_eq!(facts.len(), 5);
+    let events = look(left.path()).unwrap();
+    assert_eq!(events.len(), 5);
     for (path, bytes) in files(left.path()) {
         let name = path.strip_prefix(left.path()).unwrap();
         // Behind what was written the log holds nothing but zeros.
@@ -334,9 +335,9 @@ fn whatever_happens_to_a_byte_of_the_files_is_named_and_the_files_stay(#[case] h
                 let before = files(copied.path());
                 let words = format!("{harm:?} at byte {place} of {}", name.display());
                 match look(copied.path()) {
-                    Ok(read) => assert!(read == facts, "{words}: other facts"),
+                    Ok(read) => assert!(read == events, "{words}: other events"),
                     Err(Damage { sequence, what }) => {
-                        assert!(sequence <= 5, "{words}: fact {sequence}, {what}");
+                        assert!(sequence <= 5, "{words}: event {sequence}, {what}");
                         let named = what.to_string();
                         let whole = sequence == 0;
                         assert!(!whole || named.contains("/sled/"), "{words}: {named}");

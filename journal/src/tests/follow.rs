@@ -1,4 +1,4 @@
-//! Following: every fact once, in order, through owners that come, end and are killed.
+//! Following: every event once, in order, through owners that come, end and are killed.
 
 use std::path::Path;
 use std::thread;
@@ -13,20 +13,20 @@ fn follower(root: &Path, from: u64) -> Follower {
     Follower::new(Journal::read(root, &stream()).unwrap(), from)
 }
 
-/// Polls until a fact has been seen.
+/// Polls until an event has been seen.
 fn until(follower: &mut Follower, last: u64) -> Vec<u64> {
     let (begun, mut seen) = (Instant::now(), Vec::new());
     while seen.last() != Some(&last) {
         assert!(begun.elapsed() < Duration::from_secs(20), "{seen:?}");
-        let facts = follower.poll().unwrap();
-        seen.extend(facts.iter().map(|fact| fact.header.sequence));
+        let events = follower.poll().unwrap();
+        seen.extend(events.iter().map(|event| event.header.sequence));
         thread::sleep(Duration::from_millis(5));
     }
     seen
 }
 
 #[test]
-fn every_fact_is_seen_once_through_changes_of_owner() {
+fn every_event_is_seen_once_through_changes_of_owner() {
     let root = TempDir::new().unwrap();
     let first = own(&root);
     append_each(first.store(), &[1, 1]);
@@ -61,9 +61,9 @@ fn a_follower_that_waits_does_not_ask_the_owner() {
     }
 }
 
-/// The head is written after its fact: who was killed in between left a fact that the head does not know.
+/// The head is written after its event: who was killed in between left an event that the head does not know.
 #[test]
-fn a_fact_that_the_head_does_not_know_is_seen_a_moment_later() {
+fn a_event_that_the_head_does_not_know_is_seen_a_moment_later() {
     let root = TempDir::new().unwrap();
     let owned = own(&root);
     append_each(owned.store(), &[1]);

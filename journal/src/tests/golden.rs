@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rstest::rstest;
 
 use super::rig::{append, draft_of, id};
-use crate::{Draft, Facts, MemoryStore, StreamId, chain, exchange};
+use crate::{EventLog, MemoryStore, NewEvent, StreamId, chain, transfer};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -16,10 +16,10 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Three facts of one deploy.
-fn three_facts() -> (StreamId, Vec<Draft>) {
+/// Three events of one deploy.
+fn three_events() -> (StreamId, Vec<NewEvent>) {
     let kinds = ["SampleBegun", "SampleSeen", "SampleEnded"];
-    let drafts = kinds.iter().zip(1..).map(|(kind, number)| Draft {
+    let drafts = kinds.iter().zip(1..).map(|(kind, number)| NewEvent {
         event_id: id(100 + number),
         kind: (*kind).to_owned(),
         ..draft_of(1, format!("{{\"number\":{number}}}").into_bytes())
@@ -28,7 +28,7 @@ fn three_facts() -> (StreamId, Vec<Draft>) {
 }
 
 /// Numbers and white space that a JSON writer would change, and payloads that are no JSON.
-fn odd_payloads() -> (StreamId, Vec<Draft>) {
+fn odd_payloads() -> (StreamId, Vec<NewEvent>) {
     let payloads: [&[u8]; 9] = [
         br#"{"b":1.50,"a":1e2,"b":1,"z":-0,"huge":123456789012345678901234567890.0e-5}"#,
         b"{ \"spaced\" :\t[ 1 , 2 ] }",
@@ -40,7 +40,7 @@ fn odd_payloads() -> (StreamId, Vec<Draft>) {
         b"{not json",
         b"\x00\xff\xfe",
     ];
-    let drafts = payloads.iter().zip(1..).map(|(payload, number)| Draft {
+    let drafts = payloads.iter().zip(1..).map(|(payload, number)| NewEvent {
         event_id: id(200 + number),
         kind: "SampleKept".to_owned(),
         ..draft_of(2, payload.to_vec())
@@ -52,7 +52,7 @@ fn odd_payloads() -> (StreamId, Vec<Draft>) {
 }
 
 /// A deploy that failed, was resumed by somebody else, and was followed by another.
-fn two_deploys() -> (StreamId, Vec<Draft>) {
+fn two_deploys() -> (StreamId, Vec<NewEvent>) {
     let rows = [
         (3, "SampleBegun", 1, "ada@forge"),
         (3, "SampleFailed", 1, "ada@forge"),
@@ -63,7 +63,7 @@ fn two_deploys() -> (StreamId, Vec<Draft>) {
     let drafts = rows
         .iter()
         .zip(1..)
-        .map(|((deploy, kind, attempt, actor), number)| Draft {
+        .map(|((deploy, kind, attempt, actor), number)| NewEvent {
             event_id: id(300 + number),
             kind: (*kind).to_owned(),
             attempt: *attempt,
@@ -74,9 +74,9 @@ fn two_deploys() -> (StreamId, Vec<Draft>) {
 }
 
 #[rstest]
-#[case::three_facts(
+#[case::three_events(
     "envelope-three-facts.jsonl",
-    three_facts(),
+    three_events(),
     3,
     "238e9bf6f292078f57de374bdd699605f88b08f8e9eb9f0f58f60d864f7a5d3e"
 )]
@@ -94,24 +94,24 @@ fn two_deploys() -> (StreamId, Vec<Draft>) {
 )]
 fn a_frozen_journal_has_the_head_it_always_had(
     #[case] name: &str,
-    #[case] (stream, drafts): (StreamId, Vec<Draft>),
+    #[case] (stream, drafts): (StreamId, Vec<NewEvent>),
     #[case] sequence: u64,
     #[case] hash: &str,
 ) {
     let frozen = fs::read(fixture(name)).unwrap();
     let store = MemoryStore::new(stream.clone());
-    let head = exchange::import(&store, Cursor::new(&frozen)).unwrap();
+    let head = transfer::import(&store, Cursor::new(&frozen)).unwrap();
     assert_eq!(
         (head.sequence, head.hash.to_string().as_str()),
         (sequence, hash)
     );
     assert_eq!(chain::verify(&store, Some(&head)).unwrap().damage, None);
 
-    // The same facts, appended by this build, make the same journal.
+    // The same events, appended by this build, make the same journal.
     let made = MemoryStore::new(stream);
     append(&made, drafts);
-    assert_eq!(made.facts(1, 99).unwrap(), store.facts(1, 99).unwrap());
+    assert_eq!(made.events(1, 99).unwrap(), store.events(1, 99).unwrap());
     let mut written = Vec::new();
-    exchange::export(&made, &mut written).unwrap();
+    transfer::export(&made, &mut written).unwrap();
     assert_eq!(written, frozen);
 }

@@ -9,10 +9,10 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use super::rig::{append, copy, draft_of, files, look, stream};
-use crate::store::evidence::{REMEMBERED, SEGMENT, WHOLE};
+use crate::store::log_backup::{REMEMBERED, SEGMENT, WHOLE};
 use crate::{Damage, SledStore};
 
-/// Appends large facts until the log is longer than so many bytes.
+/// Appends large events until the log is longer than so many bytes.
 fn fill(store: &SledStore, folder: &Path, longer_than: u64) {
     let log = folder.join("sled/db");
     for number in 0_u8.. {
@@ -107,7 +107,7 @@ fn assert_kept(before: &Files, folder: &Path, words: &str) {
 fn a_changed_bit_of_a_long_log_is_named_and_takes_nothing_away(#[case] how: Left) {
     let left = left(how, WHOLE + 4 * SEGMENT);
     let before = files(left.path());
-    let facts = look(left.path()).expect("it is whole");
+    let events = look(left.path()).expect("it is whole");
     assert_kept(&before, left.path(), "whole");
     let length = left.path().join("sled/db").metadata().unwrap().len();
     assert!(length > WHOLE);
@@ -121,14 +121,14 @@ fn a_changed_bit_of_a_long_log_is_named_and_takes_nothing_away(#[case] how: Left
             let flipped = Flipped::new(left.path(), place);
             let harmed = files(left.path());
             match look(left.path()) {
-                Ok(read) => assert!(read == facts, "{words}: other facts"),
+                Ok(read) => assert!(read == events, "{words}: other events"),
                 Err(Damage { .. }) => named += 1,
             }
             assert_kept(&harmed, left.path(), &words);
             drop(flipped);
         }
         let read = look(left.path()).unwrap();
-        assert!(read == facts, "facts were lost by looking, {segment}");
+        assert!(read == events, "events were lost by looking, {segment}");
     }
     assert!(named > 3, "{named} of them were found");
 }

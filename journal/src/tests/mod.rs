@@ -2,7 +2,6 @@
 
 mod conformance;
 mod damage;
-mod exchange;
 mod follow;
 mod golden;
 mod long_log;
@@ -12,4 +11,5 @@ mod reader;
 mod rig;
 mod sled_store;
 mod torn;
+mod transfer;
 mod verify;

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::rig::{append, append_each, draft_of, folder, holder, id, own, stream};
-use crate::exchange;
+use crate::transfer;
 use crate::{
-    Facts, ImportIntoError, Journal, Kept, MemoryStore, OwnError, ReadError, StreamId, chain,
+    EventLog, ImportIntoError, Journal, MemoryStore, OwnError, ReadError, StoredHead, StreamId,
+    chain,
 };
 
 #[test]
@@ -68,16 +69,16 @@ fn an_owner_that_ended_in_a_panic_is_named_to_the_next() {
 }
 
 #[test]
-fn somebody_who_keeps_the_door_makes_an_owner_wait_two_seconds_and_then_say_so() {
+fn somebody_who_keeps_the_store_lock_makes_an_owner_wait_two_seconds_and_then_say_so() {
     let root = TempDir::new().unwrap();
     drop(own(&root));
-    let door = fs::File::open(folder(&root).join("door")).unwrap();
-    door.lock().unwrap();
+    let store_lock = fs::File::open(folder(&root).join("store.lock")).unwrap();
+    store_lock.lock().unwrap();
     let asked = Instant::now();
     let refused = Journal::own(root.path(), &stream(), holder("ada"));
-    assert!(matches!(refused, Err(OwnError::Busy { path }) if path.ends_with("door")));
+    assert!(matches!(refused, Err(OwnError::Busy { path }) if path.ends_with("store.lock")));
     assert!(asked.elapsed() >= Duration::from_secs(2));
-    drop(door);
+    drop(store_lock);
     assert_eq!(own(&root).previous(), None);
 }
 
@@ -127,7 +128,10 @@ fn only_this_user_can_connect_and_enter() {
             & 0o777
     };
     assert_eq!([mode("."), mode("store")], [0o700; 2]);
-    assert_eq!([mode("socket"), mode("lock"), mode("door")], [0o600; 3]);
+    assert_eq!(
+        [mode("socket"), mode("lock"), mode("store.lock")],
+        [0o600; 3]
+    );
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn an_import_makes_a_journal_or_nothing() {
     append_each(&source, &[1, 1, 2]);
     append(&source, vec![draft_of(2, vec![1; 100_000])]);
     let mut export = Vec::new();
-    exchange::export(&source, &mut export).unwrap();
+    transfer::export(&source, &mut export).unwrap();
 
     let root = TempDir::new().unwrap();
     let import = |bytes: &[u8]| {
@@ -156,17 +160,17 @@ fn an_import_makes_a_journal_or_nothing() {
 
     assert_eq!(import(&export).unwrap(), source.head().unwrap());
     let reader = Journal::read(root.path(), &stream()).unwrap();
-    assert_eq!(chain::verify(&reader, None).unwrap().facts, 4);
+    assert_eq!(chain::verify(&reader, None).unwrap().events, 4);
     assert_eq!(
         reader.kept_head().unwrap(),
-        Kept::Head(source.head().unwrap())
+        StoredHead::Head(source.head().unwrap())
     );
     drop(reader);
     let refused = import(&export);
     assert!(matches!(
         refused,
         Err(ImportIntoError::Import(
-            exchange::ImportError::NotEmpty { .. }
+            transfer::ImportError::NotEmpty { .. }
         ))
     ));
     assert_eq!(own(&root).previous(), None);

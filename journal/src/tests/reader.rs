@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use super::rig::{
     append, append_each, draft, draft_of, folder, holder, id, own, sequences, stream,
 };
-use crate::{Facts, Journal, ReadError, Reader, StoreError, chain, scan};
+use crate::{EventLog, Journal, ReadError, Reader, StoreError, chain, scan};
 
 #[test]
 fn a_reader_sees_what_its_owner_appends() {
     let root = TempDir::new().unwrap();
     let owned = own(&root);
     let reader = Journal::read(root.path(), &stream()).unwrap();
-    assert_eq!(reader.facts(1, 9).unwrap(), []);
+    assert_eq!(reader.events(1, 9).unwrap(), []);
     for appended in 1..=20 {
         append_each(owned.store(), &[appended / 5]);
         assert_eq!(reader.head().unwrap(), owned.store().head().unwrap());
@@ -42,7 +42,7 @@ fn a_reader_without_an_owner_reads_the_store_itself() {
 }
 
 /// Compares everything that can be asked.
-fn same(left: &dyn Facts, right: &dyn Facts) {
+fn same(left: &dyn EventLog, right: &dyn EventLog) {
     assert_eq!(left.head().unwrap(), right.head().unwrap());
     assert_eq!(left.kept_head().unwrap(), right.kept_head().unwrap());
     assert!(
@@ -208,7 +208,7 @@ fn a_socket_of_a_dead_owner_is_replaced() {
 #[rstest]
 #[case::nonsense(b"GET / HTTP/1.1\r\n\r\n".to_vec())]
 #[case::endless(vec![b'x'; 100_000])]
-#[case::huge_limit(b"{\"facts\":{\"from\":0,\"limit\":18446744073709551615}}\n".to_vec())]
+#[case::huge_limit(b"{\"events\":{\"from\":0,\"limit\":18446744073709551615}}\n".to_vec())]
 #[case::nothing(Vec::new())]
 fn an_owner_outlives_what_is_said_to_it(#[case] said: Vec<u8>) {
     let root = TempDir::new().unwrap();
@@ -258,7 +258,7 @@ fn answering(socket: &Path, answer: Vec<u8>) {
 }
 
 #[rstest]
-#[case::facts_it_does_not_send(b"\0\0\0\x0b{\"facts\":3}".to_vec())]
+#[case::events_it_does_not_send(b"\0\0\0\x0b{\"events\":3}".to_vec())]
 #[case::another_answer(b"\0\0\0\x14{\"latest_deploys\":[]}".to_vec())]
 #[case::too_long(b"\xff\xff\xff\xff".to_vec())]
 #[case::nothing(Vec::new())]
@@ -275,13 +275,13 @@ fn a_reader_outlives_what_an_owner_answers(#[case] answer: Vec<u8>) {
 fn a_store_error_crosses_the_socket() {
     let root = TempDir::new().unwrap();
     let owned = own(&root);
-    let facts = append(owned.store(), vec![draft_of(1, vec![1; 100_000])]);
-    let payload = facts[0].header.payload_hash.to_string();
+    let events = append(owned.store(), vec![draft_of(1, vec![1; 100_000])]);
+    let payload = events[0].header.payload_hash.to_string();
     fs::remove_file(folder(&root).join("store/payloads").join(payload)).unwrap();
     let reader = Journal::read(root.path(), &stream()).unwrap();
     assert_eq!(reader.head().unwrap().sequence, 1);
     assert!(matches!(
-        reader.facts(1, 1),
+        reader.events(1, 1),
         Err(StoreError::Damaged(damage)) if damage.sequence == 1
     ));
 }

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
-    Damage, Draft, Fact, Facts, Holder, Journal, Owned, SUPPORTED, SledStore, Store, StoreError,
-    StreamId, chain, scan,
+    Damage, EventLog, Holder, Journal, NewEvent, Owned, SUPPORTED, SledStore, Store, StoreError,
+    StoredEvent, StreamId, chain, scan,
 };
 
 pub(crate) fn stream() -> StreamId {
@@ -23,12 +23,12 @@ pub(crate) fn id(number: u64) -> Uuid {
 }
 
 /// A draft of deploy `deploy`, whose payload says `text`.
-pub(crate) fn draft(deploy: u64, text: &str) -> Draft {
+pub(crate) fn draft(deploy: u64, text: &str) -> NewEvent {
     draft_of(deploy, format!("{{\"text\":\"{text}\"}}").into_bytes())
 }
 
-pub(crate) fn draft_of(deploy: u64, payload: Vec<u8>) -> Draft {
-    Draft {
+pub(crate) fn draft_of(deploy: u64, payload: Vec<u8>) -> NewEvent {
+    NewEvent {
         event_id: id(1_000_000 + deploy),
         deploy: id(deploy),
         kind: "Requested".to_owned(),
@@ -42,20 +42,20 @@ pub(crate) fn draft_of(deploy: u64, payload: Vec<u8>) -> Draft {
 }
 
 /// Appends drafts after whatever is there.
-pub(crate) fn append<S: Store + ?Sized>(store: &S, drafts: Vec<Draft>) -> Vec<Fact> {
+pub(crate) fn append<S: Store + ?Sized>(store: &S, drafts: Vec<NewEvent>) -> Vec<StoredEvent> {
     store.append(&store.head().unwrap(), drafts).unwrap()
 }
 
-/// Appends one fact for each deploy that is named.
+/// Appends one event for each deploy that is named.
 pub(crate) fn append_each<S: Store + ?Sized>(store: &S, deploys: &[u64]) {
     for (number, deploy) in deploys.iter().enumerate() {
-        append(store, vec![draft(*deploy, &format!("fact {number}"))]);
+        append(store, vec![draft(*deploy, &format!("event {number}"))]);
     }
 }
 
-pub(crate) fn sequences<F: Facts + ?Sized>(facts: &F, from: u64, limit: usize) -> Vec<u64> {
-    let page = facts.facts(from, limit).unwrap();
-    page.iter().map(|fact| fact.header.sequence).collect()
+pub(crate) fn sequences<F: EventLog + ?Sized>(events: &F, from: u64, limit: usize) -> Vec<u64> {
+    let page = events.events(from, limit).unwrap();
+    page.iter().map(|event| event.header.sequence).collect()
 }
 
 /// A holder with a name.
@@ -108,8 +108,8 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Reads a store as somebody does who is no owner: all facts, or the damage.
-pub(crate) fn look(folder: &Path) -> Result<Vec<Fact>, Damage> {
+/// Reads a store as somebody does who is no owner: all events, or the damage.
+pub(crate) fn look(folder: &Path) -> Result<Vec<StoredEvent>, Damage> {
     let damage = |error| {
         let StoreError::Damaged(damage) = error else {
             panic!("{error:?}");

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use super::rig::{append, append_each, copy, draft, draft_of, id, stream};
 use crate::store::sled::open_db;
 use crate::{
-    AppendError, Damage, Draft, Facts, Kept, Schema, SledStore, Store, StoreError, What, chain,
-    scan,
+    AppendError, Damage, DamageKind, EventLog, NewEvent, Schema, SledStore, Store, StoreError,
+    StoredHead, chain, scan,
 };
 
 fn open(folder: &TempDir) -> SledStore {
@@ -22,7 +22,7 @@ fn open(folder: &TempDir) -> SledStore {
 }
 
 #[test]
-fn facts_are_there_after_closing_and_opening() {
+fn events_are_there_after_closing_and_opening() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder);
     append_each(&store, &[1, 1, 2]);
@@ -144,7 +144,7 @@ fn sled_never_spills_a_leaf_into_a_file_of_its_own() {
         .unwrap()
         .count();
     assert_eq!(spilled, 0);
-    assert_eq!(chain::verify(&open(&folder), None).unwrap().facts, 120);
+    assert_eq!(chain::verify(&open(&folder), None).unwrap().events, 120);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_head_that_lags_is_brought_up_when_the_store_is_opened() {
     let reading = SledStore::open_to_read(folder.path(), stream()).unwrap();
     assert_eq!(chain::verify(&reading, None).unwrap().damage, None);
     drop(reading);
-    assert_eq!(open(&folder).kept_head().unwrap(), Kept::Head(head));
+    assert_eq!(open(&folder).kept_head().unwrap(), StoredHead::Head(head));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_store_that_lost_its_tail_is_refused_and_verify_says_so() {
     fs::copy(folder.path().join("head"), short.path().join("head")).unwrap();
     let lost = Damage {
         sequence: 3,
-        what: What::LostTail(4),
+        what: DamageKind::LostTail(4),
     };
     let refused = SledStore::open(short.path(), stream());
     assert!(matches!(refused, Err(StoreError::Damaged(damage)) if damage == lost));
@@ -216,18 +216,18 @@ fn a_store_that_lost_its_tail_is_refused_and_verify_says_so() {
 }
 
 #[rstest]
-#[case::missing(|head: &Path| fs::remove_file(head).unwrap(), What::KeptHeadMissing)]
+#[case::missing(|head: &Path| fs::remove_file(head).unwrap(), DamageKind::KeptHeadMissing)]
 #[case::changed(|head: &Path| {
     let mut bytes = fs::read(head).unwrap();
     bytes[10] ^= 1;
     fs::write(head, bytes).unwrap();
-}, What::KeptHeadDamaged)]
+}, DamageKind::KeptHeadDamaged)]
 #[case::grown(|head: &Path| {
     let mut bytes = fs::read(head).unwrap();
     bytes.push(0);
     fs::write(head, bytes).unwrap();
-}, What::KeptHeadDamaged)]
-fn a_damaged_head_apart_is_found(#[case] harm: fn(&Path), #[case] what: What) {
+}, DamageKind::KeptHeadDamaged)]
+fn a_damaged_head_apart_is_found(#[case] harm: fn(&Path), #[case] what: DamageKind) {
     let folder = TempDir::new().unwrap();
     append_each(&open(&folder), &[1, 1]);
     harm(&folder.path().join("head"));
@@ -242,22 +242,22 @@ fn a_damaged_head_apart_is_found(#[case] harm: fn(&Path), #[case] what: What) {
 }
 
 #[rstest]
-#[case::missing(|file: &Path| fs::remove_file(file).unwrap(), What::PayloadMissing)]
+#[case::missing(|file: &Path| fs::remove_file(file).unwrap(), DamageKind::PayloadMissing)]
 #[case::changed(|file: &Path| {
     let file = fs::OpenOptions::new().write(true).open(file).unwrap();
     file.write_all_at(b"!", 99_999).unwrap();
-}, What::PayloadChanged)]
+}, DamageKind::PayloadChanged)]
 #[case::longer(|file: &Path| {
     let file = fs::OpenOptions::new().write(true).open(file).unwrap();
     file.write_all_at(b"!", 100_000).unwrap();
-}, What::PayloadChanged)]
-fn a_damaged_large_payload_is_found(#[case] harm: fn(&Path), #[case] what: What) {
+}, DamageKind::PayloadChanged)]
+fn a_damaged_large_payload_is_found(#[case] harm: fn(&Path), #[case] what: DamageKind) {
     let folder = TempDir::new().unwrap();
     let store = open(&folder);
     append_each(&store, &[1, 1]);
-    let facts = append(&store, vec![draft_of(1, vec![b'.'; 100_000])]);
+    let events = append(&store, vec![draft_of(1, vec![b'.'; 100_000])]);
     append_each(&store, &[1]);
-    let name = facts[0].header.payload_hash.to_string();
+    let name = events[0].header.payload_hash.to_string();
     harm(&folder.path().join("payloads").join(name));
     let damage = chain::verify(&store, None).unwrap().damage;
     assert_eq!(damage, Some(Damage { sequence: 3, what }));
@@ -290,14 +290,14 @@ fn a_newer_minor_can_be_read_and_not_appended_to() {
     let newer = SledStore::open_supporting(folder.path(), stream(), schema).unwrap();
     append(
         &newer,
-        vec![Draft {
+        vec![NewEvent {
             schema,
             ..draft(1, "x")
         }],
     );
     drop(newer);
     let store = open(&folder);
-    assert_eq!(store.facts(1, 9).unwrap()[0].header.schema, schema);
+    assert_eq!(store.events(1, 9).unwrap()[0].header.schema, schema);
     assert_eq!(chain::verify(&store, None).unwrap().damage, None);
     let refused = store.append(&store.head().unwrap(), vec![draft(1, "y")]);
     assert!(matches!(refused, Err(AppendError::Schema { last, .. }) if last == schema));
@@ -310,7 +310,7 @@ fn a_newer_major_is_refused_by_name() {
     let newer = SledStore::open_supporting(folder.path(), stream(), schema).unwrap();
     append(
         &newer,
-        vec![Draft {
+        vec![NewEvent {
             schema,
             ..draft(1, "x")
         }],
@@ -319,7 +319,7 @@ fn a_newer_major_is_refused_by_name() {
     let refused = SledStore::open(folder.path(), stream()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "fact 1 of `shop/dev` has schema 2.0, newer than schema 1.0, the newest that this build reads; use the tool that wrote it"
+        "event 1 of `shop/dev` has schema 2.0, newer than schema 1.0, the newest that this build reads; use the tool that wrote it"
     );
 }
 

@@ -8,18 +8,18 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use super::rig::{append, append_each, copy, draft, draft_of, stream};
-use crate::{Damage, Facts, SledStore, StoreError, What, chain, scan};
+use crate::{Damage, DamageKind, EventLog, SledStore, StoreError, chain, scan};
 
 const LOG: &str = "sled/db";
 
-/// A store of three facts and the same with a fourth, as a power cut leaves them: nobody has closed either.
+/// A store of three events and the same with a fourth, as a power cut leaves them: nobody has closed either.
 struct Last {
     without: TempDir,
     with: TempDir,
 }
 
 impl Last {
-    /// The last fact has a payload of so many bytes.
+    /// The last event has a payload of so many bytes.
     fn of(payload: usize) -> Self {
         let folder = in_memory();
         let store = SledStore::open(folder.path(), stream()).unwrap();
@@ -71,7 +71,7 @@ fn in_memory() -> TempDir {
     TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap())
 }
 
-/// The facts of a store that opens, which must be whole.
+/// The events of a store that opens, which must be whole.
 fn whole(folder: &Path) -> Result<u64, StoreError> {
     let store = SledStore::open(folder, stream())?;
     assert_eq!(chain::verify(&store, None)?.damage, None);
@@ -96,11 +96,14 @@ fn a_record_that_was_not_acknowledged_may_be_cut_off_anywhere(
         fs::copy(last.without.path().join("head"), cut.path().join("head")).unwrap();
         let store = SledStore::open(cut.path(), stream())
             .unwrap_or_else(|error| panic!("cut at {length}: {error:?}"));
-        let facts = store.head().unwrap().sequence;
-        assert!((3..=4).contains(&facts), "cut at {length}: {facts} facts");
+        let events = store.head().unwrap().sequence;
+        assert!(
+            (3..=4).contains(&events),
+            "cut at {length}: {events} events"
+        );
         append(&store, vec![draft(2, "goes on")]);
         drop(store);
-        assert_eq!(whole(cut.path()).unwrap(), facts + 1, "cut at {length}");
+        assert_eq!(whole(cut.path()).unwrap(), events + 1, "cut at {length}");
     }
 }
 
@@ -145,14 +148,14 @@ fn an_acknowledged_record_that_is_cut_off_is_missed_by_name(
 ) {
     let lost = Damage {
         sequence: 4,
-        what: What::LostTail(4),
+        what: DamageKind::LostTail(4),
     };
     let last = Last::of(payload);
     for length in last.cuts().step_by(step) {
         let cut = last.cut(length, rest);
         match whole(cut.path()) {
             // What was cut off were the very bytes that stand there.
-            Ok(facts) => assert_eq!(facts, 4, "cut at {length}"),
+            Ok(events) => assert_eq!(events, 4, "cut at {length}"),
             Err(StoreError::Damaged(damage)) => assert_eq!(damage, lost, "cut at {length}"),
             Err(error) => panic!("cut at {length}: {error:?}"),
         }

@@ -1,4 +1,4 @@
-//! Verification finds every kind of damage, and names the first bad fact.
+//! Verification finds every kind of damage, and names the first bad event.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -6,17 +6,18 @@ use rstest::rstest;
 use super::rig::{append, append_each, draft, draft_of, id, stream};
 use crate::store::memory::State;
 use crate::{
-    Damage, Draft, Facts, Head, Kept, MemoryStore, Schema, StoreError, StreamId, What, chain,
+    Damage, DamageKind, EventLog, Head, MemoryStore, NewEvent, Schema, StoreError, StoredHead,
+    StreamId, chain,
 };
 
-/// Five facts of two deploys.
+/// Five events of two deploys.
 fn small() -> MemoryStore {
     let store = MemoryStore::new(stream());
     append_each(&store, &[1, 1, 1, 2, 2]);
     store
 }
 
-/// Facts that were sealed by somebody else and put into the same places.
+/// Events that were sealed by somebody else and put into the same places.
 fn forged() -> MemoryStore {
     let store = MemoryStore::new(stream());
     for deploy in [1, 1, 1, 2, 2] {
@@ -39,39 +40,39 @@ fn other_stream() -> MemoryStore {
 type Harm = fn(&mut State);
 
 #[rstest]
-#[case::removed(|state: &mut State| drop(state.records.remove(&3)), 3, What::Missing)]
-#[case::first_removed(|state: &mut State| drop(state.records.remove(&1)), 1, What::Missing)]
+#[case::removed(|state: &mut State| drop(state.records.remove(&3)), 3, DamageKind::Missing)]
+#[case::first_removed(|state: &mut State| drop(state.records.remove(&1)), 1, DamageKind::Missing)]
 #[case::swapped(|state: &mut State| {
     let (two, three) = (state.records[&2].clone(), state.records[&3].clone());
     state.records.insert(2, three);
     state.records.insert(3, two);
-}, 2, What::OtherFact(3))]
-#[case::duplicated(|state: &mut State| drop(state.records.insert(4, state.records[&3].clone())), 4, What::OtherFact(3))]
+}, 2, DamageKind::OtherEvent(3))]
+#[case::duplicated(|state: &mut State| drop(state.records.insert(4, state.records[&3].clone())), 4, DamageKind::OtherEvent(3))]
 #[case::inserted(|state: &mut State| {
     for sequence in (3..=5).rev() {
         let record = state.records[&sequence].clone();
         state.records.insert(sequence + 1, record);
     }
-}, 4, What::OtherFact(3))]
+}, 4, DamageKind::OtherEvent(3))]
 #[case::appended(|state: &mut State| {
     // Somebody moved the end of a stream on without touching the head that is kept apart.
     state.records.pop_last();
-}, 5, What::LostTail(5))]
-#[case::truncated_record(|state: &mut State| { state.records.get_mut(&2).unwrap().pop(); }, 2, What::PayloadChanged)]
-#[case::emptied_record(|state: &mut State| state.records.get_mut(&2).unwrap().clear(), 2, What::Unreadable("the layout".to_owned()))]
-#[case::replaced(|state: &mut State| copy_record(&forged(), state, 3), 3, What::Unlinked)]
-#[case::replaced_end(|state: &mut State| copy_record(&forged(), state, 5), 5, What::Unlinked)]
-#[case::replaced_first(|state: &mut State| copy_record(&forged(), state, 1), 2, What::Unlinked)]
-#[case::other_stream(|state: &mut State| copy_record(&other_stream(), state, 2), 2, What::OtherStream(StreamId::new("shop", "prod").unwrap()))]
-#[case::kept_head_leads(|state: &mut State| state.kept = Kept::Head(Head { sequence: 9, ..state.tip.head }), 6, What::LostTail(9))]
-#[case::kept_head_differs(|state: &mut State| state.kept = Kept::Head(Head { sequence: 4, ..state.tip.head }), 4, What::OtherHead)]
-#[case::kept_head_missing(|state: &mut State| state.kept = Kept::Missing, 5, What::KeptHeadMissing)]
-#[case::kept_head_damaged(|state: &mut State| state.kept = Kept::Damaged, 5, What::KeptHeadDamaged)]
-#[case::index_empty(|state: &mut State| state.starts.clear(), 1, What::Index)]
-#[case::index_lacks_a_deploy(|state: &mut State| { state.starts.remove(&4); }, 4, What::Index)]
-#[case::index_invents_a_deploy(|state: &mut State| { state.starts.insert(2, id(9)); }, 5, What::Index)]
-#[case::index_lost_a_deploy(|state: &mut State| { state.by_deploy.remove(&id(2)); }, 4, What::Index)]
-fn damage_is_found_and_named(#[case] harm: Harm, #[case] sequence: u64, #[case] what: What) {
+}, 5, DamageKind::LostTail(5))]
+#[case::truncated_record(|state: &mut State| { state.records.get_mut(&2).unwrap().pop(); }, 2, DamageKind::PayloadChanged)]
+#[case::emptied_record(|state: &mut State| state.records.get_mut(&2).unwrap().clear(), 2, DamageKind::Unreadable("the layout".to_owned()))]
+#[case::replaced(|state: &mut State| copy_record(&forged(), state, 3), 3, DamageKind::Unlinked)]
+#[case::replaced_end(|state: &mut State| copy_record(&forged(), state, 5), 5, DamageKind::Unlinked)]
+#[case::replaced_first(|state: &mut State| copy_record(&forged(), state, 1), 2, DamageKind::Unlinked)]
+#[case::other_stream(|state: &mut State| copy_record(&other_stream(), state, 2), 2, DamageKind::OtherStream(StreamId::new("shop", "prod").unwrap()))]
+#[case::kept_head_leads(|state: &mut State| state.kept = StoredHead::Head(Head { sequence: 9, ..state.tip.head }), 6, DamageKind::LostTail(9))]
+#[case::kept_head_differs(|state: &mut State| state.kept = StoredHead::Head(Head { sequence: 4, ..state.tip.head }), 4, DamageKind::OtherHead)]
+#[case::kept_head_missing(|state: &mut State| state.kept = StoredHead::Missing, 5, DamageKind::KeptHeadMissing)]
+#[case::kept_head_damaged(|state: &mut State| state.kept = StoredHead::Damaged, 5, DamageKind::KeptHeadDamaged)]
+#[case::index_empty(|state: &mut State| state.starts.clear(), 1, DamageKind::Index)]
+#[case::index_lacks_a_deploy(|state: &mut State| { state.starts.remove(&4); }, 4, DamageKind::Index)]
+#[case::index_invents_a_deploy(|state: &mut State| { state.starts.insert(2, id(9)); }, 5, DamageKind::Index)]
+#[case::index_lost_a_deploy(|state: &mut State| { state.by_deploy.remove(&id(2)); }, 4, DamageKind::Index)]
+fn damage_is_found_and_named(#[case] harm: Harm, #[case] sequence: u64, #[case] what: DamageKind) {
     let store = small();
     assert_eq!(chain::verify(&store, None).unwrap().damage, None);
     harm(&mut store.write());
@@ -89,7 +90,7 @@ fn a_whole_journal_that_was_replaced_is_found_by_a_noted_head() {
         found,
         Some(Damage {
             sequence: 5,
-            what: What::OtherHead
+            what: DamageKind::OtherHead
         })
     );
 }
@@ -109,7 +110,7 @@ fn a_head_that_was_noted_earlier_is_passed_on_the_way() {
         found,
         Some(Damage {
             sequence: 5,
-            what: What::OtherHead
+            what: DamageKind::OtherHead
         })
     );
 }
@@ -125,13 +126,13 @@ fn a_head_that_was_noted_later_shows_the_lost_tail() {
         found,
         Some(Damage {
             sequence: 6,
-            what: What::LostTail(8)
+            what: DamageKind::LostTail(8)
         })
     );
 }
 
 #[test]
-fn a_deploy_whose_facts_are_not_together_is_found() {
+fn a_deploy_whose_events_are_not_together_is_found() {
     let store = small();
     // A writer without the rule appends to a deploy that had ended.
     store.write().tip.last = Some((id(1), crate::SUPPORTED));
@@ -141,15 +142,15 @@ fn a_deploy_whose_facts_are_not_together_is_found() {
         found,
         Some(Damage {
             sequence: 6,
-            what: What::Reopened(1)
+            what: DamageKind::Reopened(1)
         })
     );
 }
 
 #[rstest]
-#[case::missing(|state: &mut State| state.payloads.clear(), What::PayloadMissing)]
-#[case::changed(|state: &mut State| state.payloads.values_mut().for_each(|payload| payload[70_000] ^= 1), What::PayloadChanged)]
-fn a_large_payload_is_checked(#[case] harm: Harm, #[case] what: What) {
+#[case::missing(|state: &mut State| state.payloads.clear(), DamageKind::PayloadMissing)]
+#[case::changed(|state: &mut State| state.payloads.values_mut().for_each(|payload| payload[70_000] ^= 1), DamageKind::PayloadChanged)]
+fn a_large_payload_is_checked(#[case] harm: Harm, #[case] what: DamageKind) {
     let store = small();
     append(&store, vec![draft_of(2, vec![1; 100_000])]);
     harm(&mut store.write());
@@ -164,7 +165,7 @@ fn a_newer_major_is_refused_and_not_called_damage() {
     append(&newer, vec![draft(1, "readable")]);
     append(
         &newer,
-        vec![Draft {
+        vec![NewEvent {
             schema,
             ..draft(1, "not readable")
         }],
@@ -215,10 +216,10 @@ proptest! {
         attempt in any::<u32>(),
         actor in "[^\\p{Cc}]{1,60}",
     ) {
-        let given = Draft { actor, attempt, ..draft_of(1, payload) };
-        let fact = crate::record::seal(&stream(), &Head::empty(&stream()), given);
-        let record = crate::record::decode(&crate::record::encode(&fact)).unwrap();
-        prop_assert_eq!(record.header, fact.header);
-        prop_assert_eq!(record.payload, Some(fact.payload));
+        let given = NewEvent { actor, attempt, ..draft_of(1, payload) };
+        let event = crate::record::seal(&stream(), &Head::empty(&stream()), given);
+        let record = crate::record::decode(&crate::record::encode(&event)).unwrap();
+        prop_assert_eq!(record.header, event.header);
+        prop_assert_eq!(record.payload, Some(event.payload));
     }
 }

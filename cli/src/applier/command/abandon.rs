@@ -26,20 +26,20 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
     let (stream, deploy) = resume::unfinished(global, args.target.as_deref())?;
     let actor = identity::actor(args.who.actor.as_deref());
     let owned = target::own(&target::root(global)?, &stream, &actor)?;
-    let mut ledger = target::ledger(&owned, &actor)?;
-    target::must_be_free(&stream, &ledger)?;
+    let mut journal = target::journal(&owned, &actor)?;
+    target::must_be_free(&stream, &journal)?;
     let command = Command::Abandon {
         reason: AbandonReason::GivenUp,
         note: args.message.clone(),
     };
-    ledger
+    journal
         .record(vec![command])
-        .map_err(|error| target::ledger_failure(&error))?;
+        .map_err(|error| target::deploy_journal_failure(&error))?;
     owned.settle();
     let body = Abandoned {
         target: stream.to_string(),
         deploy: deploy.id,
-        head: target::head_text(ledger.head()),
+        head: target::head_text(journal.head()),
     };
     output.result(Type::Abandoned, &body, || {
         format!(

@@ -29,9 +29,9 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
         .map_err(|error| Failure::of(Kind::Usage, &error))?;
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
-    let facts = deploys::named(&reader, &args.deploy)?;
-    let deploy = facts[0].header.deploy;
-    let events: Vec<String> = facts.into_iter().map(|fact| fact.header.kind).collect();
+    let events = deploys::named(&reader, &args.deploy)?;
+    let deploy = events[0].header.deploy;
+    let events: Vec<String> = events.into_iter().map(|event| event.header.kind).collect();
     let mismatch = pattern.compare(events.iter().map(String::as_str)).err();
     let body = Comparison {
         deploy,

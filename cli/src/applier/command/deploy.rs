@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use engine::machine::{Applied, FailureKind};
 use engine::run::{
-    Adopted, Fault, Interrupts, Ledger, LedgerError, Notice, Outcome, Run, adopt, give_up, proceed,
+    BeginOutcome, DeployJournal, DeployJournalError, Fault, Interrupts, Notice, Outcome, Run,
+    begin_or_resume, fail_attempt, run_to_completion,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -54,21 +55,21 @@ pub(crate) fn drive(
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     let ended = runtime.block_on(async {
         let interrupts = signals::listen()?;
-        let mut ledger = target::ledger(&owned, &actor)?;
-        target::must_be_free(&prepared.target, &ledger)?;
-        let adopted = adopt(&mut ledger, prepared.request.clone(), &notice)
-            .map_err(|error| target::ledger_failure(&error))?;
+        let mut journal = target::journal(&owned, &actor)?;
+        target::must_be_free(&prepared.target, &journal)?;
+        let begun = begin_or_resume(&mut journal, prepared.request.clone(), &notice)
+            .map_err(|error| target::deploy_journal_failure(&error))?;
         owned.settle();
-        if let Some(deploy) = &ledger.state().deploy
+        if let Some(deploy) = &journal.state().deploy
             && let Err(error) = owned.set_deploy(deploy.id)
         {
             // Only whoever asks who holds the target misses it.
             tracing::warn!(%error, "the lock does not name the deploy");
         }
-        let outcome = attempt(prepared, acting, &interrupts, &notice, &mut ledger)
+        let outcome = attempt(prepared, acting, &interrupts, &notice, &mut journal)
             .await
-            .map_err(|error| target::ledger_failure(&error))?;
-        report(prepared, output, &ledger, &adopted, outcome)
+            .map_err(|error| target::deploy_journal_failure(&error))?;
+        report(prepared, output, &journal, &begun, outcome)
     });
     // Aborted work on blocking threads must not keep the process; what matters has been recorded.
     runtime.shutdown_background();
@@ -81,15 +82,15 @@ async fn attempt(
     acting: &Acting,
     interrupts: &Interrupts,
     notice: &(dyn Fn(Notice<'_>) + Sync),
-    ledger: &mut Ledger<'_>,
-) -> Result<Outcome, LedgerError> {
+    journal: &mut DeployJournal<'_>,
+) -> Result<Outcome, DeployJournalError> {
     // Reaching the engine touches nothing, so that the first request to stop ends it.
     let world = tokio::select! {
         world = prepared.world() => world,
         () = interrupts.first() => Err(unreached()),
     };
     match world {
-        Err(fault) => give_up(ledger, fault, notice),
+        Err(fault) => fail_attempt(journal, fault, notice),
         Ok(world) => {
             let run = Run {
                 world: &world,
@@ -99,7 +100,7 @@ async fn attempt(
                 interrupts,
                 notice,
             };
-            proceed(&run, ledger).await
+            run_to_completion(&run, journal).await
         }
     }
 }
@@ -117,18 +118,18 @@ fn unreached() -> Fault {
 fn report(
     prepared: &Prepared,
     output: &Output,
-    ledger: &Ledger<'_>,
-    adopted: &Adopted,
+    journal: &DeployJournal<'_>,
+    begun: &BeginOutcome,
     outcome: Outcome,
 ) -> Ended {
-    let Some(deploy) = &ledger.state().deploy else {
+    let Some(deploy) = &journal.state().deploy else {
         return Err(Failure::new(Kind::Internal, "a run ended without a deploy"));
     };
-    let head = target::head_text(ledger.head());
+    let head = target::head_text(journal.head());
     let (target, attempt) = (prepared.target.to_string(), deploy.attempt);
-    let superseded = match adopted {
-        Adopted::Begun | Adopted::Resumed => None,
-        Adopted::Superseded(old) => Some(*old),
+    let superseded = match begun {
+        BeginOutcome::Begun | BeginOutcome::Resumed => None,
+        BeginOutcome::Superseded(old) => Some(*old),
     };
     match outcome {
         Outcome::Applied(applied) => {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use engine::views::{HoldSummary, Summary, hold, summarise};
-use journal::Facts;
+use journal::EventLog;
 
 use crate::applier::args::History;
 use crate::applier::at::At;
@@ -64,16 +64,16 @@ impl Entry {
     }
 }
 
-fn of_target(facts: &dyn Facts, limit: usize) -> Result<Vec<Entry>, Failure> {
-    let latest = facts
+fn of_target(events: &dyn EventLog, limit: usize) -> Result<Vec<Entry>, Failure> {
+    let latest = events
         .latest_deploys(None, limit)
         .map_err(|error| target::store_failure(&error))?;
     let mut entries = Vec::with_capacity(latest.len());
     for (first, _) in latest {
-        let facts = deploys::raw(facts, first).map_err(|error| target::store_failure(&error))?;
-        match hold(&facts) {
+        let events = deploys::raw(events, first).map_err(|error| target::store_failure(&error))?;
+        match hold(&events) {
             Some(hold) => entries.push(Entry::Hold(hold)),
-            None => entries.extend(summarise(&facts).map(Box::new).map(Entry::Deploy)),
+            None => entries.extend(summarise(&events).map(Box::new).map(Entry::Deploy)),
         }
     }
     Ok(entries)

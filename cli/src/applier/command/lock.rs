@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::machine::{Command, Refusal};
-use engine::run::{LedgerError, latest_state};
-use journal::{Facts, Holder, StreamId};
+use engine::run::{DeployJournalError, latest_state};
+use journal::{EventLog, Holder, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Lock;
@@ -77,20 +77,20 @@ fn record(
 ) -> Ended {
     let actor = identity::actor(actor);
     let owned = target::own(root, stream, &actor)?;
-    let mut ledger = target::ledger(&owned, &actor)?;
+    let mut journal = target::journal(&owned, &actor)?;
     if matches!(command, Command::Hold { .. }) {
-        target::must_be_free(stream, &ledger)?;
+        target::must_be_free(stream, &journal)?;
     }
-    ledger.record(vec![command]).map_err(|error| {
-        if !matches!(error, LedgerError::Refused(Refusal::NotHeld)) {
-            return target::ledger_failure(&error);
+    journal.record(vec![command]).map_err(|error| {
+        if !matches!(error, DeployJournalError::Refused(Refusal::NotHeld)) {
+            return target::deploy_journal_failure(&error);
         }
         Failure::new(Kind::Refused, format!("target `{stream}` is not on hold")).hint(format!(
             "`artifactctl lock status {stream}` shows whose it is"
         ))
     })?;
     owned.settle();
-    let hold = HoldLine::of(ledger.facts(), ledger.state())?;
+    let hold = HoldLine::of(journal.events(), journal.state())?;
     let line = Line {
         target: stream.to_string(),
         state: if hold.is_some() {
@@ -100,7 +100,7 @@ fn record(
         },
         hold,
         holder: None,
-        head: target::head_text(ledger.head()),
+        head: target::head_text(journal.head()),
     };
     output.result(Type::Lock, &line, || {
         let said = match &line.hold {
@@ -119,7 +119,8 @@ fn status(global: &Global, named: Option<&str>, output: &Output) -> Ended {
         let holder = reader
             .holder()
             .map_err(|error| target::store_failure(&error))?;
-        let state = latest_state(&reader).map_err(|error| target::ledger_failure(&error))?;
+        let state =
+            latest_state(&reader).map_err(|error| target::deploy_journal_failure(&error))?;
         let hold = HoldLine::of(&reader, &state)?;
         let head = reader
             .head()

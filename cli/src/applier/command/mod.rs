@@ -4,7 +4,6 @@ mod abandon;
 mod assert;
 mod completions;
 mod deploy;
-mod exchange;
 mod history;
 mod lock;
 mod manifest;
@@ -13,6 +12,7 @@ mod provision;
 mod resume;
 mod show;
 mod status;
+mod transfer;
 mod verify;
 mod watch;
 
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
         Command::Lock(lock) => lock::run(global, lock, output),
         Command::Verify(verify) => verify::run(global, verify, output),
         Command::Assert(assert) => assert::run(global, assert, output),
-        Command::Export(export) => exchange::export(global, export, output),
-        Command::Import(import) => exchange::import(global, import, output),
+        Command::Export(export) => transfer::export(global, export, output),
+        Command::Import(import) => transfer::import(global, import, output),
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
         Command::Completions { shell } => completions::run(*shell),

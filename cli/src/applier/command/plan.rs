@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use engine::compat::Verdict;
 use engine::merge::ConfigFile;
 use engine::run::{Plan, PlanError, latest_state, plan};
-use journal::Facts;
+use journal::EventLog;
 use serde::Serialize;
 
 use crate::applier::args::Request;
@@ -36,7 +36,7 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
         .contains(&prepared.target)
         .then(|| target::reader(&root, &prepared.target))
         .transpose()?;
-    let facts = reader.as_ref().map(|reader| reader as &dyn Facts);
+    let events = reader.as_ref().map(|reader| reader as &dyn EventLog);
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     let plan = runtime.block_on(async {
@@ -46,18 +46,19 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
             &prepared.artifact,
             &prepared.registries,
             &prepared.request,
-            facts,
+            events,
         )
         .await
         .map_err(|error| match error {
-            PlanError::Ledger(error) => target::ledger_failure(&error),
+            PlanError::DeployJournal(error) => target::deploy_journal_failure(&error),
             PlanError::Failed(failed) => Failure::from(failed),
         })
     })?;
-    let hold = match facts {
-        Some(facts) => {
-            let state = latest_state(facts).map_err(|error| target::ledger_failure(&error))?;
-            HoldLine::of(facts, &state)?
+    let hold = match events {
+        Some(events) => {
+            let state =
+                latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
+            HoldLine::of(events, &state)?
         }
         None => None,
     };

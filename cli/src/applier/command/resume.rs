@@ -66,7 +66,7 @@ fn of_target(
 ) -> Result<Option<(Deploy, Option<HoldLine>)>, Failure> {
     let reader = target::reader(root, stream)?;
     let state = must_be_appendable(&reader).and_then(|()| latest_state(&reader));
-    let state = state.map_err(|error| target::ledger_failure(&error))?;
+    let state = state.map_err(|error| target::deploy_journal_failure(&error))?;
     let Some(deploy) = state.unfinished() else {
         return Ok(None);
     };

@@ -1,15 +1,15 @@
-//! `show`: one deploy, fact by fact.
+//! `show`: one deploy, event by event.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use engine::views::{hold, summarise};
-use journal::Fact;
+use journal::StoredEvent;
 
 use crate::applier::args::Show;
 use crate::applier::at::At;
 use crate::applier::command::history::{against, held};
-use crate::applier::{deploys, facts, target};
+use crate::applier::{deploys, events, target};
 use crate::args::Global;
 use crate::output::Output;
 use crate::program::Ended;
@@ -20,8 +20,8 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
     let reader = target::reader(&root, &stream)?;
     let shown = deploys::named(&At::new(&reader, args.past.at)?, &args.deploy)?;
     if output.is_json() {
-        for fact in &shown {
-            facts::json(fact)?;
+        for event in &shown {
+            events::json(event)?;
         }
     } else {
         Output::text(&text(&shown))?;
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(shown: &[Fact]) -> String {
+fn text(shown: &[StoredEvent]) -> String {
     let mut text = String::new();
     if let Some(hold) = hold(shown) {
         let _ = writeln!(
@@ -55,8 +55,8 @@ fn text(shown: &[Fact]) -> String {
         );
         let _ = writeln!(text, "{}", against(&summary));
     }
-    for fact in shown {
-        let _ = writeln!(text, "{}", facts::text(fact));
+    for event in shown {
+        let _ = writeln!(text, "{}", events::text(event));
     }
     text
 }

@@ -8,7 +8,7 @@ use engine::machine::{Stage, State};
 use engine::publish;
 use engine::run::{latest_deploy, latest_state};
 use engine::views::{Status as DeployStatus, summarise};
-use journal::{Facts, Holder, StreamId};
+use journal::{EventLog, Holder, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Status;
@@ -88,28 +88,28 @@ fn of_target(
     at: Option<u64>,
 ) -> Result<Option<TargetStatus>, Failure> {
     let reader = target::reader(root, stream)?;
-    // Asked before the facts are read: a deploy that ends meanwhile shows as ended, never as left alone.
+    // Asked before the events are read: a deploy that ends meanwhile shows as ended, never as left alone.
     let holder = match at {
         None => reader
             .holder()
             .map_err(|error| target::store_failure(&error))?,
         Some(_) => None,
     };
-    let facts = At::new(&reader, at)?;
-    let head = facts
+    let events = At::new(&reader, at)?;
+    let head = events
         .head()
         .map_err(|error| target::store_failure(&error))?;
     if head.sequence == 0 {
         return Ok(None);
     }
-    let state = match latest_state(&facts) {
+    let state = match latest_state(&events) {
         // What an older tool can tell of it is told.
         Err(error) if error.is_newer() => None,
-        state => Some(state.map_err(|error| target::ledger_failure(&error))?),
+        state => Some(state.map_err(|error| target::deploy_journal_failure(&error))?),
     };
-    let first = latest_deploy(&facts).map_err(|error| target::ledger_failure(&error))?;
+    let first = latest_deploy(&events).map_err(|error| target::deploy_journal_failure(&error))?;
     let raw = first
-        .map(|first| deploys::raw(&facts, first))
+        .map(|first| deploys::raw(&events, first))
         .transpose()
         .map_err(|error| target::store_failure(&error))?;
     let latest = raw.and_then(|raw| summarise(&raw)).map(|summary| Latest {
@@ -123,7 +123,7 @@ fn of_target(
     });
     let hold = state
         .as_ref()
-        .map(|state| HoldLine::of(&facts, state))
+        .map(|state| HoldLine::of(&events, state))
         .transpose()?;
     Ok(Some(TargetStatus {
         target: stream.to_string(),

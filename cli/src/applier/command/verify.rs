@@ -1,18 +1,19 @@
-//! `verify`: the journal's hash chain is whole, and its facts can follow each other.
+//! `verify`: the journal's hash chain is whole, and its events can follow each other.
 
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use engine::run::{fold, typed};
-use journal::exchange::verify as verify_export;
+use journal::transfer::verify as verify_export;
 use journal::{
-    Damage, Fact, Facts, Head, Journal, ReadError, StoreError, StreamId, VerifyReport, What, chain,
+    Damage, DamageKind, EventLog, Head, Journal, ReadError, StoreError, StoredEvent, StreamId,
+    VerifyReport, chain,
 };
 use serde::Serialize;
 
 use crate::applier::args::Verify;
-use crate::applier::command::exchange;
+use crate::applier::command::transfer;
 use crate::applier::{deploys, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -24,9 +25,9 @@ use crate::report::counted;
 struct Verified {
     #[serde(flatten)]
     report: VerifyReport,
-    /// The first deploy whose facts cannot follow each other, in words.
+    /// The first deploy whose events cannot follow each other, in words.
     illegal: Option<String>,
-    /// Deploys with facts of a newer tool, which could not be folded.
+    /// Deploys with events of a newer tool, which could not be folded.
     unread: u64,
 }
 
@@ -78,20 +79,20 @@ fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
     let from: Box<dyn Read> = if file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
-        Box::new(exchange::open(file)?)
+        Box::new(transfer::open(file)?)
     };
     let (mut folded, mut deploy) = (Folded::default(), Vec::new());
-    let report = verify_export(BufReader::new(from), noted, |fact: &Fact| {
+    let report = verify_export(BufReader::new(from), noted, |event: &StoredEvent| {
         let begins = deploy
             .last()
-            .is_some_and(|last: &Fact| last.header.deploy != fact.header.deploy);
+            .is_some_and(|last: &StoredEvent| last.header.deploy != event.header.deploy);
         if begins {
             folded.add(&deploy);
             deploy.clear();
         }
-        deploy.push(fact.clone());
+        deploy.push(event.clone());
     })
-    .map_err(|error| exchange::import_failure(&error))?;
+    .map_err(|error| transfer::import_failure(&error))?;
     // The deploy in which the damage lies is not whole.
     if report.damage.is_none() {
         folded.add(&deploy);
@@ -111,7 +112,7 @@ fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
     let other = matches!(
         &verified.report.damage,
         Some(Damage {
-            what: What::OtherHead | What::LostTail(_),
+            what: DamageKind::OtherHead | DamageKind::LostTail(_),
             ..
         })
     );
@@ -132,10 +133,10 @@ struct Folded {
 }
 
 impl Folded {
-    /// Folds the facts of one deploy.
-    fn add(&mut self, facts: &[Fact]) {
-        let recorded: Result<Vec<_>, _> = facts.iter().map(typed).collect();
-        match recorded.and_then(|facts| fold(&facts)) {
+    /// Folds the events of one deploy.
+    fn add(&mut self, events: &[StoredEvent]) {
+        let recorded: Result<Vec<_>, _> = events.iter().map(typed).collect();
+        match recorded.and_then(|events| fold(&events)) {
             Ok(_) => {}
             Err(error) if error.is_newer() => self.unread += 1,
             Err(error) => {
@@ -175,7 +176,7 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
         report: VerifyReport {
             stream: stream.clone(),
             head: Head::empty(stream),
-            facts: 0,
+            events: 0,
             deploys: 0,
             damage: Some(damage),
         },
@@ -185,16 +186,16 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
 }
 
 /// Folds every deploy, the newest first, until one cannot be.
-fn fold_all(facts: &dyn Facts) -> Result<Folded, Failure> {
+fn fold_all(events: &dyn EventLog) -> Result<Folded, Failure> {
     const PAGE: usize = 256;
     let (mut folded, mut before) = (Folded::default(), None);
     loop {
-        let page = facts
+        let page = events
             .latest_deploys(before, PAGE)
             .map_err(|error| target::store_failure(&error))?;
         for &(first, _) in &page {
             let deploy =
-                deploys::raw(facts, first).map_err(|error| target::store_failure(&error))?;
+                deploys::raw(events, first).map_err(|error| target::store_failure(&error))?;
             folded.add(&deploy);
             if folded.illegal.is_some() {
                 return Ok(folded);
@@ -225,7 +226,7 @@ fn text(verified: &Verified) -> String {
     format!(
         "{}: {state}; {} in {}, head {}",
         report.stream,
-        counted(report.facts, "fact"),
+        counted(report.events, "event"),
         counted(report.deploys, "deploy"),
         target::head_text(&report.head)
     )

@@ -1,4 +1,4 @@
-//! `watch`: a target, live. Facts are printed as they are recorded, from the owner while there is one, else from the store.
+//! `watch`: a target, live. Events are printed as they are recorded, from the owner while there is one, else from the store.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use engine::machine::{self, Event, Next, next};
 use engine::run::{latest_deploy, latest_state};
-use journal::{Fact, Facts, Follower, Journal, ReadError, Reader, StoreError, StreamId};
+use journal::{EventLog, Follower, Journal, ReadError, Reader, StoreError, StoredEvent, StreamId};
 use uuid::Uuid;
 
 use crate::applier::args::Watch;
-use crate::applier::{facts, target};
+use crate::applier::{events, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
@@ -22,9 +22,9 @@ use crate::signals;
 
 /// How often it is looked whether there is something new: a small file is read.
 const LOOKING: Duration = Duration::from_millis(50);
-/// How long a deploy that nobody runs may stand still before that is said: its last fact may be on its way.
+/// How long a deploy that nobody runs may stand still before that is said: its last event may be on its way.
 const ABSENT: Duration = Duration::from_secs(2);
-/// Facts that may wait to be written before reading waits as well.
+/// Events that may wait to be written before reading waits as well.
 const WAITING: usize = 1024;
 
 /// Follows until somebody stops it, or until the deploy ends.
@@ -61,12 +61,12 @@ pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
     ended
 }
 
-/// Hands on every fact, in order, for ever.
+/// Hands on every event, in order, for ever.
 fn read(
     root: &Path,
     stream: &StreamId,
     from: Option<u64>,
-    to: &SyncSender<Result<Fact, Failure>>,
+    to: &SyncSender<Result<StoredEvent, Failure>>,
 ) -> Result<(), Failure> {
     let reader = loop {
         match Journal::read(root, stream) {
@@ -93,9 +93,9 @@ fn read(
                 thread::sleep(LOOKING);
             }
             Ok(page) => {
-                for fact in page {
-                    absence.hear(&fact);
-                    if to.send(Ok(fact)).is_err() {
+                for event in page {
+                    absence.hear(&event);
+                    if to.send(Ok(event)).is_err() {
                         return Ok(());
                     }
                 }
@@ -109,7 +109,7 @@ fn read(
 /// A deploy that is under way and has nobody who runs it: its process was killed.
 #[derive(Default)]
 struct Absence {
-    /// The deploy of the last fact, unless it ended with that.
+    /// The deploy of the last event, unless it ended with that.
     under_way: Option<Uuid>,
     /// When it was looked for who runs it, nobody did, and that has not been said.
     since: Option<Instant>,
@@ -117,9 +117,9 @@ struct Absence {
 }
 
 impl Absence {
-    fn hear(&mut self, fact: &Fact) {
+    fn hear(&mut self, event: &StoredEvent) {
         *self = Self {
-            under_way: goes_on(fact).then_some(fact.header.deploy),
+            under_way: goes_on(event).then_some(event.header.deploy),
             ..Self::default()
         };
     }
@@ -151,16 +151,16 @@ fn busy(path: &Path) {
     ));
 }
 
-/// The first fact of the deploy that is under way, else the one that comes next.
-fn begin(facts: &dyn Facts) -> Result<u64, Failure> {
-    let head = facts
+/// The first event of the deploy that is under way, else the one that comes next.
+fn begin(events: &dyn EventLog) -> Result<u64, Failure> {
+    let head = events
         .head()
         .map_err(|error| target::store_failure(&error))?;
-    let state = latest_state(facts).map_err(|error| target::ledger_failure(&error))?;
+    let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let under_way = match next(&state) {
         Next::Rest => None,
         Next::Record(_) | Next::Perform(_) => {
-            latest_deploy(facts).map_err(|error| target::ledger_failure(&error))?
+            latest_deploy(events).map_err(|error| target::deploy_journal_failure(&error))?
         }
     };
     Ok(under_way.unwrap_or(head.sequence.saturating_add(1)))
@@ -169,7 +169,7 @@ fn begin(facts: &dyn Facts) -> Result<u64, Failure> {
 fn show(
     args: &Watch,
     output: &Output,
-    recorded: &Receiver<Result<Fact, Failure>>,
+    recorded: &Receiver<Result<StoredEvent, Failure>>,
     stopped: &Receiver<()>,
 ) -> Ended {
     loop {
@@ -179,28 +179,28 @@ fn show(
         if Output::is_closed() {
             return Ok(ExitCode::SUCCESS);
         }
-        let fact = match recorded.recv_timeout(LOOKING) {
-            Ok(fact) => fact?,
+        let event = match recorded.recv_timeout(LOOKING) {
+            Ok(event) => event?,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
         };
         if output.is_json() {
-            facts::json(&fact)?;
+            events::json(&event)?;
         } else {
-            Output::text(&facts::text(&fact))?;
+            Output::text(&events::text(&event))?;
         }
         if args.exit_code
-            && let Some(ended) = ended(&fact)
+            && let Some(ended) = ended(&event)
         {
             return ended;
         }
     }
 }
 
-/// Says whether a deploy goes on after a fact.
-fn goes_on(fact: &Fact) -> bool {
-    let header = &fact.header;
-    match machine::decode(&header.kind, header.schema, &fact.payload) {
+/// Says whether a deploy goes on after an event.
+fn goes_on(event: &StoredEvent) -> bool {
+    let header = &event.header;
+    match machine::decode(&header.kind, header.schema, &event.payload) {
         Ok(
             Event::Requested(_)
             | Event::Observed(_)
@@ -221,10 +221,10 @@ fn goes_on(fact: &Fact) -> bool {
     }
 }
 
-/// How a deploy ends with a fact; none when it goes on.
-fn ended(fact: &Fact) -> Option<Ended> {
-    let header = &fact.header;
-    match machine::decode(&header.kind, header.schema, &fact.payload).ok()? {
+/// How a deploy ends with an event; none when it goes on.
+fn ended(event: &StoredEvent) -> Option<Ended> {
+    let header = &event.header;
+    match machine::decode(&header.kind, header.schema, &event.payload).ok()? {
         Event::Applied(_) => Some(Ok(ExitCode::SUCCESS)),
         Event::Failed(failed) => Some(Err(Failure::from(failed))),
         Event::Abandoned(_) => Some(Err(Failure::new(

@@ -20,7 +20,7 @@ const ORPHANED: Duration = Duration::from_secs(20);
 /// What a killed run has left for the next one.
 #[derive(Default)]
 pub(super) struct Wreck {
-    /// The kinds of the journal's facts.
+    /// The kinds of the journal's events.
     kinds: Vec<String>,
     /// Functions with an image under its content key in the registry.
     pushed: BTreeSet<&'static str>,
@@ -29,12 +29,12 @@ pub(super) struct Wreck {
 }
 
 impl Trial<'_> {
-    /// After a kill: the journal is whole and has every fact that was told of, and every published file is an old or a new one.
+    /// After a kill: the journal is whole and has every event that was told of, and every published file is an old or a new one.
     pub(in crate::crash) fn look_at_the_wreck(&mut self) -> Result<(), CrashError> {
-        let facts = self.facts()?;
-        let kinds = facts
+        let events = self.events()?;
+        let kinds = events
             .iter()
-            .map(|fact| fact["kind"].as_str().unwrap_or_default().to_owned());
+            .map(|event| event["kind"].as_str().unwrap_or_default().to_owned());
         let mut wreck = Wreck {
             kinds: kinds.collect(),
             ..Wreck::default()
@@ -66,37 +66,37 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// The facts of the journal, which must be whole and must hold those that were told of.
-    pub(super) fn facts(&self) -> Result<Vec<Value>, CrashError> {
+    /// The events of the journal, which must be whole and must hold those that were told of.
+    pub(super) fn events(&self) -> Result<Vec<Value>, CrashError> {
         let verify = self.artifactctl(&["verify", "--format", "json"])?;
         self.must(verify.status.success(), || {
             format!("the journal is not whole:\n{}", said(&verify))
         })?;
         let export = self.artifactctl(&["export"])?;
-        let mut facts: Vec<Value> = String::from_utf8_lossy(&export.stdout)
+        let mut events: Vec<Value> = String::from_utf8_lossy(&export.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
         // The last line is the head.
-        facts.pop();
+        events.pop();
         for told in &self.acknowledged {
             let number = &told["sequence"];
-            let kept = facts.iter().find(|fact| fact["sequence"] == *number);
+            let kept = events.iter().find(|event| event["sequence"] == *number);
             let same = |kept: &Value| {
                 let mut fields = ["deploy", "kind", "payload"].iter();
                 fields.all(|field| kept[field] == told[field])
             };
             self.must(kept.is_some_and(same), || {
                 format!(
-                    "fact {number} was told of and is lost or another:\ntold {told}\nkept {kept:?}"
+                    "event {number} was told of and is lost or another:\ntold {told}\nkept {kept:?}"
                 )
             })?;
         }
-        Ok(facts)
+        Ok(events)
     }
 
     /// Nothing that the wreck had already was made again by the last run.
-    pub(super) fn done_once(&self, facts: &[Value], known: usize) -> Result<(), CrashError> {
+    pub(super) fn done_once(&self, events: &[Value], known: usize) -> Result<(), CrashError> {
         for function in &self.wreck.pushed {
             let image = format!("{}%2F{function}", self.repository);
             let requests = self.bench.proxy.requests();
@@ -109,9 +109,9 @@ impl Trial<'_> {
             let now = std::fs::metadata(self.out().join(file))?.ino();
             self.must(now == *inode, || format!("`{file}` was replaced again"))?;
         }
-        let deploys: BTreeSet<_> = facts
+        let deploys: BTreeSet<_> = events
             .iter()
-            .map(|fact| fact["deploy"].to_string())
+            .map(|event| event["deploy"].to_string())
             .collect();
         let applied = self
             .wreck
@@ -134,7 +134,7 @@ impl Trial<'_> {
                 format!("an applied deploy was done again: {changed:?}")
             })?;
         }
-        let last = facts.last().cloned().unwrap_or_default();
+        let last = events.last().cloned().unwrap_or_default();
         self.must(last["kind"] == "Applied", || {
             format!("it ended with {last}")
         })?;

@@ -1,7 +1,7 @@
 //! The journal after a power cut: whatever the disk had not been asked to keep may be gone, in part or as a whole.
 //!
 //! The applier runs under strace; from its system calls every folder is made that a power cut at any moment may leave, and
-//! each must open, have the facts that were told of, be whole, and take another one. Not here: kills, which lose nothing
+//! each must open, have the events that were told of, be whole, and take another one. Not here: kills, which lose nothing
 //! that was written (`crash`).
 
 mod disk;
@@ -16,7 +16,9 @@ use e2e::artifactctl;
 use e2e::engine::Engine;
 use e2e::packages;
 use jiff::Timestamp;
-use journal::{Draft, Fact, Facts, Holder, Journal, ReadError, Store, StreamId, chain, scan};
+use journal::{
+    EventLog, Holder, Journal, NewEvent, ReadError, Store, StoredEvent, StreamId, chain, scan,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -60,7 +62,7 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// The words of a deploy. Nothing runs that it could go onto, so that it ends with 4 and four facts in three appends.
+    /// The words of a deploy. Nothing runs that it could go onto, so that it ends with 4 and four events in three appends.
     fn deploy(&self) -> Vec<String> {
         let (artifact, out) = (self.path("artifact.yml"), self.path("out"));
         let words = ["deploy", "--format", "json", "--artifact"].map(str::to_owned);
@@ -118,7 +120,7 @@ impl Bench {
     }
 }
 
-/// The last fact that has been told of by these calls.
+/// The last event that has been told of by these calls.
 fn told(calls: &[Call]) -> u64 {
     let said = calls.iter().filter_map(|call| match call {
         Call::Say(bytes) => serde_json::from_slice::<Value>(bytes).ok(),
@@ -131,14 +133,14 @@ fn told(calls: &[Call]) -> u64 {
         | Call::Sync(..) => None,
     });
     let last = said.filter_map(|object| match object["type"].as_str() {
-        Some("fact") => object["sequence"].as_u64(),
-        Some("imported") => object["facts"].as_u64(),
+        Some("event") => object["sequence"].as_u64(),
+        Some("imported") => object["events"].as_u64(),
         _ => None,
     });
     last.max().unwrap_or_default()
 }
 
-fn facts(of: &(impl Facts + ?Sized)) -> Vec<Fact> {
+fn events(of: &(impl EventLog + ?Sized)) -> Vec<StoredEvent> {
     scan(of, 1).map(Result::unwrap).collect()
 }
 
@@ -153,10 +155,10 @@ fn holder() -> Holder {
     }
 }
 
-/// The same again, as a fact of its own.
-fn draft(fact: &Fact) -> Draft {
-    let header = &fact.header;
-    Draft {
+/// The same again, as an event of its own.
+fn draft(event: &StoredEvent) -> NewEvent {
+    let header = &event.header;
+    NewEvent {
         event_id: header.event_id,
         deploy: header.deploy,
         kind: header.kind.clone(),
@@ -165,21 +167,21 @@ fn draft(fact: &Fact) -> Draft {
         actor: header.actor.clone(),
         attempt: header.attempt,
         tool: header.tool.clone(),
-        payload: fact.payload.clone(),
+        payload: event.payload.clone(),
     }
 }
 
-/// What is wrong with a journal that a power cut has left: every fact up to `told` must be there, and none that never was.
+/// What is wrong with a journal that a power cut has left: every event up to `told` must be there, and none that never was.
 ///
 /// It is read before it is owned and appended to, or after it.
-fn survives(root: &Path, told: u64, all: &[Fact], read_first: bool) -> Result<(), String> {
+fn survives(root: &Path, told: u64, all: &[StoredEvent], read_first: bool) -> Result<(), String> {
     let stream = Bench::stream();
-    let look = |facts: &[Fact]| {
-        if all.get(..facts.len()) != Some(facts) {
-            return Err("facts that never were".to_owned());
+    let look = |events: &[StoredEvent]| {
+        if all.get(..events.len()) != Some(events) {
+            return Err("events that never were".to_owned());
         }
-        if (facts.len() as u64) < told {
-            return Err(format!("{} facts where {told} were told of", facts.len()));
+        if (events.len() as u64) < told {
+            return Err(format!("{} events where {told} were told of", events.len()));
         }
         Ok(())
     };
@@ -188,7 +190,7 @@ fn survives(root: &Path, told: u64, all: &[Fact], read_first: bool) -> Result<()
     }
     let owned = Journal::own(root, &stream, holder())
         .map_err(|error| format!("cannot be owned: {error:?}"))?;
-    let found = facts(owned.store());
+    let found = events(owned.store());
     look(&found)?;
     let head = owned.store().head().map_err(|error| error.to_string())?;
     let next = draft(found.last().unwrap_or(&all[0]));
@@ -203,8 +205,8 @@ fn survives(root: &Path, told: u64, all: &[Fact], read_first: bool) -> Result<()
     Err("what was appended is not there".to_owned())
 }
 
-/// Reads a journal, which must be whole; none has no facts.
-fn read(root: &Path) -> Result<Vec<Fact>, String> {
+/// Reads a journal, which must be whole; none has no events.
+fn read(root: &Path) -> Result<Vec<StoredEvent>, String> {
     let reader = match Journal::read(root, &Bench::stream()) {
         Ok(reader) => reader,
         Err(ReadError::Absent { .. }) => return Ok(Vec::new()),
@@ -213,11 +215,11 @@ fn read(root: &Path) -> Result<Vec<Fact>, String> {
     let report = chain::verify(&reader, None).map_err(|error| error.to_string())?;
     match report.damage {
         Some(damage) => Err(format!("reading finds damage: {damage}")),
-        None => Ok(facts(&reader)),
+        None => Ok(events(&reader)),
     }
 }
 
-/// Tries every folder that a power cut may leave while these calls are made. Before them a folder with so many facts was on disk.
+/// Tries every folder that a power cut may leave while these calls are made. Before them a folder with so many events was on disk.
 fn cut_at_any_moment(bench: &Bench, known: u64, before: &Tree, calls: &[Call]) {
     let all = read(&bench.journal()).unwrap();
     let disk = Disk::new(&bench.root(), before, calls);
@@ -316,7 +318,7 @@ fn a_journal_that_a_killed_owner_left_survives_a_power_cut() {
     let killed = bench.trace(&program, Vec::new());
     assert_eq!(told(&killed), 1);
     let calls = bench.trace(&bench.program, killed);
-    assert_eq!(told(&calls), 8, "the take-over is a fact of its own");
+    assert_eq!(told(&calls), 8, "the take-over is an event of its own");
     cut_at_any_moment(&bench, 0, &Tree::new(), &calls);
 }
 

@@ -113,7 +113,7 @@ fn what_crosses_into_the_engine_is_what_the_page_says() {
         ("engine/src/machine/event.rs", "Options"),
         ("engine/src/machine/event.rs", "ComposeCall"),
         ("engine/src/run/drive.rs", "Run"),
-        ("engine/src/run/ledger.rs", "Author"),
+        ("engine/src/run/deploy_journal.rs", "Author"),
         ("engine/src/docker/world.rs", "WorldOptions"),
         ("engine/src/docker/limits.rs", "Limits"),
     ];

@@ -151,7 +151,7 @@ pub(super) fn state(events: &[Event]) -> State {
             let event = event.clone();
             evolve(
                 state,
-                &Recorded {
+                &RecordedEvent {
                     sequence,
                     deploy,
                     event,
@@ -178,11 +178,11 @@ pub(super) fn stages() -> Vec<(&'static str, State)> {
             state(&[request(), observed(), checked(Verdict::Incompatible)]),
         ),
         (
-            "merged, images outstanding",
+            "merged, images pending",
             state(&[request(), observed(), compatible(), merged(&["a"])]),
         ),
         (
-            "merged, none outstanding",
+            "merged, none pending",
             state(&[request(), observed(), compatible(), merged(&[])]),
         ),
         (
@@ -231,7 +231,7 @@ pub(super) fn try_event(state: &State, event: Event) -> Result<State, Illegal> {
     let deploy = state.id_for(&event).unwrap_or(Uuid::from_u128(3));
     evolve(
         state.clone(),
-        &Recorded {
+        &RecordedEvent {
             sequence: 100,
             deploy,
             event,

@@ -4,11 +4,11 @@ use journal::AppendError;
 use rstest::rstest;
 
 use super::inputs::{OnDisk, truth};
-use super::laws::{Deed, check_settled};
+use super::laws::{ProcessResult, check_settled};
 use super::person::Person;
 use super::rig::{Disturbance, Ended, Target, applied};
 use super::rivals::Rival;
-use crate::run::ledger::LedgerError;
+use crate::run::deploy_journal::DeployJournalError;
 
 /// What the second process wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ fn of_two_processes_at_most_one_goes_on(
         (Second::Other, true) | (Second::Same | Second::Abandon | Second::Hold, _) => 1,
     };
     let disk = OnDisk::new(&["a"]);
-    let first = disk.wish();
+    let first = disk.input();
     disk.write(&["b"]);
-    let other = disk.wish();
+    let other = disk.input();
     let mut begin = Target::new(truth("1.4.2"));
     if upgrade {
         begin.settle(&other);
@@ -55,11 +55,11 @@ fn of_two_processes_at_most_one_goes_on(
         };
         let both = target.rivals([Rival::Deploys(&first), rival], &turns);
         let say = |broken: String| format!("{second:?}, upgrade {upgrade}, {turns:?}: {broken}");
-        let facts = target.facts();
+        let events = target.events();
         for ran in &both {
-            let deed = Deed {
+            let deed = ProcessResult {
                 target: &target,
-                facts: &facts,
+                events: &events,
                 ran,
                 disturbances: &[],
             };
@@ -72,7 +72,7 @@ fn of_two_processes_at_most_one_goes_on(
         assert!(!both_lose, "{}", say("both lose".to_owned()));
         if second == Second::Hold {
             let refused = target.run(&first, &[]);
-            let held = matches!(refused, Ended::Broken(LedgerError::Refused(_)));
+            let held = matches!(refused, Ended::Broken(DeployJournalError::Refused(_)));
             held_back += usize::from(held);
             target.run(&first, &[Disturbance::Person(Person::Releases, None)]);
         }
@@ -83,8 +83,8 @@ fn of_two_processes_at_most_one_goes_on(
         });
         let why = "an undisturbed run is not applied".to_owned();
         assert!(settled, "{}", say(why));
-        let facts = target.facts();
-        let settled = check_settled(&target, &facts, &first, &before);
+        let events = target.events();
+        let settled = check_settled(&target, &events, &first, &before);
         settled.map_err(say).unwrap();
         schedules += 1;
     }
@@ -106,6 +106,6 @@ fn turns(thirds: usize) -> impl Iterator<Item = [usize; 3]> {
 fn is_conflict(ended: &Ended) -> bool {
     matches!(
         ended,
-        Ended::Broken(LedgerError::Append(AppendError::Conflict { .. }))
+        Ended::Broken(DeployJournalError::Append(AppendError::Conflict { .. }))
     )
 }

@@ -2,22 +2,22 @@
 
 use std::sync::atomic::Ordering;
 
-use journal::Facts;
+use journal::EventLog;
 
+use super::faulty_store::{FaultyStore, FixedStamp};
 use super::inputs::{OnDisk, truth};
-use super::mortal::{FixedStamp, MortalStore};
 use super::rig::{Disturbance, Ended, Target, applied, author};
 use crate::machine::{FailureKind, ImageSource, Stage};
 use crate::merge::ConfigFile;
-use crate::run::ledger::{Ledger, latest_state};
+use crate::run::deploy_journal::{DeployJournal, latest_state};
 use crate::run::simulated::Mishap;
-use crate::run::{Adopted, Outcome};
+use crate::run::{BeginOutcome, Outcome};
 
 #[test]
 fn a_deploy_is_the_documented_sequence() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    assert!(applied(&target.run(&disk.wish(), &[])));
+    assert!(applied(&target.run(&disk.input(), &[])));
     let expected = [
         "Requested",
         "Observed",
@@ -39,9 +39,9 @@ fn a_deploy_is_the_documented_sequence() {
 fn a_second_deploy_of_the_same_changes_nothing() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    target.settle(&disk.wish());
+    target.settle(&disk.input());
     let before = target.truth.clone();
-    assert!(applied(&target.run(&disk.wish(), &[])));
+    assert!(applied(&target.run(&disk.input(), &[])));
     assert_eq!(target.truth, before);
     assert_eq!(
         target.kinds()[7..],
@@ -61,7 +61,7 @@ fn a_second_deploy_of_the_same_changes_nothing() {
 fn an_incompatible_stack_sees_no_mutating_call() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.3.0"));
-    let ended = target.run(&disk.wish(), &[]);
+    let ended = target.run(&disk.input(), &[]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
@@ -79,15 +79,15 @@ fn another_artifact_supersedes_the_unfinished_deploy() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
     assert!(matches!(
-        target.run(&disk.wish(), &[Disturbance::Call(3, Mishap::Refused)]),
+        target.run(&disk.input(), &[Disturbance::Call(3, Mishap::Refused)]),
         Ended::Rested(_, Outcome::Failed(_))
     ));
     disk.write(&["a", "b"]);
-    let ended = target.run(&disk.wish(), &[]);
+    let ended = target.run(&disk.input(), &[]);
     assert!(
         matches!(
             ended,
-            Ended::Rested(Adopted::Superseded(_), Outcome::Applied(_))
+            Ended::Rested(BeginOutcome::Superseded(_), Outcome::Applied(_))
         ),
         "{ended:?}"
     );
@@ -100,9 +100,9 @@ fn another_artifact_supersedes_the_unfinished_deploy() {
 fn what_an_artifact_no_longer_has_goes_away_and_the_rest_stays() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));
-    target.settle(&disk.wish());
+    target.settle(&disk.input());
     disk.write(&["a"]);
-    target.settle(&disk.wish());
+    target.settle(&disk.input());
     let routing = &target.truth.config[&ConfigFile::Routing];
     assert!(!routing.contains("/b"), "{routing}");
     assert!(
@@ -117,12 +117,12 @@ fn an_image_that_an_earlier_attempt_finished_is_reused() {
     let mut target = Target::new(truth("1.4.2"));
     // Calls: observe, config, two looks, two builds. The second build kills the process.
     assert!(matches!(
-        target.run(&disk.wish(), &[Disturbance::Call(5, Mishap::KilledBefore)]),
+        target.run(&disk.input(), &[Disturbance::Call(5, Mishap::KilledBefore)]),
         Ended::Killed
     ));
     let built = target.truth.builds.clone();
     assert_eq!(built.len(), 1);
-    assert!(applied(&target.run(&disk.wish(), &[])));
+    assert!(applied(&target.run(&disk.input(), &[])));
     assert_eq!(
         target.truth.builds.len(),
         2,
@@ -139,12 +139,12 @@ fn an_image_that_an_earlier_attempt_finished_is_reused() {
 fn a_first_request_to_stop_finishes_the_step_at_hand_and_is_resumable() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
-    let ended = target.run(&disk.wish(), &[Disturbance::Stop(0, 1)]);
+    let ended = target.run(&disk.input(), &[Disturbance::Stop(0, 1)]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
     assert_eq!(failed.kind, FailureKind::Interrupted);
-    target.settle(&disk.wish());
+    target.settle(&disk.input());
     assert_eq!(
         target.kinds()[..5],
         [
@@ -162,14 +162,14 @@ fn opening_a_journal_reads_its_latest_deploy_only() {
     let disk = OnDisk::new(&["a"]);
     let mut target = Target::new(truth("1.4.2"));
     for _ in 0..5 {
-        target.settle(&disk.wish());
+        target.settle(&disk.input());
     }
     let first_of_latest = target.store.latest_deploys(None, 1).unwrap()[0].0;
     assert!(first_of_latest > 1, "there is a history before it");
-    let counting = MortalStore::new(&target.store, None);
+    let counting = FaultyStore::new(&target.store, None);
     let stamp = FixedStamp::after(&target.store.head().unwrap());
-    let ledger = Ledger::open(&counting, &stamp, author("tester")).unwrap();
-    assert!(ledger.state().deploy.is_some());
+    let journal = DeployJournal::open(&counting, &stamp, author("tester")).unwrap();
+    assert!(journal.state().deploy.is_some());
     assert_eq!(counting.lowest.load(Ordering::Relaxed), first_of_latest);
 }
 
@@ -182,7 +182,7 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
         .truth
         .config
         .insert(ConfigFile::Functions, broken.to_owned());
-    let ended = target.run(&disk.wish(), &[]);
+    let ended = target.run(&disk.input(), &[]);
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
@@ -192,8 +192,8 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
         "{}",
         failed.message
     );
-    let facts = journal::scan(&target.store, 1)
-        .map(|fact| String::from_utf8(fact.unwrap().payload).unwrap());
-    assert!(!facts.collect::<String>().contains("canary-7"));
+    let events = journal::scan(&target.store, 1)
+        .map(|event| String::from_utf8(event.unwrap().payload).unwrap());
+    assert!(!events.collect::<String>().contains("canary-7"));
     assert_eq!(target.truth.mutations, 0);
 }

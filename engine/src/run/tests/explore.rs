@@ -7,18 +7,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use journal::{Facts, Hash};
+use journal::{EventLog, Hash};
 
-use super::inputs::Wish;
-use super::laws::{Deed, check_settled};
+use super::faulty_store::AppendMishap;
+use super::inputs::DeployInput;
+use super::laws::{ProcessResult, check_settled};
 use super::model::Model;
-use super::mortal::AppendMishap;
 use super::person::Person;
 use super::rig::{Disturbance, Ended, Ran, Target, applied};
-use super::tape::Outside;
+use super::trace::Outside;
 use crate::machine::{FailureKind, LostHolder, Refusal};
 use crate::run::Outcome;
-use crate::run::ledger::LedgerError;
+use crate::run::deploy_journal::DeployJournalError;
 use crate::run::simulated::{Change, Mishap, Truth};
 
 /// The disturbances that a process may meet.
@@ -128,7 +128,7 @@ pub(super) fn alike(at: usize, mishap: Mishap) -> Option<Alike> {
 pub(super) struct Scenario<'a> {
     pub(super) name: String,
     pub(super) begin: Target,
-    pub(super) wish: &'a Wish,
+    pub(super) input: &'a DeployInput,
     pub(super) end: End,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Explorer<'a> {
     fn new(scenario: &'a Scenario<'a>, alphabets: &'a [Alphabet]) -> Self {
         let mut undisturbed = scenario.begin.clone();
         if scenario.end == End::Applied {
-            undisturbed.settle(scenario.wish);
+            undisturbed.settle(scenario.input);
         }
         Self {
             scenario,
@@ -216,7 +216,7 @@ impl<'a> Explorer<'a> {
             known.depth == depth
                 && same(&known.truth, &target.truth)
                 && known.lock == target.lock
-                && known.outside == target.tape.outside
+                && known.outside == target.trace.outside
         });
         if let Some(known) = known {
             return known.schedules;
@@ -225,7 +225,7 @@ impl<'a> Explorer<'a> {
         let ran = self.settle(target);
         let mut schedules = 1;
         if let Some(alphabet) = self.alphabets.get(depth) {
-            let held = Model(&target.facts()).is_held();
+            let held = Model(&target.events()).is_held();
             for (one, stands_for) in alphabet.disturbances(&ran, held) {
                 let mut branch = target.clone();
                 self.path.push(one);
@@ -238,7 +238,7 @@ impl<'a> Explorer<'a> {
             depth,
             truth: target.truth.clone(),
             lock: target.lock.clone(),
-            outside: target.tape.outside.clone(),
+            outside: target.trace.outside.clone(),
             schedules,
         });
         schedules
@@ -246,12 +246,12 @@ impl<'a> Explorer<'a> {
 
     /// One process, and the laws after it.
     fn run(&mut self, target: &mut Target, disturbances: &[Disturbance]) -> Ran {
-        let ran = target.process(self.scenario.wish, disturbances);
+        let ran = target.process(self.scenario.input, disturbances);
         self.explored.processes += 1;
-        let facts = target.facts();
-        let deed = Deed {
+        let events = target.events();
+        let deed = ProcessResult {
             target,
-            facts: &facts,
+            events: &events,
             ran: &ran,
             disturbances,
         };
@@ -262,7 +262,7 @@ impl<'a> Explorer<'a> {
 
     /// Undisturbed processes to the end, on a copy; returns what the first of them did. A hold is released once it has refused one.
     fn settle(&mut self, target: &mut Target) -> Ran {
-        let held = Model(&target.facts()).is_held();
+        let held = Model(&target.events()).is_held();
         let mut copy = target.clone();
         let first = self.run(&mut copy, &[]);
         if !held {
@@ -271,7 +271,7 @@ impl<'a> Explorer<'a> {
         }
         let refused = matches!(
             first.ended,
-            Ended::Unready | Ended::Broken(LedgerError::Refused(Refusal::OnHold(_)))
+            Ended::Unready | Ended::Broken(DeployJournalError::Refused(Refusal::OnHold(_)))
         );
         if !refused {
             self.fail(&copy, "law 6: a hold keeps nobody back");
@@ -291,7 +291,7 @@ impl<'a> Explorer<'a> {
             (End::Failed(_) | End::Unready, _) => false,
         };
         let begin = &self.scenario.begin;
-        let asked = target.tape.asked.len() > begin.tape.asked.len();
+        let asked = target.trace.asked.len() > begin.trace.asked.len();
         if !fits || asked || !same(&target.truth, &begin.truth) {
             let end = &ran.ended;
             self.fail(target, &format!("law 8: something came of it: {end:?}"));
@@ -318,11 +318,11 @@ impl<'a> Explorer<'a> {
                 before = next.found.config;
             }
         }
-        let facts = target.facts();
-        check_settled(target, &facts, self.scenario.wish, &before)
+        let events = target.events();
+        check_settled(target, &events, self.scenario.input, &before)
             .unwrap_or_else(|broken| self.fail(target, &broken));
         let edited = |other: &Outside| matches!(other.change, Change::Edited(..));
-        if !target.tape.outside.iter().any(edited) && !same(&target.truth, &self.undisturbed) {
+        if !target.trace.outside.iter().any(edited) && !same(&target.truth, &self.undisturbed) {
             self.fail(target, "law 1: the undisturbed run ended otherwise");
         }
     }

@@ -6,9 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use super::inputs::{OnDisk, Wish, name, truth};
-use super::laws::{Deed, check_settled};
-use super::mortal::AppendMishap;
+use super::faulty_store::AppendMishap;
+use super::inputs::{DeployInput, OnDisk, name, truth};
+use super::laws::{ProcessResult, check_settled};
 use super::person::Person;
 use super::rig::{Disturbance, Target, applied};
 use super::rivals::Rival;
@@ -23,9 +23,9 @@ const HISTORIES: u64 = 400;
 /// One thing that happens to a target.
 #[derive(Debug, Clone)]
 enum Move {
-    /// A process is started for a wish, and disturbed.
+    /// A process is started for a input, and disturbed.
     Deploy(usize, Vec<Disturbance>),
-    /// Two processes are started for one wish, and they take turns: so many steps each. With two wishes, a publish of the one
+    /// Two processes are started for one input, and they take turns: so many steps each. With two inputs, a publish of the one
     /// that is overtaken would leave what no deploy knows of: that there is one owner is the journal's promise.
     Rivals(usize, Vec<usize>),
     /// A person gives the unfinished deploy up, holds the target or lets go of it, and its process may die of it.
@@ -36,25 +36,25 @@ enum Move {
     Edit(u8),
 }
 
-const WISHES: usize = 9;
+const INPUTS: usize = 9;
 
 /// What is asked for in turn, all from one source. The last two can never be deployed.
-fn wishes(disk: &OnDisk) -> [Wish; WISHES] {
-    let ab = disk.wish();
+fn inputs(disk: &OnDisk) -> [DeployInput; INPUTS] {
+    let ab = disk.input();
     let provisioned = ab.clone().with(|options| {
         options.provision = Some(ComposeCall::default());
     });
     let uncached = ab.clone().with(|options| options.no_cache = true);
     disk.write(&["a", "c"]);
-    let ac = disk.wish();
+    let ac = disk.input();
     disk.write(&["c"]);
-    let c = disk.wish();
+    let c = disk.input();
     let unpruned = c.clone().with(|options| options.prune = false);
     disk.write(&["a", "seed"]);
-    let taking = disk.wish();
+    let taking = disk.input();
     let (no_secret, bad) = (
-        disk.wish_without_its_secret(),
-        disk.wish_of_a_bad_artifact(),
+        disk.input_without_its_secret(),
+        disk.input_of_a_bad_artifact(),
     );
     assert!(no_secret.payload.is_err() && bad.payload.is_err());
     [
@@ -122,8 +122,8 @@ fn person() -> impl Strategy<Value = Move> {
 
 fn history() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
-        8 => (0..WISHES, vec(disturbance(), 0..3)).prop_map(|(wish, how)| Move::Deploy(wish, how)),
-        3 => (0..WISHES, vec(0..9_usize, 1..5)).prop_map(|(wish, turns)| Move::Rivals(wish, turns)),
+        8 => (0..INPUTS, vec(disturbance(), 0..3)).prop_map(|(input, how)| Move::Deploy(input, how)),
+        3 => (0..INPUTS, vec(0..9_usize, 1..5)).prop_map(|(input, turns)| Move::Rivals(input, turns)),
         2 => person(),
         2 => change().prop_map(Move::Change),
         1 => (0..3_u8).prop_map(Move::Edit),
@@ -132,39 +132,39 @@ fn history() -> impl Strategy<Value = Vec<Move>> {
 }
 
 /// Plays a history, with the laws after every process, and at its end an undisturbed deploy.
-fn play(wishes: &[Wish; WISHES], history: &[Move]) -> Result<(), String> {
+fn play(inputs: &[DeployInput; INPUTS], history: &[Move]) -> Result<(), String> {
     let mut target = Target::new(truth("1.4.2"));
     for (index, one) in history.iter().enumerate() {
-        step(&mut target, wishes, one).map_err(|broken| format!("move {index}: {broken}"))?;
+        step(&mut target, inputs, one).map_err(|broken| format!("move {index}: {broken}"))?;
     }
     let compatible = truth("1.4.2").observation;
     target.truth.observation = compatible;
     let release = Disturbance::Person(Person::Releases, None);
-    watched(&mut target, &wishes[0], &[release])?;
+    watched(&mut target, &inputs[0], &[release])?;
     // What dead processes asked for is done while the first goes on.
     let (mut ended, mut before) = (None, ConfigTexts::new());
     for _ in 0..3 {
         before = target.truth.config.clone();
-        ended = Some(watched(&mut target, &wishes[0], &[])?);
+        ended = Some(watched(&mut target, &inputs[0], &[])?);
     }
     if ended != Some(true) {
         return Err("law 1: an undisturbed process is not applied".to_owned());
     }
-    let facts = target.facts();
-    check_settled(&target, &facts, &wishes[0], &before)
+    let events = target.events();
+    check_settled(&target, &events, &inputs[0], &before)
 }
 
-fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), String> {
+fn step(target: &mut Target, inputs: &[DeployInput; INPUTS], one: &Move) -> Result<(), String> {
     match one {
-        Move::Deploy(wish, how) => watched(target, &wishes[*wish], how).map(drop),
-        Move::Rivals(wish, turns) => {
-            let rivals = [Rival::Deploys(&wishes[*wish]); 2];
+        Move::Deploy(input, how) => watched(target, &inputs[*input], how).map(drop),
+        Move::Rivals(input, turns) => {
+            let rivals = [Rival::Deploys(&inputs[*input]); 2];
             let both = target.rivals(rivals, turns);
-            let facts = target.facts();
+            let events = target.events();
             for ran in &both {
-                Deed {
+                ProcessResult {
                     target,
-                    facts: &facts,
+                    events: &events,
                     ran,
                     disturbances: &[],
                 }
@@ -174,7 +174,7 @@ fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), 
         }
         Move::Person(person, mishap) => {
             let how = [Disturbance::Person(*person, *mishap)];
-            watched(target, &wishes[0], &how).map(drop)
+            watched(target, &inputs[0], &how).map(drop)
         }
         Move::Change(change) => {
             target.change(*change);
@@ -189,12 +189,12 @@ fn step(target: &mut Target, wishes: &[Wish; WISHES], one: &Move) -> Result<(), 
 }
 
 /// One process and the laws after it; whether it was applied.
-fn watched(target: &mut Target, wish: &Wish, how: &[Disturbance]) -> Result<bool, String> {
-    let ran = target.process(wish, how);
-    let facts = target.facts();
-    Deed {
+fn watched(target: &mut Target, input: &DeployInput, how: &[Disturbance]) -> Result<bool, String> {
+    let ran = target.process(input, how);
+    let events = target.events();
+    ProcessResult {
         target,
-        facts: &facts,
+        events: &events,
         ran: &ran,
         disturbances: how,
     }
@@ -203,7 +203,7 @@ fn watched(target: &mut Target, wish: &Wish, how: &[Disturbance]) -> Result<bool
 }
 
 /// The history of a seed, and what breaks in it.
-fn broken_by(wishes: &[Wish; WISHES], seed: u64) -> Option<String> {
+fn broken_by(inputs: &[DeployInput; INPUTS], seed: u64) -> Option<String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -217,7 +217,7 @@ fn broken_by(wishes: &[Wish; WISHES], seed: u64) -> Option<String> {
         .new_tree(&mut runner)
         .expect("histories are made without a filter");
     let played = runner.run_one(tree, |history| {
-        play(wishes, &history).map_err(TestCaseError::fail)
+        play(inputs, &history).map_err(TestCaseError::fail)
     });
     match played {
         Ok(_) => None,
@@ -237,13 +237,13 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn the_laws_hold_in_long_mixed_histories() {
     let disk = OnDisk::new(&["a", "b"]);
-    let wishes = wishes(&disk);
+    let inputs = inputs(&disk);
     let seeds = match number("ARTIFACTCTL_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("ARTIFACTCTL_HISTORIES").unwrap_or(HISTORIES),
     };
     for seed in seeds {
-        if let Some(broken) = broken_by(&wishes, seed) {
+        if let Some(broken) = broken_by(&inputs, seed) {
             panic!("{broken}");
         }
     }

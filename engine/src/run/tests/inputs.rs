@@ -57,26 +57,26 @@ impl OnDisk {
     }
 
     /// The artifact, asking for a secret that nobody gives.
-    pub(super) fn wish_without_its_secret(&self) -> Wish {
+    pub(super) fn input_without_its_secret(&self) -> DeployInput {
         let path = self.folder.path().join("artifact.yml");
         let whole = std::fs::read_to_string(&path).unwrap();
         self.put(
             "artifact.yml",
             &format!("{whole}    required_secret_env: [TOKEN]\n"),
         );
-        let wish = self.wish();
+        let input = self.input();
         self.put("artifact.yml", &whole);
-        wish
+        input
     }
 
     /// The artifact, with a file that breaks the payload contract.
-    pub(super) fn wish_of_a_bad_artifact(&self) -> Wish {
+    pub(super) fn input_of_a_bad_artifact(&self) -> DeployInput {
         let path = self.folder.path().join("svc/config/functions.yml");
         let whole = std::fs::read_to_string(&path).unwrap();
         self.put("svc/config/functions.yml", "functions: {../x: {}}\n");
-        let wish = self.wish();
+        let input = self.input();
         self.put("svc/config/functions.yml", &whole);
-        wish
+        input
     }
 
     fn put(&self, path: &str, text: &str) {
@@ -86,12 +86,12 @@ impl OnDisk {
     }
 
     /// Asks for what is on disk now, with the options that nobody gave and the checks that need no journal.
-    pub(super) fn wish(&self) -> Wish {
+    pub(super) fn input(&self) -> DeployInput {
         let path = self.folder.path().join("artifact.yml");
         let checked = load::artifact(&path).and_then(|artifact| {
             load::secrets(None, &required_secrets(&artifact.manifest)).map(|_| artifact)
         });
-        Wish {
+        DeployInput {
             payload: checked.map(Arc::new).map_err(Arc::new),
             options: sample::options(),
         }
@@ -110,13 +110,13 @@ pub(super) fn truth(version: &str) -> Truth {
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
-pub(super) struct Wish {
+pub(super) struct DeployInput {
     /// The artifact, or what keeps it from being deployed before anything is asked.
     pub(super) payload: Result<Arc<Artifact>, Arc<LoadError>>,
     pub(super) options: Options,
 }
 
-impl Wish {
+impl DeployInput {
     pub(super) fn artifact(&self) -> &Artifact {
         self.payload
             .as_ref()

@@ -5,32 +5,32 @@ use std::sync::Arc;
 
 use journal::AppendError;
 
-use super::inputs::Wish;
+use super::faulty_store::AppendMishap;
+use super::inputs::DeployInput;
 use super::keys::keys;
 use super::model::{Model, owned};
-use super::mortal::AppendMishap;
 use super::rig::{Disturbance, Ended, Ran, Target, applied};
-use super::tape::{Asked, digests};
+use super::trace::{Asked, digests};
 use crate::machine::{
-    Event, Failed, FailureKind, LostHolder, Recorded, Refusal, State, Step, evolve,
+    Event, Failed, FailureKind, LostHolder, RecordedEvent, Refusal, State, Step, evolve,
 };
 use crate::merge::Key;
 use crate::run::ConfigTexts;
-use crate::run::ledger::LedgerError;
+use crate::run::deploy_journal::DeployJournalError;
 use crate::run::simulated::{Act, Call, Mishap};
 
 /// What one process did, and what it left.
-pub(super) struct Deed<'a> {
+pub(super) struct ProcessResult<'a> {
     pub(super) target: &'a Target,
-    pub(super) facts: &'a [Arc<Recorded>],
+    pub(super) events: &'a [Arc<RecordedEvent>],
     pub(super) ran: &'a Ran,
     pub(super) disturbances: &'a [Disturbance],
 }
 
-impl Deed<'_> {
+impl ProcessResult<'_> {
     /// The laws that hold after every process, whatever happened to it.
     pub(super) fn check(&self) -> Result<(), String> {
-        let model = Model(self.facts);
+        let model = Model(self.events);
         model.order()?;
         self.check_end(model)?;
         self.check_failure()?;
@@ -46,13 +46,13 @@ impl Deed<'_> {
 
     /// What it asked for.
     fn asked(&self) -> &[Asked] {
-        &self.target.tape.asked[self.ran.found.asked..]
+        &self.target.trace.asked[self.ran.found.asked..]
     }
 
     /// What it recorded, where it was alone.
-    fn recorded(&self) -> &[Arc<Recorded>] {
+    fn recorded(&self) -> &[Arc<RecordedEvent>] {
         let found = self.ran.found.head;
-        &self.facts[self.facts.partition_point(|fact| fact.sequence <= found)..]
+        &self.events[self.events.partition_point(|event| event.sequence <= found)..]
     }
 
     /// It neither asked for anything nor recorded anything.
@@ -60,7 +60,7 @@ impl Deed<'_> {
         self.asked().is_empty() && self.recorded().is_empty()
     }
 
-    /// A process rests where the facts say so, and breaks off only where its journal does.
+    /// A process rests where the events say so, and breaks off only where its journal does.
     fn check_end(&self, model: Model<'_>) -> Result<(), String> {
         let refused = |one: &Disturbance| {
             matches!(
@@ -78,14 +78,16 @@ impl Deed<'_> {
             Ended::Unready if self.nothing_happened() && self.ran.calls.is_empty() => Ok(()),
             Ended::Unready => Err("law 8: what cannot be deployed began".to_owned()),
             Ended::Rested(..) if model.rests() => Ok(()),
-            Ended::Rested(..) => Err("law 6: it rests although something is owed".to_owned()),
-            Ended::Broken(LedgerError::Append(AppendError::Store(_)))
+            Ended::Rested(..) => Err("law 6: it rests although something is pending".to_owned()),
+            Ended::Broken(DeployJournalError::Append(AppendError::Store(_)))
                 if self.disturbances.iter().any(refused) =>
             {
                 Ok(())
             }
-            Ended::Broken(LedgerError::Append(AppendError::Conflict { .. })) if !alone => Ok(()),
-            Ended::Broken(LedgerError::Refused(Refusal::OnHold(_)))
+            Ended::Broken(DeployJournalError::Append(AppendError::Conflict { .. })) if !alone => {
+                Ok(())
+            }
+            Ended::Broken(DeployJournalError::Refused(Refusal::OnHold(_)))
                 if !alone || held && self.nothing_happened() =>
             {
                 Ok(())
@@ -94,7 +96,7 @@ impl Deed<'_> {
         }
     }
 
-    /// A failure that it was answered with is a fact, a check that failed saw no effect, and what was asked for was done.
+    /// A failure that it was answered with is an event, a check that failed saw no effect, and what was asked for was done.
     fn check_failure(&self) -> Result<(), String> {
         let ran = self.ran;
         let (ended, asked) = (&ran.ended, self.asked());
@@ -114,7 +116,7 @@ impl Deed<'_> {
         for Call { step, .. } in failures {
             let named = failed.is_some_and(|failed| failed.step == *step);
             if applied(ended) || self.disturbances.len() == 1 && ran.found.alone && !named {
-                return Err(format!("law 2: {step:?} failed, and no fact says so"));
+                return Err(format!("law 2: {step:?} failed, and no event says so"));
             }
         }
         let checked = |failed: &Failed| {
@@ -127,7 +129,7 @@ impl Deed<'_> {
             return Err(format!("law 8: {failed:?} after {asked:?}"));
         }
         let provisioned = self.target.truth.provisions > ran.found.provisions;
-        if applied(ended) && Model(self.facts).owes_a_provisioner() && !provisioned {
+        if applied(ended) && Model(self.events).owes_a_provisioner() && !provisioned {
             return Err("law 1: it is applied, and no provisioner ran".to_owned());
         }
         Ok(())
@@ -169,7 +171,7 @@ impl Deed<'_> {
         let asked = self.asked();
         for (index, one) in asked.iter().enumerate() {
             let before = model.until(one.after);
-            let say = |why| format!("law 5: {:?} after fact {}: {why}", one.act, one.after);
+            let say = |why| format!("law 5: {:?} after event {}: {why}", one.act, one.after);
             before.permits(&one.act).map_err(say)?;
             if one.refused {
                 return Err(say("its append had been refused".to_owned()));
@@ -187,11 +189,11 @@ impl Deed<'_> {
 
     /// The last deploy folds; the ones before it did so when they were the last.
     fn check_fold(&self, model: Model<'_>) -> Result<(), String> {
-        let begins = |fact: &Arc<Recorded>| matches!(fact.event, Event::Requested(_));
-        let first = self.facts.iter().rposition(begins).unwrap_or(0);
-        let folded = self.facts[first..]
+        let begins = |event: &Arc<RecordedEvent>| matches!(event.event, Event::Requested(_));
+        let first = self.events.iter().rposition(begins).unwrap_or(0);
+        let folded = self.events[first..]
             .iter()
-            .try_fold(State::default(), |state, fact| evolve(state, fact));
+            .try_fold(State::default(), |state, event| evolve(state, event));
         let folded = folded.map_err(|error| format!("law 2: it does not fold: {error}"))?;
         if folded.hold.is_some() != model.is_held() {
             return Err(format!("law 2: the hold folds into {:?}", folded.hold));
@@ -202,11 +204,13 @@ impl Deed<'_> {
         }
     }
 
-    /// A take-over is a fact: of the first append after an owner that did not let go, once, and with its name. Nobody else's is.
+    /// A take-over is an event: of the first append after an owner that did not let go, once, and with its name. Nobody else's is.
     fn check_locks(&self, model: Model<'_>) -> Result<(), String> {
         let recorded = self.recorded();
         let taken: Vec<_> = (recorded.iter().enumerate())
-            .filter_map(|(index, fact)| match_take_over(&fact.event).map(|holder| (index, holder)))
+            .filter_map(|(index, event)| {
+                match_take_over(&event.event).map(|holder| (index, holder))
+            })
             .collect();
         let found = &self.ran.found;
         let interrupted = model.until(found.head).is_interrupted();
@@ -226,7 +230,7 @@ impl Deed<'_> {
     fn check_images(&self, model: Model<'_>) -> Result<(), String> {
         for image in model.images() {
             let reference = &image.reference;
-            let look = self.target.tape.looked.get(reference);
+            let look = self.target.trace.looked.get(reference);
             let Some(look) = look.filter(|look| model.attempt_knows(look.after)) else {
                 return Err(format!(
                     "law 5: `{reference}` was recorded, and this attempt did not look"
@@ -245,18 +249,18 @@ impl Deed<'_> {
 
     /// Every file is one that may stand there.
     fn check_files(&self, model: Model<'_>) -> Result<(), String> {
-        let tape = &self.target.tape;
-        let others: Vec<_> = tape
+        let trace = &self.target.trace;
+        let others: Vec<_> = trace
             .outside
             .iter()
             .map(|other| (other.after, digests(&other.config)))
             .collect();
         let stands = digests(&self.target.truth.config);
-        for (file, may) in model.may_stand(&digests(&tape.seeds), &others, tape.rivalled) {
+        for (file, may) in model.may_stand(&digests(&trace.seeds), &others, trace.rivalled) {
             let found = stands.get(&file).cloned();
             if !may.contains(&found) {
                 return Err(format!(
-                    "law 5: {file:?} is {found:?}; the facts allow {may:?}"
+                    "law 5: {file:?} is {found:?}; the events allow {may:?}"
                 ));
             }
         }
@@ -276,15 +280,15 @@ fn match_take_over(event: &Event) -> Option<&LostHolder> {
 /// directory as that run found it.
 pub(super) fn check_settled(
     target: &Target,
-    facts: &[Arc<Recorded>],
-    wish: &Wish,
+    events: &[Arc<RecordedEvent>],
+    input: &DeployInput,
     before: &ConfigTexts,
 ) -> Result<(), String> {
     let report = journal::chain::verify(&target.store, None).unwrap();
     if let Some(damage) = report.damage {
         return Err(format!("law 7: {damage:?}"));
     }
-    let model = Model(facts);
+    let model = Model(events);
     let merged = model.merged().filter(|_| model.is_applied());
     let merged = merged.ok_or("law 1: an undisturbed run is not applied")?;
     let truth = &target.truth;
@@ -306,8 +310,8 @@ pub(super) fn check_settled(
         }
     }
     let owned: BTreeSet<Key> = owned(merged).cloned().collect();
-    let writes = wish.keys();
-    if wish.options.prune && owned != writes || !owned.is_superset(&writes) {
+    let writes = input.keys();
+    if input.options.prune && owned != writes || !owned.is_superset(&writes) {
         return Err(format!(
             "law 1: {owned:?} are owned, and {writes:?} are written"
         ));
@@ -320,11 +324,11 @@ pub(super) fn check_settled(
 fn check_keys(target: &Target, model: Model<'_>, before: &ConfigTexts) -> Result<(), String> {
     let (stand, stood) = (keys(&target.truth.config), keys(before));
     let claimed = model.ever_claimed();
-    let of_others = match target.tape.outside.last() {
+    let of_others = match target.trace.outside.last() {
         Some(other) => keys(&other.config),
-        None => keys(&target.tape.seeds),
+        None => keys(&target.trace.seeds),
     };
-    let seeds = keys(&target.tape.seeds);
+    let seeds = keys(&target.trace.seeds);
     let ours: BTreeSet<&Key> = model.merged().into_iter().flat_map(owned).collect();
     if let Some(key) = ours.iter().find(|key| !stand.contains_key(key)) {
         return Err(format!("law 1: `{}` is owned and is not there", key.0));

@@ -1,6 +1,6 @@
-//! The reference model: what a list of facts allows and promises, computed the naive way.
+//! The reference model: what a list of events allows and promises, computed the naive way.
 //!
-//! It reads the whole list from its first fact each time, knows no state and no stage, and shares no rule with the machine. What it
+//! It reads the whole list from its first event each time, knows no state and no stage, and shares no rule with the machine. What it
 //! says is compared with the simulated world's truth. Event kinds that it does not name mean nothing to it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,32 +10,33 @@ use uuid::Uuid;
 
 use crate::compat::Verdict;
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{Event, ImageBuilt, Merged, Recorded, Requested};
+use crate::machine::{Event, ImageBuilt, Merged, RecordedEvent, Requested};
 use crate::merge::{ConfigFile, Key};
 use crate::run::simulated::Act;
 
-/// A list of facts, oldest first.
+/// A list of events, oldest first.
 #[derive(Clone, Copy)]
-pub(super) struct Model<'a>(pub(super) &'a [Arc<Recorded>]);
+pub(super) struct Model<'a>(pub(super) &'a [Arc<RecordedEvent>]);
 
 impl<'a> Model<'a> {
-    /// The list as it was when a fact was the last one.
+    /// The list as it was when an event was the last one.
     pub(super) fn until(self, sequence: u64) -> Self {
-        let end = self.0.partition_point(|fact| fact.sequence <= sequence);
+        let end = self.0.partition_point(|event| event.sequence <= sequence);
         Self(&self.0[..end])
     }
 
-    /// The facts of the last attempt: from the last `Requested` or `Resumed` on.
-    fn attempt(self) -> &'a [Arc<Recorded>] {
-        let begins =
-            |fact: &Arc<Recorded>| matches!(fact.event, Event::Requested(_) | Event::Resumed(_));
+    /// The events of the last attempt: from the last `Requested` or `Resumed` on.
+    fn attempt(self) -> &'a [Arc<RecordedEvent>] {
+        let begins = |event: &Arc<RecordedEvent>| {
+            matches!(event.event, Event::Requested(_) | Event::Resumed(_))
+        };
         let begin = self.0.iter().rposition(begins).unwrap_or(0);
         &self.0[begin..]
     }
 
-    /// The facts of the last deploy.
-    fn deploy(self) -> &'a [Arc<Recorded>] {
-        let begins = |fact: &Arc<Recorded>| matches!(fact.event, Event::Requested(_));
+    /// The events of the last deploy.
+    fn deploy(self) -> &'a [Arc<RecordedEvent>] {
+        let begins = |event: &Arc<RecordedEvent>| matches!(event.event, Event::Requested(_));
         let begin = self.0.iter().rposition(begins).unwrap_or(0);
         &self.0[begin..]
     }
@@ -45,7 +46,7 @@ impl<'a> Model<'a> {
         self.0
             .iter()
             .rev()
-            .find_map(|fact| match_request(&fact.event))
+            .find_map(|event| match_request(&event.event))
     }
 
     /// The merge of the last attempt.
@@ -53,7 +54,7 @@ impl<'a> Model<'a> {
         self.attempt()
             .iter()
             .rev()
-            .find_map(|fact| match_merged(&fact.event))
+            .find_map(|event| match_merged(&event.event))
     }
 
     /// The images that the last attempt says are in the registry.
@@ -61,9 +62,9 @@ impl<'a> Model<'a> {
         images(self.attempt())
     }
 
-    /// The last fact that is about how far a deploy is, and not about who may use the target.
+    /// The last event that is about how far a deploy is, and not about who may use the target.
     fn last_of_deploy(self) -> Option<&'a Event> {
-        let events = self.0.iter().rev().map(|fact| &fact.event);
+        let events = self.0.iter().rev().map(|event| &event.event);
         events
             .into_iter()
             .find(|event| !Event::LOCK_KINDS.contains(&event.kind()))
@@ -81,7 +82,7 @@ impl<'a> Model<'a> {
 
     /// A person holds the target: it was held, and nobody let go since.
     pub(super) fn is_held(self) -> bool {
-        let locks = self.0.iter().rev().map(|fact| &fact.event);
+        let locks = self.0.iter().rev().map(|event| &event.event);
         let mut locks = locks.filter(|event| matches!(event, Event::Held(_) | Event::Released(_)));
         matches!(locks.next(), Some(Event::Held(_)))
     }
@@ -100,33 +101,37 @@ impl<'a> Model<'a> {
             .is_some_and(|request| request.options.provision.is_some())
     }
 
-    /// Who knew of this fact and of none later knew what this attempt merged.
+    /// Who knew of this event and of none later knew what this attempt merged.
     pub(super) fn attempt_knows(self, sequence: u64) -> bool {
         let merged = self.attempt().iter().rev();
-        let mut merged = merged.filter(|fact| matches!(fact.event, Event::Merged(_)));
-        merged.next().is_some_and(|fact| fact.sequence <= sequence)
+        let mut merged = merged.filter(|event| matches!(event.event, Event::Merged(_)));
+        merged
+            .next()
+            .is_some_and(|event| event.sequence <= sequence)
     }
 
-    /// The facts are in an order in which they can be: gapless, a deploy or a hold in one piece, nothing after its end, attempts
+    /// The events are in an order in which they can be: gapless, a deploy or a hold in one piece, nothing after its end, attempts
     /// counted, and nothing but a take-over between a hold and its end.
     pub(super) fn order(self) -> Result<(), String> {
         let mut order = Order::default();
-        for fact in self.0 {
-            let here = format!("{} as fact {}", fact.event.kind(), fact.sequence);
-            order.follows(fact).map_err(|why| format!("{here} {why}"))?;
+        for event in self.0 {
+            let here = format!("{} as event {}", event.event.kind(), event.sequence);
+            order
+                .follows(event)
+                .map_err(|why| format!("{here} {why}"))?;
         }
         Ok(())
     }
 
-    /// The last fact permits a call: this attempt saw the stack, found it compatible, knows the configuration, and still owes this.
+    /// The last event permits a call: this attempt saw the stack, found it compatible, knows the configuration, and still owes this.
     pub(super) fn permits(self, act: &Act) -> Result<(), String> {
         if self.is_held() {
             return Err("a person holds the target".to_owned());
         }
         let attempt = self.attempt();
         let place =
-            |wanted: fn(&Event) -> bool| attempt.iter().position(|fact| wanted(&fact.event));
-        if attempt.iter().any(|fact| is_end(&fact.event)) {
+            |wanted: fn(&Event) -> bool| attempt.iter().position(|event| wanted(&event.event));
+        if attempt.iter().any(|event| is_end(&event.event)) {
             return Err("the attempt has ended".to_owned());
         }
         let observed = place(|event| matches!(event, Event::Observed(_)));
@@ -145,7 +150,7 @@ impl<'a> Model<'a> {
                 Err(format!("the image of `{function}` was there already"))
             }
             Act::Build { function, .. } if !owes.images.contains(function) => {
-                Err(format!("no image of `{function}` is owed"))
+                Err(format!("no image of `{function}` is pending"))
             }
             Act::Build { .. } => Ok(()),
             Act::Publish(_) | Act::Provision if built.len() < owes.images.len() => {
@@ -181,8 +186,8 @@ impl<'a> Model<'a> {
                 .any(|image| image.function == *function && image.key == *key)
     }
 
-    /// Every digest that each file may have, given what stood there first and what others put there after which fact. Up to the
-    /// fact `rivalled` two processes were at work, and one that was overtaken may have finished the publish it was at.
+    /// Every digest that each file may have, given what stood there first and what others put there after which event. Up to the
+    /// event `rivalled` two processes were at work, and one that was overtaken may have finished the publish it was at.
     pub(super) fn may_stand(
         self,
         seeds: &BTreeMap<ConfigFile, Digest>,
@@ -197,12 +202,13 @@ impl<'a> Model<'a> {
         for index in 0..=self.0.len() {
             let upto = Self(&self.0[..index]);
             let last = upto.0.last();
-            let sequence = last.map_or(0, |fact| fact.sequence);
+            let sequence = last.map_or(0, |event| event.sequence);
             if let Some(merged) = last.and(upto.publishable()) {
                 // From here on this may be published; once it was, it and nothing else stands there.
                 for (file, digest) in &merged.files {
                     let stands = may.entry(*file).or_default();
-                    let applies = last.is_some_and(|fact| matches!(fact.event, Event::Applied(_)));
+                    let applies =
+                        last.is_some_and(|event| matches!(event.event, Event::Applied(_)));
                     if applies && sequence > rivalled {
                         stands.clear();
                         // What others did since it was permitted, they may have done since it was published.
@@ -238,11 +244,11 @@ impl<'a> Model<'a> {
     }
 }
 
-/// What is known of a list of facts, one fact after the other.
+/// What is known of a list of events, one event after the other.
 #[derive(Default)]
 struct Order {
     last: Option<(u64, Uuid)>,
-    /// What the last fact belongs to has not ended.
+    /// What the last event belongs to has not ended.
     open: bool,
     /// It is a hold that stands by itself.
     by_itself: bool,
@@ -252,45 +258,45 @@ struct Order {
 }
 
 impl Order {
-    fn follows(&mut self, fact: &Recorded) -> Result<(), String> {
-        if self.last.map_or(0, |(sequence, _)| sequence) + 1 != fact.sequence {
+    fn follows(&mut self, event: &RecordedEvent) -> Result<(), String> {
+        if self.last.map_or(0, |(sequence, _)| sequence) + 1 != event.sequence {
             return Err("leaves a gap".to_owned());
         }
-        if self.last.is_none_or(|(_, deploy)| deploy != fact.deploy) {
-            self.begins(fact)?;
+        if self.last.is_none_or(|(_, deploy)| deploy != event.deploy) {
+            self.begins(event)?;
         } else if !self.open {
             return Err("law 4: follows the end of its deploy".to_owned());
-        } else if matches!(fact.event, Event::Requested(_)) {
+        } else if matches!(event.event, Event::Requested(_)) {
             return Err("law 4: begins what has begun".to_owned());
         }
-        self.last = Some((fact.sequence, fact.deploy));
-        let releases = matches!(fact.event, Event::Released(_));
-        let takes_over = matches!(fact.event, Event::TakenOver(_));
+        self.last = Some((event.sequence, event.deploy));
+        let releases = matches!(event.event, Event::Released(_));
+        let takes_over = matches!(event.event, Event::TakenOver(_));
         if self.held && !releases && !takes_over || releases && !self.held {
             return Err("law 6: follows a hold, or ends none".to_owned());
         }
-        self.held = matches!(fact.event, Event::Held(_)) || self.held && !releases;
-        if let Event::Resumed(resumed) = &fact.event {
+        self.held = matches!(event.event, Event::Held(_)) || self.held && !releases;
+        if let Event::Resumed(resumed) = &event.event {
             self.attempts += 1;
             if resumed.attempt != self.attempts {
                 let (counted, attempts) = (resumed.attempt, self.attempts);
                 return Err(format!("counts {counted}, not {attempts}"));
             }
         }
-        let ends = matches!(fact.event, Event::Applied(_) | Event::Abandoned(_));
+        let ends = matches!(event.event, Event::Applied(_) | Event::Abandoned(_));
         self.open = !(ends || releases && self.by_itself);
         Ok(())
     }
 
-    fn begins(&mut self, fact: &Recorded) -> Result<(), String> {
+    fn begins(&mut self, event: &RecordedEvent) -> Result<(), String> {
         if self.open {
             return Err("law 4: belongs to another deploy than the unfinished one".to_owned());
         }
-        if !self.seen.insert(fact.deploy) {
+        if !self.seen.insert(event.deploy) {
             return Err("law 4: follows the end of its deploy".to_owned());
         }
-        self.by_itself = matches!(fact.event, Event::Held(_));
-        if !self.by_itself && !matches!(fact.event, Event::Requested(_)) {
+        self.by_itself = matches!(event.event, Event::Held(_));
+        if !self.by_itself && !matches!(event.event, Event::Requested(_)) {
             return Err("law 4: begins nothing".to_owned());
         }
         self.open = true;
@@ -304,9 +310,9 @@ pub(super) fn owned(merged: &Merged) -> impl Iterator<Item = &Key> {
     merged.ownership.sources.values().flat_map(BTreeMap::keys)
 }
 
-fn images(facts: &[Arc<Recorded>]) -> Vec<&ImageBuilt> {
-    let images = facts.iter().filter_map(|fact| {
-        if let Event::ImageBuilt(image) = &fact.event {
+fn images(events: &[Arc<RecordedEvent>]) -> Vec<&ImageBuilt> {
+    let images = events.iter().filter_map(|event| {
+        if let Event::ImageBuilt(image) = &event.event {
             Some(image)
         } else {
             None

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use journal::{Facts, MemoryStore};
+use journal::{EventLog, MemoryStore};
 
-use super::mortal::{AppendMishap, FixedStamp, MortalStore};
+use super::faulty_store::{AppendMishap, FaultyStore, FixedStamp};
 use super::rig::{Ended, Found, Ran, author};
 use crate::machine::{AbandonReason, Command, LostHolder, Refusal, State};
-use crate::run::ledger::{Ledger, LedgerError};
+use crate::run::deploy_journal::{DeployJournal, DeployJournalError};
 
 /// What a person does about a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,21 +37,22 @@ impl Person {
     /// A person's process, from opening the journal to its one append.
     pub(super) fn record(
         self,
-        store: &MortalStore<'_>,
+        store: &FaultyStore<'_>,
         lost: Option<LostHolder>,
         actor: &str,
-    ) -> Result<State, LedgerError> {
+    ) -> Result<State, DeployJournalError> {
         let stamp = FixedStamp::after(&store.head()?);
-        let mut ledger = Ledger::open(store, &stamp, author(actor))?.taking_over(lost);
-        ledger.record(vec![self.command()])?;
-        Ok(ledger.state().clone())
+        let mut journal = DeployJournal::open(store, &stamp, author(actor))?.taking_over(lost);
+        journal.record(vec![self.command()])?;
+        Ok(journal.state().clone())
     }
 }
 
 /// Where there is nothing to give up or to release, a person has nothing to do.
-pub(super) fn person_ended(recorded: Result<(), LedgerError>) -> Ended {
+pub(super) fn person_ended(recorded: Result<(), DeployJournalError>) -> Ended {
     match recorded {
-        Ok(()) | Err(LedgerError::Refused(Refusal::NothingUnfinished | Refusal::NotHeld)) => {
+        Ok(())
+        | Err(DeployJournalError::Refused(Refusal::NothingUnfinished | Refusal::NotHeld)) => {
             Ended::Left
         }
         Err(error) => Ended::Broken(error),
@@ -65,9 +66,9 @@ pub(super) fn act(
     mishap: Option<AppendMishap>,
     found: Found,
 ) -> Ran {
-    let mortal = MortalStore::new(store, mishap.map(|mishap| (0, mishap)));
-    let recorded = person.record(&mortal, found.lost.clone(), "person");
-    let dead = mortal.dead.load(Ordering::Relaxed);
+    let faulty_store = FaultyStore::new(store, mishap.map(|mishap| (0, mishap)));
+    let recorded = person.record(&faulty_store, found.lost.clone(), "person");
+    let dead = faulty_store.dead.load(Ordering::Relaxed);
     let (recorded, live) = match recorded {
         Ok(state) => (Ok(()), Some(state)),
         Err(error) => (Err(error), None),
@@ -79,7 +80,7 @@ pub(super) fn act(
             person_ended(recorded)
         },
         calls: Vec::new(),
-        appends: mortal.appends.into_inner(),
+        appends: faulty_store.appends.into_inner(),
         stopped: None,
         live,
         found,

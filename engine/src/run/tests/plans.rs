@@ -16,11 +16,11 @@ fn a_plan_says_what_a_deploy_does_and_changes_nothing() {
     let mut target = Target::new(truth("1.4.2"));
     let planned = |target: &Target| {
         let world = SimulatedWorld::new(target.truth.clone(), BTreeMap::new());
-        let (wish, registries) = (disk.wish(), Registries::default());
-        let asked = wish.request(&target.truth);
+        let (input, registries) = (disk.input(), Registries::default());
+        let asked = input.request(&target.truth);
         let made = plan(
             &world,
-            wish.artifact(),
+            input.artifact(),
             &registries,
             &asked,
             Some(&target.store),
@@ -39,7 +39,7 @@ fn a_plan_says_what_a_deploy_does_and_changes_nothing() {
             .count(),
         2
     );
-    target.settle(&disk.wish());
+    target.settle(&disk.input());
     assert!(!planned(&target).changes_anything());
     target.truth.sources.insert(name("a"), "edited".to_owned());
     let third = planned(&target);

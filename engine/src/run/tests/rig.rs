@@ -7,22 +7,24 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use journal::{Facts, Hash, MemoryStore, StreamId};
+use journal::{EventLog, Hash, MemoryStore, StreamId};
 
-use super::inputs::Wish;
-use super::mortal::{AppendMishap, FixedStamp, MortalStore};
+use super::faulty_store::{AppendMishap, FaultyStore, FixedStamp};
+use super::inputs::DeployInput;
 use super::person::{Person, act};
-use super::tape::Tape;
+use super::trace::Trace;
 use crate::image::Registries;
-use crate::machine::{LostHolder, Recorded, State};
-use crate::run::ledger::{Author, Ledger, LedgerError, typed};
+use crate::machine::{LostHolder, RecordedEvent, State};
+use crate::run::deploy_journal::{Author, DeployJournal, DeployJournalError, typed};
 use crate::run::simulated::{Call, Change, Mishap, Seen, SimulatedWorld, Truth};
-use crate::run::{Adopted, ConfigTexts, Interrupts, Outcome, Run, adopt, proceed};
+use crate::run::{
+    BeginOutcome, ConfigTexts, Interrupts, Outcome, Run, begin_or_resume, run_to_completion,
+};
 
 /// A witness who puts on tape what a process does.
 pub(super) fn witness<'a>(
-    tape: &'a Mutex<Tape>,
-    store: &'a MortalStore<'a>,
+    trace: &'a Mutex<Trace>,
+    store: &'a FaultyStore<'a>,
 ) -> impl Fn(Seen<'_>, &Truth) + Send + Sync + 'a {
     move |seen, truth| {
         if let Seen::Called(call) = seen {
@@ -30,7 +32,7 @@ pub(super) fn witness<'a>(
         }
         let known = store.known.load(Ordering::Relaxed);
         let refused = store.refused.load(Ordering::Relaxed);
-        tape.lock().unwrap().saw(known, refused, seen, truth);
+        trace.lock().unwrap().saw(known, refused, seen, truth);
     }
 }
 
@@ -69,12 +71,12 @@ impl Disturbance {
 #[derive(Debug)]
 pub(super) enum Ended {
     Killed,
-    Rested(Adopted, Outcome),
+    Rested(BeginOutcome, Outcome),
     /// It did what it was there for, and deployed nothing.
     Left,
     /// The payload contract is broken or a secret is missing: it began nothing.
     Unready,
-    Broken(LedgerError),
+    Broken(DeployJournalError),
 }
 
 /// What one process did.
@@ -96,7 +98,7 @@ pub(super) struct Ran {
 pub(super) struct Found {
     /// The owner that did not let go.
     pub(super) lost: Option<LostHolder>,
-    /// The last fact.
+    /// The last event.
     pub(super) head: u64,
     /// What was asked for so far, as on tape.
     pub(super) asked: usize,
@@ -115,11 +117,11 @@ pub(super) struct Target {
     /// Who is named in the lock: an owner that did not let go, as `journal::Owned` keeps it.
     pub(super) lock: Option<LostHolder>,
     /// What was seen of the world so far.
-    pub(super) tape: Tape,
-    /// The facts that were read so far.
-    read: Vec<Arc<Recorded>>,
-    /// Each fact that was decoded, here or on another way, by its hash, which stands for it and all before it.
-    decoded: Arc<Mutex<HashMap<Hash, Arc<Recorded>>>>,
+    pub(super) trace: Trace,
+    /// The events that were read so far.
+    read: Vec<Arc<RecordedEvent>>,
+    /// Each event that was decoded, here or on another way, by its hash, which stands for it and all before it.
+    decoded: Arc<Mutex<HashMap<Hash, Arc<RecordedEvent>>>>,
 }
 
 impl Clone for Target {
@@ -128,7 +130,7 @@ impl Clone for Target {
             store: self.store.fork(),
             truth: self.truth.clone(),
             lock: self.lock.clone(),
-            tape: self.tape.clone(),
+            trace: self.trace.clone(),
             read: self.read.clone(),
             decoded: Arc::clone(&self.decoded),
         }
@@ -139,7 +141,7 @@ impl Target {
     pub(super) fn new(truth: Truth) -> Self {
         Self {
             store: MemoryStore::new(StreamId::new("demo", "dev").unwrap()),
-            tape: Tape::new(&truth),
+            trace: Trace::new(&truth),
             truth,
             lock: None,
             read: Vec::new(),
@@ -148,16 +150,16 @@ impl Target {
     }
 
     /// One process: it opens the journal, adopts the request, goes on until it rests or dies. Or a person's.
-    pub(super) fn process(&mut self, wish: &Wish, disturbances: &[Disturbance]) -> Ran {
+    pub(super) fn process(&mut self, input: &DeployInput, disturbances: &[Disturbance]) -> Ran {
         let found = self.find(self.truth.under_way.is_empty());
         let ran = if let [Disturbance::Person(person, mishap)] = disturbances {
             act(&self.store, *person, *mishap, found)
         } else {
             let truth = Arc::new(Mutex::new(self.truth.clone()));
-            let tape = Mutex::new(std::mem::take(&mut self.tape));
-            let ran = drive(&self.store, &truth, &tape, wish, disturbances, found);
+            let trace = Mutex::new(std::mem::take(&mut self.trace));
+            let ran = drive(&self.store, &truth, &trace, input, disturbances, found);
             self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
-            self.tape = tape.into_inner().unwrap();
+            self.trace = trace.into_inner().unwrap();
             ran
         };
         let head = self.store.head().unwrap().sequence;
@@ -176,7 +178,7 @@ impl Target {
         Found {
             lost: self.lock.clone(),
             head: self.store.head().unwrap().sequence,
-            asked: self.tape.asked.len(),
+            asked: self.trace.asked.len(),
             provisions: self.truth.provisions,
             config: self.truth.config.clone(),
             alone,
@@ -184,29 +186,29 @@ impl Target {
     }
 
     /// The same, for those who only want to know how it ended.
-    pub(super) fn run(&mut self, wish: &Wish, disturbances: &[Disturbance]) -> Ended {
-        self.process(wish, disturbances).ended
+    pub(super) fn run(&mut self, input: &DeployInput, disturbances: &[Disturbance]) -> Ended {
+        self.process(input, disturbances).ended
     }
 
     /// Runs until it is applied.
-    pub(super) fn settle(&mut self, wish: &Wish) {
+    pub(super) fn settle(&mut self, input: &DeployInput) {
         for _ in 0..3 {
-            if applied(&self.run(wish, &[])) {
+            if applied(&self.run(input, &[])) {
                 return;
             }
         }
         panic!("undisturbed runs do not end");
     }
 
-    /// Every fact, oldest first. Each is decoded once.
-    pub(super) fn facts(&mut self) -> Vec<Arc<Recorded>> {
-        let next = self.read.last().map_or(1, |fact| fact.sequence + 1);
+    /// Every event, oldest first. Each is decoded once.
+    pub(super) fn events(&mut self) -> Vec<Arc<RecordedEvent>> {
+        let next = self.read.last().map_or(1, |event| event.sequence + 1);
         let mut decoded = self.decoded.lock().unwrap();
         self.read
-            .extend(journal::scan(&self.store, next).map(|fact| {
-                let fact = fact.unwrap();
-                let known = decoded.entry(fact.header.hash);
-                Arc::clone(known.or_insert_with(|| Arc::new(typed(&fact).unwrap())))
+            .extend(journal::scan(&self.store, next).map(|event| {
+                let event = event.unwrap();
+                let known = decoded.entry(event.header.hash);
+                Arc::clone(known.or_insert_with(|| Arc::new(typed(&event).unwrap())))
             }));
         self.read.clone()
     }
@@ -215,13 +217,13 @@ impl Target {
     pub(super) fn change(&mut self, change: Change) {
         self.truth.change(change);
         let head = self.store.head().unwrap().sequence;
-        self.tape
+        self.trace
             .saw(head, false, Seen::Changed(change), &self.truth);
     }
 
     pub(super) fn kinds(&self) -> Vec<String> {
         journal::scan(&self.store, 1)
-            .map(|fact| fact.unwrap().header.kind)
+            .map(|event| event.unwrap().header.kind)
             .collect()
     }
 }
@@ -240,7 +242,7 @@ fn holder(head: u64) -> LostHolder {
         pid: u32::try_from(head).unwrap(),
         host: "here".to_owned(),
         boot_id: "b007".to_owned(),
-        since: format!("after fact {head}"),
+        since: format!("after event {head}"),
         deploy: None,
     }
 }
@@ -249,8 +251,8 @@ fn holder(head: u64) -> LostHolder {
 fn drive(
     store: &MemoryStore,
     truth: &Arc<Mutex<Truth>>,
-    tape: &Mutex<Tape>,
-    wish: &Wish,
+    trace: &Mutex<Trace>,
+    input: &DeployInput,
     disturbances: &[Disturbance],
     found: Found,
 ) -> Ran {
@@ -258,30 +260,30 @@ fn drive(
         Disturbance::Append(at, mishap) => Some((*at, *mishap)),
         Disturbance::Call(..) | Disturbance::Stop(..) | Disturbance::Person(..) => None,
     });
-    let mortal = MortalStore::new(store, append);
-    let witness = witness(tape, &mortal);
+    let faulty_store = FaultyStore::new(store, append);
+    let witness = witness(trace, &faulty_store);
     let mishaps = disturbances.iter().filter_map(|one| one.mishap());
     let world = SimulatedWorld::shared(Arc::clone(truth), mishaps.collect()).witnessed(&witness);
-    let life = Life {
-        store: &mortal,
+    let life = Process {
+        store: &faulty_store,
         world: &world,
-        interrupts: mortal.stops.interrupts(),
+        interrupts: faulty_store.stops.interrupts(),
         actor: "tester",
         lost: found.lost.clone(),
     };
-    let mut work = pin!(life.of(wish));
+    let mut work = pin!(life.of(input));
     let mut context = Context::from_waker(Waker::noop());
     let mut stops_to_ask: usize = disturbances.iter().map(|one| one.stops()).sum();
     let ended = (0..10_000).find_map(|_| {
         let polled = work.as_mut().poll(&mut context);
-        if mortal.dead.load(Ordering::Relaxed) || (polled.is_pending() && world.killed()) {
+        if faulty_store.dead.load(Ordering::Relaxed) || (polled.is_pending() && world.killed()) {
             return Some((Ended::Killed, None));
         }
         match polled {
             Poll::Ready(ended) => Some(ended),
             // Whoever asks to stop is heard before what was slow is done.
             Poll::Pending if stops_to_ask > 0 => {
-                mortal.stop(std::mem::take(&mut stops_to_ask));
+                faulty_store.stop(std::mem::take(&mut stops_to_ask));
                 None
             }
             Poll::Pending => {
@@ -291,56 +293,59 @@ fn drive(
         }
     });
     let (ended, live) = ended.expect("the run ends, or dies");
-    let calls = mortal.calls.lock().unwrap().clone();
+    let calls = faulty_store.calls.lock().unwrap().clone();
     Ran {
         ended,
         calls,
-        appends: mortal.appends.load(Ordering::Relaxed),
-        stopped: mortal.stopped.get().copied(),
+        appends: faulty_store.appends.load(Ordering::Relaxed),
+        stopped: faulty_store.stopped.get().copied(),
         live,
         found,
     }
 }
 
-/// What a process that deploys has besides its wish.
-pub(super) struct Life<'a> {
-    pub(super) store: &'a MortalStore<'a>,
+/// What a process that deploys has besides its input.
+pub(super) struct Process<'a> {
+    pub(super) store: &'a FaultyStore<'a>,
     pub(super) world: &'a SimulatedWorld<'a>,
     pub(super) interrupts: Interrupts,
     pub(super) actor: &'a str,
     pub(super) lost: Option<LostHolder>,
 }
 
-impl Life<'_> {
+impl Process<'_> {
     /// From the checks that need no journal to rest: how it ended, and the state that it had then.
-    pub(super) async fn of(self, wish: &Wish) -> (Ended, Option<State>) {
-        if wish.payload.is_err() {
+    pub(super) async fn of(self, input: &DeployInput) -> (Ended, Option<State>) {
+        if input.payload.is_err() {
             return (Ended::Unready, None);
         }
-        match self.deploy(wish).await {
-            Ok((adopted, outcome, state)) => (Ended::Rested(adopted, outcome), Some(state)),
+        match self.deploy(input).await {
+            Ok((begun, outcome, state)) => (Ended::Rested(begun, outcome), Some(state)),
             Err(error) => (Ended::Broken(error), None),
         }
     }
 
-    async fn deploy(self, wish: &Wish) -> Result<(Adopted, Outcome, State), LedgerError> {
+    async fn deploy(
+        self,
+        input: &DeployInput,
+    ) -> Result<(BeginOutcome, Outcome, State), DeployJournalError> {
         let stamp = FixedStamp::after(&self.store.head()?);
-        let mut ledger =
-            Ledger::open(self.store, &stamp, author(self.actor))?.taking_over(self.lost);
+        let mut journal =
+            DeployJournal::open(self.store, &stamp, author(self.actor))?.taking_over(self.lost);
         self.world.turn().await;
         let registries = Registries::default();
         let run = Run {
             world: self.world,
-            artifact: wish.artifact(),
+            artifact: input.artifact(),
             registries: &registries,
             jobs: NonZeroUsize::new(2).unwrap(),
             interrupts: &self.interrupts,
             notice: &|_| {},
         };
-        let request = wish.request(&self.world.truth());
-        let adopted = adopt(&mut ledger, request, run.notice)?;
-        let outcome = proceed(&run, &mut ledger).await?;
-        Ok((adopted, outcome, ledger.state().clone()))
+        let request = input.request(&self.world.truth());
+        let begun = begin_or_resume(&mut journal, request, run.notice)?;
+        let outcome = run_to_completion(&run, &mut journal).await?;
+        Ok((begun, outcome, journal.state().clone()))
     }
 }
 

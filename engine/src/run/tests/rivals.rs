@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use journal::Facts;
+use journal::EventLog;
 
-use super::inputs::Wish;
-use super::mortal::MortalStore;
+use super::faulty_store::FaultyStore;
+use super::inputs::DeployInput;
 use super::person::{Person, person_ended};
-use super::rig::{Ended, Life as Alive, Ran, Target, witness};
+use super::rig::{Ended, Process as Alive, Ran, Target, witness};
 use crate::run::Interrupts;
 use crate::run::simulated::SimulatedWorld;
 
@@ -18,7 +18,7 @@ use crate::run::simulated::SimulatedWorld;
 #[derive(Clone, Copy)]
 pub(super) enum Rival<'a> {
     /// It deploys.
-    Deploys(&'a Wish),
+    Deploys(&'a DeployInput),
     /// A person: it gives the unfinished deploy up, or holds the target.
     Is(Person),
 }
@@ -29,7 +29,7 @@ const ACTORS: [&str; 2] = ["one", "other"];
 /// Steps after which a process has long ended.
 const STEPS_MAX: usize = 1_000;
 
-type Life<'a> = Pin<Box<dyn Future<Output = Ended> + 'a>>;
+type Process<'a> = Pin<Box<dyn Future<Output = Ended> + 'a>>;
 
 impl Target {
     /// Two processes take turns: so many steps of the first, so many of the second, and so on; then the second goes on to its
@@ -37,10 +37,10 @@ impl Target {
     pub(super) fn rivals(&mut self, rivals: [Rival<'_>; 2], turns: &[usize]) -> [Ran; 2] {
         let found = self.find(false);
         let truth = Arc::new(Mutex::new(self.truth.clone()));
-        let tape = Mutex::new(std::mem::take(&mut self.tape));
+        let trace = Mutex::new(std::mem::take(&mut self.trace));
         let ended = {
-            let stores = [(); 2].map(|()| MortalStore::new(&self.store, None));
-            let witnesses = [witness(&tape, &stores[0]), witness(&tape, &stores[1])];
+            let stores = [(); 2].map(|()| FaultyStore::new(&self.store, None));
+            let witnesses = [witness(&trace, &stores[0]), witness(&trace, &stores[1])];
             let world = |who: usize| {
                 SimulatedWorld::shared(Arc::clone(&truth), BTreeMap::new())
                     .stepwise()
@@ -48,7 +48,7 @@ impl Target {
             };
             let worlds = [world(0), world(1)];
             let life = |who: usize| life(rivals[who], &stores[who], &worlds[who], ACTORS[who]);
-            let mut lives: [Life<'_>; 2] = [Box::pin(life(0)), Box::pin(life(1))];
+            let mut lives: [Process<'_>; 2] = [Box::pin(life(0)), Box::pin(life(1))];
             let mut ended = [None, None];
             let mut step = |who: usize| {
                 if ended[who].is_none() {
@@ -75,17 +75,17 @@ impl Target {
             })
         };
         self.truth = Arc::into_inner(truth).unwrap().into_inner().unwrap();
-        self.tape = tape.into_inner().unwrap();
+        self.trace = trace.into_inner().unwrap();
         // That there is one owner is the lock's promise; whom these two took it from is not looked at.
         self.lock = None;
-        self.tape.rivalled = self.store.head().unwrap().sequence;
+        self.trace.rivalled = self.store.head().unwrap().sequence;
         ended
     }
 
-    /// The facts of the two do not alternate: once the other has recorded one, the one records no more.
+    /// The events of the two do not alternate: once the other has recorded one, the one records no more.
     pub(super) fn takes_turns(&self) -> bool {
         let actors: Vec<String> = journal::scan(&self.store, 1)
-            .map(|fact| fact.unwrap().header.actor)
+            .map(|event| event.unwrap().header.actor)
             .filter(|actor| ACTORS.contains(&actor.as_str()))
             .collect();
         actors.windows(2).filter(|two| two[0] != two[1]).count() <= 1
@@ -94,12 +94,12 @@ impl Target {
 
 async fn life(
     rival: Rival<'_>,
-    store: &MortalStore<'_>,
+    store: &FaultyStore<'_>,
     world: &SimulatedWorld<'_>,
     actor: &str,
 ) -> Ended {
     match rival {
-        Rival::Deploys(wish) => {
+        Rival::Deploys(input) => {
             let life = Alive {
                 store,
                 world,
@@ -107,7 +107,7 @@ async fn life(
                 actor,
                 lost: None,
             };
-            life.of(wish).await.0
+            life.of(input).await.0
         }
         Rival::Is(person) => {
             world.turn().await;

@@ -57,24 +57,24 @@ impl Small {
         // One folder for all artifacts, since the source of an entry is its root.
         let disk = OnDisk::new(&["a", "b"]);
         let mut begin = Target::new(truth("1.4.2"));
-        let wish = match self {
-            Self::First => disk.wish().with(|options| {
+        let input = match self {
+            Self::First => disk.input().with(|options| {
                 options.provision = Some(ComposeCall::default());
             }),
             Self::Upgrade => {
-                begin.settle(&disk.wish());
+                begin.settle(&disk.input());
                 begin.truth.sources.insert(name("a"), "edited".to_owned());
                 disk.write(&["a", "c"]);
-                disk.wish()
+                disk.input()
             }
             Self::Superseding => {
                 half_done(&disk, &mut begin);
                 disk.write(&["a", "c"]);
-                disk.wish()
+                disk.input()
             }
             Self::NoCache => {
-                begin.settle(&disk.wish());
-                disk.wish().with(|options| options.no_cache = true)
+                begin.settle(&disk.input());
+                disk.input().with(|options| options.no_cache = true)
             }
             Self::Wanted | Self::Claimed | Self::Taken => {
                 disk.write(&["a", "seed"]);
@@ -85,32 +85,32 @@ impl Small {
                 } else {
                     (PUBLISH, Mishap::KilledAfter)
                 };
-                begin.run(&disk.wish(), &[Disturbance::Call(call, killed)]);
+                begin.run(&disk.input(), &[Disturbance::Call(call, killed)]);
                 disk.write(&["a", "c"]);
-                disk.wish()
+                disk.input()
             }
             Self::Incompatible => {
                 begin = Target::new(truth("1.3.0"));
-                disk.wish()
+                disk.input()
             }
             Self::Clashing => {
                 begin.truth.sources.insert(name("a"), "edited".to_owned());
                 disk.write_with_images(&[("a", "shared"), ("b", "shared")]);
-                disk.wish()
+                disk.input()
             }
             Self::NoSecret => {
                 half_done(&disk, &mut begin);
-                disk.wish_without_its_secret()
+                disk.input_without_its_secret()
             }
             Self::BadArtifact => {
                 half_done(&disk, &mut begin);
-                disk.wish_of_a_bad_artifact()
+                disk.input_of_a_bad_artifact()
             }
         };
         act(&Scenario {
             name: format!("{self:?}"),
             begin,
-            wish: &wish,
+            input: &input,
             end: self.end(),
         })
     }
@@ -145,7 +145,7 @@ const PUBLISH: usize = 6;
 
 fn half_done(disk: &OnDisk, begin: &mut Target) {
     let killed = Disturbance::Call(SECOND_BUILD, Mishap::KilledBefore);
-    begin.run(&disk.wish(), &[killed]);
+    begin.run(&disk.input(), &[killed]);
 }
 
 #[expect(
@@ -215,7 +215,7 @@ fn mishaps_of_a_look_that_are_taken_for_alike_leave_the_same() {
             let [one, other] = two.map(|mishap| {
                 Small::First.with(|scenario| {
                     let mut target = scenario.begin.clone();
-                    target.run(scenario.wish, &[Disturbance::Call(at, mishap)]);
+                    target.run(scenario.input, &[Disturbance::Call(at, mishap)]);
                     (target.kinds(), target.truth, target.lock)
                 })
             });

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use ::sled::{Config, Db, Error, Mode};
 
-use crate::chain::{Damage, What};
+use crate::chain::{Damage, DamageKind};
 use crate::store::StoreError;
-use crate::store::evidence;
+use crate::store::log_backup;
 
 /// Bytes that sled keeps of the tree's pages. The newest deploys fit many times over.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -109,7 +109,7 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
 
 /// Damage in sled's own files.
 fn broken(path: &Path, sequence: u64, reason: &str) -> StoreError {
-    let file = evidence::suspect(path);
+    let file = log_backup::suspect(path);
     // An assertion of sled's can show all that it holds; the first words say which one it was.
     let reason: String = reason
         .lines()
@@ -119,5 +119,5 @@ fn broken(path: &Path, sequence: u64, reason: &str) -> StoreError {
         .take(160)
         .collect();
     let text = format!("`{}`: {reason}", file.display());
-    Damage::at(sequence, What::Storage(text)).into()
+    Damage::at(sequence, DamageKind::Storage(text)).into()
 }

@@ -8,7 +8,7 @@ use ::sled::Db;
 
 use crate::disk::Disk;
 use crate::store::StoreError;
-use crate::store::evidence::Evidence;
+use crate::store::log_backup::LogBackup;
 
 use super::call::open_db;
 
@@ -17,7 +17,7 @@ pub(super) struct Files {
     pub(super) db: Db,
     pub(super) log: File,
     /// What they were before; none when there was no log.
-    pub(super) evidence: Option<Evidence>,
+    pub(super) log_backup: Option<LogBackup>,
 }
 
 /// Opens the files at a path below the store's folder, and makes them when they are not there.
@@ -31,14 +31,18 @@ pub(super) fn open(disk: &Disk, folder: &Path, path: &Path) -> Result<Files, Sto
     if let Ok(log) = File::open(&log_path) {
         disk.sync(&log).map_err(StoreError::io(&log_path))?;
     }
-    let evidence = Evidence::take(path).map_err(StoreError::io(path))?;
-    let db = open_db(path).inspect_err(|error| notice(evidence.as_ref(), error))?;
+    let log_backup = LogBackup::take(path).map_err(StoreError::io(path))?;
+    let db = open_db(path).inspect_err(|error| notice(log_backup.as_ref(), error))?;
     let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
     sync_files(disk, path, &log)
         .inspect_err(|_| never_let_go(&db))
         .map_err(StoreError::io(path))?;
     disk.sync_folder(folder).map_err(StoreError::io(folder))?;
-    Ok(Files { db, log, evidence })
+    Ok(Files {
+        db,
+        log,
+        log_backup,
+    })
 }
 
 /// Makes the files aside and moves them to their place: one that was cut off while sled made it is a damaged store to it.
@@ -69,9 +73,9 @@ fn sync_files(disk: &Disk, path: &Path, log: &File) -> io::Result<()> {
 }
 
 /// Remembers that damage was found, for what becomes of the files.
-pub(super) fn notice(evidence: Option<&Evidence>, error: &StoreError) {
-    if let (StoreError::Damaged(_), Some(evidence)) = (error, evidence) {
-        evidence.damaged();
+pub(super) fn notice(log_backup: Option<&LogBackup>, error: &StoreError) {
+    if let (StoreError::Damaged(_), Some(log_backup)) = (error, log_backup) {
+        log_backup.damaged();
     }
 }
 

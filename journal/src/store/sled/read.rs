@@ -1,15 +1,15 @@
-//! Reading rows of the tree: the end of the stream, and pages of facts.
+//! Reading rows of the tree: the end of the stream, and pages of events.
 
 use std::path::Path;
 
 use ::sled::Db;
 
 use crate::chain::Damage;
-use crate::envelope::{Fact, Schema};
+use crate::envelope::{Schema, StoredEvent};
 use crate::record;
-use crate::store::admit::Tip;
-use crate::store::keys::{Pieces, fact_key, sequence_of};
+use crate::store::keys::{Pieces, event_key, sequence_of};
 use crate::store::page::{check_place, unreadable};
+use crate::store::validate_append::AppendState;
 use crate::store::{Page, StoreError};
 use crate::stream::StreamId;
 
@@ -18,28 +18,28 @@ use super::call::guarded;
 
 /// What can be seen of the stream: all that is durable, and nothing else.
 #[derive(Debug, Clone)]
-pub(super) struct End {
+pub(super) struct ReadableEnd {
     pub(super) last: u64,
-    /// The last fact, unless its record is damaged.
-    pub(super) tip: Result<Tip, Damage>,
+    /// The last event, unless its record is damaged.
+    pub(super) tip: Result<AppendState, Damage>,
 }
 
-/// Reads the last fact's header.
+/// Reads the last event's header.
 pub(super) fn read_end(
     db: &Db,
     path: &Path,
     stream: &StreamId,
     supported: Schema,
-) -> Result<End, StoreError> {
-    let facts = fact_key(0, 0)..=fact_key(u64::MAX, u16::MAX);
-    let Some((key, _)) = guarded(path, 0, || db.range(facts).next_back().transpose())? else {
-        return Ok(End {
+) -> Result<ReadableEnd, StoreError> {
+    let events = event_key(0, 0)..=event_key(u64::MAX, u16::MAX);
+    let Some((key, _)) = guarded(path, 0, || db.range(events).next_back().transpose())? else {
+        return Ok(ReadableEnd {
             last: 0,
-            tip: Ok(Tip::empty(stream)),
+            tip: Ok(AppendState::empty(stream)),
         });
     };
     let last = sequence_of(&key);
-    let pieces = fact_key(last, 0)..=fact_key(last, u16::MAX);
+    let pieces = event_key(last, 0)..=event_key(last, u16::MAX);
     let pieces = guarded(path, last, || {
         let mut joined = Pieces::default();
         for row in db.range(pieces) {
@@ -62,22 +62,22 @@ pub(super) fn read_end(
             Ok(header)
         });
     let tip = match header {
-        Ok(header) => Ok(Tip::after(&header)),
+        Ok(header) => Ok(AppendState::after(&header)),
         Err(StoreError::Damaged(damage)) => Err(damage),
         Err(error) => return Err(error),
     };
-    Ok(End { last, tip })
+    Ok(ReadableEnd { last, tip })
 }
 
 impl SledStore {
-    /// A page of facts up to the end; [`Facts::facts`](crate::store::Facts::facts) says when it is full.
-    pub(super) fn page(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+    /// A page of events up to the end; [`EventLog::events`](crate::store::Events::events) says when it is full.
+    pub(super) fn page(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         let mut page = Page::new(&self.stream, self.supported, from, limit);
         let last = self.end().last;
         if page.next() > last {
             return Ok(Vec::new());
         }
-        let range = fact_key(page.next(), 0)..=fact_key(last, u16::MAX);
+        let range = event_key(page.next(), 0)..=event_key(last, u16::MAX);
         let mut rows = self.db.range(range);
         let mut next = self.guarded(page.next(), || rows.next().transpose())?;
         while let Some((key, piece)) = next.take()
@@ -100,6 +100,6 @@ impl SledStore {
             };
             page.push(sequence, &record, |header| self.payloads.read(header))?;
         }
-        Ok(page.into_facts())
+        Ok(page.into_events())
     }
 }

@@ -9,7 +9,7 @@ use crate::run::simulated::{Act, Change, Seen, Truth};
 
 /// What was seen, in the order of the journal. It says nothing of why.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tape {
+pub(super) struct Trace {
     /// What stood in the output directory before the first deploy.
     pub(super) seeds: ConfigTexts,
     /// What processes asked for.
@@ -18,14 +18,14 @@ pub(super) struct Tape {
     pub(super) outside: Vec<Outside>,
     /// The last look at each reference.
     pub(super) looked: BTreeMap<String, Look>,
-    /// The last fact when two processes had been at work at once.
+    /// The last event when two processes had been at work at once.
     pub(super) rivalled: u64,
 }
 
 /// A process asked for something that changes the world.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    /// The last fact that it knew of.
+    /// The last event that it knew of.
     pub(super) after: u64,
     /// It had been refused an append.
     pub(super) refused: bool,
@@ -37,7 +37,7 @@ pub(super) struct Asked {
 /// A process asked which image a reference names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
-    /// The last fact that it knew of.
+    /// The last event that it knew of.
     pub(super) after: u64,
     /// The registry lost the image later.
     pub(super) lost_since: bool,
@@ -46,14 +46,14 @@ pub(super) struct Look {
 /// Somebody else changed the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outside {
-    /// The last fact that is known to have been on disk.
+    /// The last event that is known to have been on disk.
     pub(super) after: u64,
     pub(super) change: Change,
     /// The output directory after it.
     pub(super) config: ConfigTexts,
 }
 
-impl Tape {
+impl Trace {
     pub(super) fn new(truth: &Truth) -> Self {
         Self {
             seeds: truth.config.clone(),

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::chain::{Damage, Link, What};
+use crate::chain::{Damage, DamageKind, Link};
 use crate::envelope::Head;
-use crate::exchange::line;
-use crate::store::{Facts, StoreError, scan};
+use crate::store::{EventLog, StoreError, scan};
+use crate::transfer::line;
 
 /// A journal cannot be written out.
 #[derive(Debug, thiserror::Error)]
@@ -18,28 +18,28 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-/// Writes every fact up to the present head, and the head on the last line. Returns the head.
-pub fn export<F: Facts + ?Sized>(facts: &F, to: &mut impl Write) -> Result<Head, ExportError> {
-    let head = facts.head()?;
-    let mut chain = Link::first(facts.stream());
-    for fact in scan(facts, 1) {
+/// Writes every event up to the present head, and the head on the last line. Returns the head.
+pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<Head, ExportError> {
+    let head = events.head()?;
+    let mut chain = Link::first(events.stream());
+    for event in scan(events, 1) {
         if chain.head() == head {
             break;
         }
-        let fact = fact?;
-        chain.follow(&fact.header).map_err(StoreError::from)?;
-        let text = line::fact_line(&fact).map_err(io::Error::from)?;
+        let event = event?;
+        chain.follow(&event.header).map_err(StoreError::from)?;
+        let text = line::event_line(&event).map_err(io::Error::from)?;
         to.write_all(text.as_bytes())?;
         to.write_all(b"\n")?;
     }
     if chain.head() != head {
         let lost = Damage::at(
             chain.head().sequence.saturating_add(1),
-            What::LostTail(head.sequence),
+            DamageKind::LostTail(head.sequence),
         );
         return Err(StoreError::from(lost).into());
     }
-    let text = line::head_line(facts.stream(), head).map_err(io::Error::from)?;
+    let text = line::head_line(events.stream(), head).map_err(io::Error::from)?;
     to.write_all(text.as_bytes())?;
     to.write_all(b"\n")?;
     to.flush()?;

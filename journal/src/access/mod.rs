@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! lock      held by the owner for its life; its holder is written into it
-//! door      held by whoever has the store open: the owner, or a reader for a moment
+//! store.lock held by whoever has the store open: the owner, or a reader for a moment
 //! socket    where the owner answers; that it can be connected to says that there is an owner
 //! store/    the store: sled's files, the head kept apart, large payloads
 //! ```
@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 
 use crate::chain::Damage;
 use crate::envelope::Head;
-use crate::exchange::ImportError;
 use crate::store::StoreError;
 use crate::stream::StreamId;
+use crate::transfer::ImportError;
 
 pub use follow::Follower;
 pub use lock::Holder;
@@ -50,7 +50,7 @@ impl Journal {
         Reader::open(root, stream)
     }
 
-    /// Makes a target's journal out of an export, all of it or nothing. A target that has facts is refused.
+    /// Makes a target's journal out of an export, all of it or nothing. A target that has events is refused.
     pub fn import(
         root: &Path,
         stream: &StreamId,
@@ -81,7 +81,7 @@ pub enum OwnError {
     /// A reader does not let go of the store.
     #[error("a reader does not let go of `{}`; end the process that has it locked", path.display())]
     Busy {
-        /// The door.
+        /// The store lock.
         path: PathBuf,
     },
     /// The file system refused.
@@ -139,7 +139,7 @@ pub enum ImportIntoError {
     /// The target cannot be owned.
     #[error(transparent)]
     Own(#[from] OwnError),
-    /// The export is not whole, or the target has facts.
+    /// The export is not whole, or the target has events.
     #[error(transparent)]
     Import(#[from] ImportError),
 }

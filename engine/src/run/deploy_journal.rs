@@ -1,13 +1,13 @@
-//! The journal as the loop sees it: typed facts in, typed facts out, the folded state at hand.
+//! The journal as the loop sees it: typed events in, typed events out, the folded state at hand.
 
 use jiff::Timestamp;
-use journal::{AppendError, Draft, Fact, Facts, Head, Store};
+use journal::{AppendError, EventLog, Head, NewEvent, Store, StoredEvent};
 use uuid::Uuid;
 
 use crate::failpoint;
 use crate::machine::{
-    self, Command, DecodeError, Event, Held, Illegal, LostHolder, Recorded, Refusal, State, decide,
-    evolve,
+    self, Command, DecodeError, Event, Held, Illegal, LostHolder, RecordedEvent, Refusal, State,
+    decide, evolve,
 };
 
 /// Where time and ids come from. Two implementations: the system's, and a fixed one for tests and golden journals.
@@ -29,31 +29,31 @@ pub struct Author {
 
 /// The journal cannot be read or written, or says what cannot be.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum DeployJournalError {
     /// The store failed.
     #[error("the journal cannot be read")]
     Read(#[from] journal::StoreError),
     /// The store refused or failed an append.
     #[error("the journal cannot be written")]
     Append(#[from] AppendError),
-    /// A fact does not read.
-    #[error("fact {sequence} of the journal does not read")]
+    /// An event does not read.
+    #[error("event {sequence} of the journal does not read")]
     Decode {
         /// Its sequence.
         sequence: u64,
         /// Why.
         source: DecodeError,
     },
-    /// A fact cannot follow the ones before it.
-    #[error("fact {sequence} of the journal cannot be")]
+    /// An event cannot follow the ones before it.
+    #[error("event {sequence} of the journal cannot be")]
     Illegal {
         /// Its sequence.
         sequence: u64,
         /// Why.
         source: Illegal,
     },
-    /// The `Merged` fact that the latest deploy builds upon is not where it should be.
-    #[error("fact {sequence} of the journal should say what was merged, and does not")]
+    /// The `Merged` event that the latest deploy builds upon is not where it should be.
+    #[error("event {sequence} of the journal should say what was merged, and does not")]
     Base {
         /// Where it should be.
         sequence: u64,
@@ -63,7 +63,7 @@ pub enum LedgerError {
     Refused(#[from] Refusal),
 }
 
-impl LedgerError {
+impl DeployJournalError {
     /// A newer tool wrote what does not read: that is no damage.
     pub fn is_newer(&self) -> bool {
         matches!(
@@ -77,7 +77,7 @@ impl LedgerError {
 }
 
 /// The open journal of one target, folded.
-pub struct Ledger<'a> {
+pub struct DeployJournal<'a> {
     store: &'a dyn Store,
     stamp: &'a dyn Stamp,
     author: Author,
@@ -87,13 +87,13 @@ pub struct Ledger<'a> {
     taken_over: Option<LostHolder>,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> DeployJournal<'a> {
     /// Reads the latest deploy and folds it. The cost grows with that deploy, never with history.
     pub fn open(
         store: &'a dyn Store,
         stamp: &'a dyn Stamp,
         author: Author,
-    ) -> Result<Self, LedgerError> {
+    ) -> Result<Self, DeployJournalError> {
         must_be_appendable(store)?;
         let head = store.head()?;
         let state = latest_state(store)?;
@@ -126,8 +126,8 @@ impl<'a> Ledger<'a> {
         &self.head
     }
 
-    /// The facts of a store, to read from.
-    pub fn facts(&self) -> &dyn Facts {
+    /// The events of a store, to read from.
+    pub fn events(&self) -> &dyn EventLog {
         self.store
     }
 
@@ -137,7 +137,10 @@ impl<'a> Ledger<'a> {
     }
 
     /// Decides each command in turn and appends what becomes true as one durable batch: all of it, or nothing.
-    pub fn record(&mut self, commands: Vec<Command>) -> Result<Vec<Recorded>, LedgerError> {
+    pub fn record(
+        &mut self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<RecordedEvent>, DeployJournalError> {
         let commands = self.with_take_over(commands);
         let mut state = self.state.clone();
         let mut drafts = Vec::with_capacity(commands.len());
@@ -146,19 +149,19 @@ impl<'a> Ledger<'a> {
             let event = decide(&state, command)?;
             let deploy = state.id_for(&event).unwrap_or_else(|| self.stamp.id());
             let sequence = self.head.sequence + 1 + recorded.len() as u64;
-            let fact = Recorded {
+            let event = RecordedEvent {
                 sequence,
                 deploy,
                 event,
             };
-            state = evolve(state, &fact).map_err(Refusal::from)?;
-            drafts.push(self.draft(&fact, &state));
-            recorded.push(fact);
+            state = evolve(state, &event).map_err(Refusal::from)?;
+            drafts.push(self.draft(&event, &state));
+            recorded.push(event);
         }
         failpoint::reached(|| format!("before append {}", named(&recorded)));
-        let facts = self.store.append(&self.head, drafts)?;
+        let events = self.store.append(&self.head, drafts)?;
         failpoint::reached(|| format!("after append {}", named(&recorded)));
-        if let Some(last) = facts.last() {
+        if let Some(last) = events.last() {
             self.head = Head {
                 sequence: last.header.sequence,
                 hash: last.header.hash,
@@ -181,43 +184,43 @@ impl<'a> Ledger<'a> {
         commands
     }
 
-    fn draft(&self, fact: &Recorded, state: &State) -> Draft {
-        Draft {
+    fn draft(&self, event: &RecordedEvent, state: &State) -> NewEvent {
+        NewEvent {
             event_id: self.stamp.id(),
-            deploy: fact.deploy,
-            kind: fact.event.kind().to_owned(),
+            deploy: event.deploy,
+            kind: event.event.kind().to_owned(),
             schema: machine::SCHEMA,
             recorded_at: self.stamp.now(),
             actor: self.author.actor.clone(),
             attempt: state.deploy.as_ref().map_or(1, |deploy| deploy.attempt),
             tool: self.author.tool.clone(),
-            payload: machine::encode(&fact.event),
+            payload: machine::encode(&event.event),
         }
     }
 }
 
-/// Facts by what tells them from the others of an attempt. That a lock was taken over is none of an attempt's.
-fn named(recorded: &[Recorded]) -> String {
-    let name = |fact: &Recorded| {
-        let kind = fact.event.kind();
-        if let Event::ImageBuilt(image) = &fact.event {
+/// Events by what tells them from the others of an attempt. That a lock was taken over is none of an attempt's.
+fn named(recorded: &[RecordedEvent]) -> String {
+    let name = |event: &RecordedEvent| {
+        let kind = event.event.kind();
+        if let Event::ImageBuilt(image) = &event.event {
             return format!("{kind} {}", image.function);
         }
         kind.to_owned()
     };
-    let of_attempt = |fact: &&Recorded| !matches!(fact.event, Event::TakenOver(_));
+    let of_attempt = |event: &&RecordedEvent| !matches!(event.event, Event::TakenOver(_));
     let names: Vec<String> = recorded.iter().filter(of_attempt).map(name).collect();
     names.join(" ")
 }
 
-/// The first fact of the latest deploy of a target, behind whatever hold stands after it; none when nothing was ever asked for.
-pub fn latest_deploy(facts: &(impl Facts + ?Sized)) -> Result<Option<u64>, LedgerError> {
-    let Some((first, _)) = facts.latest_deploys(None, 1)?.into_iter().next() else {
+/// The first event of the latest deploy of a target, behind whatever hold stands after it; none when nothing was ever asked for.
+pub fn latest_deploy(events: &(impl EventLog + ?Sized)) -> Result<Option<u64>, DeployJournalError> {
+    let Some((first, _)) = events.latest_deploys(None, 1)?.into_iter().next() else {
         return Ok(None);
     };
-    let begin = journal::fact(facts, first)?;
+    let begin = journal::event(events, first)?;
     Ok(match begin.as_ref().map(typed) {
-        Some(Ok(Recorded {
+        Some(Ok(RecordedEvent {
             event: Event::Held(held),
             ..
         })) => held.latest,
@@ -227,79 +230,81 @@ pub fn latest_deploy(facts: &(impl Facts + ?Sized)) -> Result<Option<u64>, Ledge
 }
 
 /// The state of a target: its latest deploy, folded.
-pub fn latest_state(facts: &(impl Facts + ?Sized)) -> Result<State, LedgerError> {
-    let Some((first, _)) = facts.latest_deploys(None, 1)?.into_iter().next() else {
+pub fn latest_state(events: &(impl EventLog + ?Sized)) -> Result<State, DeployJournalError> {
+    let Some((first, _)) = events.latest_deploys(None, 1)?.into_iter().next() else {
         return Ok(State::default());
     };
-    let latest = deploy_facts(facts, first)?;
-    let before = match latest.first().map(|fact| &fact.event) {
+    let latest = deploy_events(events, first)?;
+    let before = match latest.first().map(|event| &event.event) {
         // A hold that stands by itself says which deploy it stands behind.
         Some(Event::Held(Held {
             latest: Some(first),
             ..
-        })) => fold(&deploy_facts(facts, *first)?)?,
+        })) => fold(&deploy_events(events, *first)?)?,
         _ => State::default(),
     };
     fold_onto(before, &latest)
 }
 
 /// Refuses a journal that a newer tool has added to: what is begun here could not be recorded.
-pub fn must_be_appendable(facts: &(impl Facts + ?Sized)) -> Result<(), LedgerError> {
-    let last = journal::fact(facts, facts.head()?.sequence)?;
-    match last.map(|fact| fact.header.schema) {
-        Some(last) if last > machine::SCHEMA => Err(LedgerError::Append(AppendError::Schema {
-            stream: facts.stream().clone(),
-            last,
-            draft: machine::SCHEMA,
-            supported: machine::SCHEMA,
-        })),
+pub fn must_be_appendable(events: &(impl EventLog + ?Sized)) -> Result<(), DeployJournalError> {
+    let last = journal::event(events, events.head()?.sequence)?;
+    match last.map(|event| event.header.schema) {
+        Some(last) if last > machine::SCHEMA => {
+            Err(DeployJournalError::Append(AppendError::Schema {
+                stream: events.stream().clone(),
+                last,
+                draft: machine::SCHEMA,
+                supported: machine::SCHEMA,
+            }))
+        }
         Some(_) | None => Ok(()),
     }
 }
 
-/// Folds the facts of one deploy, or of a hold that stands by itself.
-pub fn fold(facts: &[Recorded]) -> Result<State, LedgerError> {
-    fold_onto(State::default(), facts)
+/// Folds the events of one deploy, or of a hold that stands by itself.
+pub fn fold(events: &[RecordedEvent]) -> Result<State, DeployJournalError> {
+    fold_onto(State::default(), events)
 }
 
-fn fold_onto(state: State, facts: &[Recorded]) -> Result<State, LedgerError> {
-    facts.iter().try_fold(state, |state, fact| {
-        evolve(state, fact).map_err(|source| LedgerError::Illegal {
-            sequence: fact.sequence,
+fn fold_onto(state: State, events: &[RecordedEvent]) -> Result<State, DeployJournalError> {
+    events.iter().try_fold(state, |state, event| {
+        evolve(state, event).map_err(|source| DeployJournalError::Illegal {
+            sequence: event.sequence,
             source,
         })
     })
 }
 
-/// The facts of the deploy that begins at a sequence, decoded, oldest first.
-pub fn deploy_facts(
-    facts: &(impl Facts + ?Sized),
+/// The events of the deploy that begins at a sequence, decoded, oldest first.
+pub fn deploy_events(
+    events: &(impl EventLog + ?Sized),
     first: u64,
-) -> Result<Vec<Recorded>, LedgerError> {
-    let mut recorded: Vec<Recorded> = Vec::new();
-    for fact in journal::scan(facts, first) {
-        let fact = fact?;
+) -> Result<Vec<RecordedEvent>, DeployJournalError> {
+    let mut recorded: Vec<RecordedEvent> = Vec::new();
+    for event in journal::scan(events, first) {
+        let event = event?;
         if recorded
             .first()
-            .is_some_and(|begin| begin.deploy != fact.header.deploy)
+            .is_some_and(|begin| begin.deploy != event.header.deploy)
         {
             break;
         }
-        recorded.push(typed(&fact)?);
+        recorded.push(typed(&event)?);
     }
     Ok(recorded)
 }
 
-/// One fact, decoded.
-pub fn typed(fact: &Fact) -> Result<Recorded, LedgerError> {
-    let header = &fact.header;
-    let event = machine::decode(&header.kind, header.schema, &fact.payload).map_err(|source| {
-        LedgerError::Decode {
+/// One event, decoded.
+pub fn typed(event: &StoredEvent) -> Result<RecordedEvent, DeployJournalError> {
+    let header = &event.header;
+    let event = machine::decode(&header.kind, header.schema, &event.payload).map_err(|source| {
+        DeployJournalError::Decode {
             sequence: header.sequence,
             source,
         }
     })?;
-    Ok(Recorded {
+    Ok(RecordedEvent {
         sequence: header.sequence,
         deploy: header.deploy,
         event,

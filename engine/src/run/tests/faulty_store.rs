@@ -7,19 +7,20 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use journal::{
-    AppendError, Draft, Fact, Facts, Head, Kept, MemoryStore, Store, StoreError, StreamId,
+    AppendError, EventLog, Head, MemoryStore, NewEvent, Store, StoreError, StoredEvent, StoredHead,
+    StreamId,
 };
 use uuid::Uuid;
 
 use crate::run::Interrupts;
-use crate::run::ledger::Stamp;
+use crate::run::deploy_journal::Stamp;
 use crate::run::simulated::Call;
 
 /// A clock that advances by a millisecond at each look, and ids that count. Both begin where the journal ends, so that
 /// what a process does depends on nothing but the journal and the world.
 pub(super) struct FixedStamp(AtomicU64);
 
-/// Looks of a process for each fact that it records: more than there are.
+/// Looks of a process for each event that it records: more than there are.
 const LOOKS: u64 = 1_000;
 
 impl FixedStamp {
@@ -56,13 +57,13 @@ pub(super) enum AppendMishap {
 }
 
 /// A store in which one append goes wrong.
-pub(super) struct MortalStore<'a> {
+pub(super) struct FaultyStore<'a> {
     store: &'a MemoryStore,
     mishap: Option<(usize, AppendMishap)>,
     pub(super) stops: Stops,
     pub(super) appends: AtomicUsize,
     pub(super) dead: AtomicBool,
-    /// The last fact that the process knows of.
+    /// The last event that the process knows of.
     pub(super) known: AtomicU64,
     /// An append was refused.
     pub(super) refused: AtomicBool,
@@ -71,12 +72,12 @@ pub(super) struct MortalStore<'a> {
     pub(super) stopped: OnceLock<usize>,
     /// The lowest sequence that was read.
     pub(super) lowest: AtomicU64,
-    /// Pages that were read, and facts on them.
+    /// Pages that were read, and events on them.
     pub(super) pages: AtomicUsize,
     pub(super) read: AtomicUsize,
 }
 
-impl<'a> MortalStore<'a> {
+impl<'a> FaultyStore<'a> {
     pub(super) fn new(store: &'a MemoryStore, mishap: Option<(usize, AppendMishap)>) -> Self {
         Self {
             store,
@@ -95,7 +96,7 @@ impl<'a> MortalStore<'a> {
     }
 }
 
-impl Facts for MortalStore<'_> {
+impl EventLog for FaultyStore<'_> {
     fn stream(&self) -> &StreamId {
         self.store.stream()
     }
@@ -106,12 +107,12 @@ impl Facts for MortalStore<'_> {
         Ok(head)
     }
 
-    fn kept_head(&self) -> Result<Kept, StoreError> {
+    fn kept_head(&self) -> Result<StoredHead, StoreError> {
         self.store.kept_head()
     }
 
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
-        let page = self.store.facts(from, limit)?;
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        let page = self.store.events(from, limit)?;
         self.lowest.fetch_min(from, Ordering::Relaxed);
         self.pages.fetch_add(1, Ordering::Relaxed);
         self.read.fetch_add(page.len(), Ordering::Relaxed);
@@ -131,7 +132,7 @@ impl Facts for MortalStore<'_> {
     }
 }
 
-impl MortalStore<'_> {
+impl FaultyStore<'_> {
     /// Somebody asks this many times to stop.
     pub(super) fn stop(&self, times: usize) {
         self.stops.ask(times);
@@ -140,7 +141,7 @@ impl MortalStore<'_> {
     }
 
     /// What a dead process would have been answered does not matter: nobody reads it.
-    fn die(&self) -> Result<Vec<Fact>, AppendError> {
+    fn die(&self) -> Result<Vec<StoredEvent>, AppendError> {
         self.dead.store(true, Ordering::Relaxed);
         Err(AppendError::Empty)
     }
@@ -153,8 +154,12 @@ fn disk_full() -> AppendError {
     })
 }
 
-impl Store for MortalStore<'_> {
-    fn append(&self, expected: &Head, drafts: Vec<Draft>) -> Result<Vec<Fact>, AppendError> {
+impl Store for FaultyStore<'_> {
+    fn append(
+        &self,
+        expected: &Head,
+        drafts: Vec<NewEvent>,
+    ) -> Result<Vec<StoredEvent>, AppendError> {
         let number = self.appends.fetch_add(1, Ordering::Relaxed);
         let mishap = self.mishap.filter(|(at, _)| *at == number);
         let appended = match mishap.map(|(_, mishap)| mishap) {
@@ -171,8 +176,8 @@ impl Store for MortalStore<'_> {
             }
         };
         match &appended {
-            Ok(facts) => self.known.store(
-                facts.last().map_or(0, |fact| fact.header.sequence),
+            Ok(events) => self.known.store(
+                events.last().map_or(0, |event| event.header.sequence),
                 Ordering::Relaxed,
             ),
             Err(_) => self.refused.store(true, Ordering::Relaxed),

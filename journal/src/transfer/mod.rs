@@ -1,4 +1,4 @@
-//! Export and import: a journal as lines of JSON, one fact a line and the head on the last.
+//! Export and import: a journal as lines of JSON, one event a line and the head on the last.
 //!
 //! An export is a copy of the same chain: payload bytes are kept exactly, and importing computes the same hashes. Its form is described in
 //! docs/journal.md.

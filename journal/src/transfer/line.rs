@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::envelope::{Fact, Head, Header, PAYLOAD_MAX, Schema};
+use crate::envelope::{Head, Header, PAYLOAD_MAX, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
 use crate::stream::StreamId;
@@ -17,10 +17,10 @@ pub const FORMAT: u16 = 1;
 /// Longest line, in bytes: the largest payload as base64, and its header.
 pub const LINE_MAX: usize = PAYLOAD_MAX / 3 * 4 + 16 * 1024;
 
-/// A fact as a line says it. Exactly one of the payloads is there.
+/// An event as a line says it. Exactly one of the payloads is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FactLine<'a> {
+struct EventLine<'a> {
     stream: StreamId,
     sequence: u64,
     event_id: Uuid,
@@ -53,7 +53,7 @@ pub(crate) struct HeadLine {
 
 /// A line of an export.
 pub(crate) enum Line {
-    Fact(Box<Fact>),
+    StoredEvent(Box<StoredEvent>),
     Head(HeadLine),
 }
 
@@ -62,11 +62,11 @@ fn some_raw<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>,
     <&RawValue>::deserialize(from).map(Some)
 }
 
-/// Writes a fact as a line, without its end.
-pub(crate) fn fact_line(fact: &Fact) -> serde_json::Result<String> {
-    let header = &fact.header;
-    let payload = as_json(&fact.payload);
-    serde_json::to_string(&FactLine {
+/// Writes an event as a line, without its end.
+pub(crate) fn event_line(event: &StoredEvent) -> serde_json::Result<String> {
+    let header = &event.header;
+    let payload = as_json(&event.payload);
+    serde_json::to_string(&EventLine {
         stream: header.stream.clone(),
         sequence: header.sequence,
         event_id: header.event_id,
@@ -81,7 +81,7 @@ pub(crate) fn fact_line(fact: &Fact) -> serde_json::Result<String> {
         payload_hash: header.payload_hash,
         payload_length: header.payload_length,
         hash: header.hash,
-        payload_base64: payload.is_none().then(|| BASE64.encode(&fact.payload)),
+        payload_base64: payload.is_none().then(|| BASE64.encode(&event.payload)),
         payload,
     })
 }
@@ -117,7 +117,7 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
         }
         return Ok(Line::Head(head));
     }
-    let line: FactLine<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let line: EventLine<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let payload = match (line.payload, line.payload_base64) {
         (Some(payload), None) => payload.get().as_bytes().to_vec(),
         (None, Some(encoded)) => BASE64
@@ -154,11 +154,11 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
     }
     record::check_payload(&header, &payload)
         .map_err(|_| "its payload does not have the length and hash that its header says")?;
-    let fact = Fact { header, payload };
-    if fact_line(&fact).map_err(|error| error.to_string())? != text {
+    let event = StoredEvent { header, payload };
+    if event_line(&event).map_err(|error| error.to_string())? != text {
         return Err(OTHER_SPELLING.to_owned());
     }
-    Ok(Line::Fact(Box::new(fact)))
+    Ok(Line::StoredEvent(Box::new(event)))
 }
 
 const OTHER_SPELLING: &str = "it says the same in another spelling than an export does";

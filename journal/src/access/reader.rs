@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::envelope::{Fact, Head};
-use crate::store::{Facts, Kept, KeptFile, SledStore, StoreError};
+use crate::access::ReadError;
+use crate::access::layout::Layout;
+use crate::access::lock::{self, Holder, StoreLock};
+use crate::access::protocol::{self, Answer, DEPLOYS_MAX, Question, Timed};
+use crate::envelope::{Head, StoredEvent};
+use crate::store::{EventLog, SledStore, StoreError, StoredHead, StoredHeadFile};
 use crate::stream::StreamId;
-use crate::target::ReadError;
-use crate::target::layout::Layout;
-use crate::target::lock::{self, Door, Holder};
-use crate::target::protocol::{self, Answer, DEPLOYS_MAX, Question, Timed};
 
 /// How long a reader tries to get an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it tries.
-const ASKING: Duration = Duration::from_millis(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 /// How often a reader that has the store open looks for an owner.
-const LOOKING: Duration = Duration::from_millis(10);
+const OWNER_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a reader keeps the store open without reading.
-const IDLE: Duration = Duration::from_millis(200);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a reader keeps the store open before other readers get their turn, and for how long it steps back then.
-const TURN: Duration = Duration::from_secs(2);
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 const STEP_BACK: Duration = Duration::from_millis(30);
 
 /// Reads one target's journal, whoever owns it, and through changes of owner.
@@ -37,35 +37,35 @@ pub struct Reader {
     stream: StreamId,
     layout: Layout,
     patience: Duration,
-    inside: Arc<Inside>,
+    inside: Arc<SharedAccess>,
 }
 
 /// The store, while this reader has it open itself.
 #[derive(Debug, Default)]
-struct Inside {
-    visit: Mutex<Option<Visit>>,
+struct SharedAccess {
+    visit: Mutex<Option<DirectAccess>>,
     /// Somebody else wants in: the next call lets go.
     leave: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Visit {
+struct DirectAccess {
     // In the order in which they are let go.
     store: SledStore,
-    _door: Door,
+    _store_lock: StoreLock,
     since: Instant,
     used: Instant,
 }
 
-impl Inside {
-    fn visit(&self) -> MutexGuard<'_, Option<Visit>> {
+impl SharedAccess {
+    fn visit(&self) -> MutexGuard<'_, Option<DirectAccess>> {
         self.visit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reader {
     pub(crate) fn open(root: &Path, stream: &StreamId) -> Result<Self, ReadError> {
-        Self::open_patiently(root, stream, PATIENCE)
+        Self::open_patiently(root, stream, ANSWER_TIMEOUT)
     }
 
     /// Opens a journal and tries for so long to get each answer.
@@ -94,9 +94,9 @@ impl Reader {
     }
 
     /// The head kept apart as the file says it, without asking anybody: what is recorded is there a moment later.
-    pub(crate) fn kept_file(&self) -> Result<Kept, StoreError> {
+    pub(crate) fn kept_file(&self) -> Result<StoredHead, StoreError> {
         let path = self.layout.store().join("head");
-        KeptFile::read(&path, &self.stream).map_err(StoreError::io(&path))
+        StoredHeadFile::read(&path, &self.stream).map_err(StoreError::io(&path))
     }
 
     /// Who owns the target at this moment; none without an owner, or when it has not written its name.
@@ -140,12 +140,12 @@ impl Reader {
                     path: self.layout.store(),
                 });
             }
-            thread::sleep(ASKING);
+            thread::sleep(RETRY_INTERVAL);
         }
     }
 
     /// The visit that is going on, unless somebody else wants in.
-    fn visit(&self) -> MutexGuard<'_, Option<Visit>> {
+    fn visit(&self) -> MutexGuard<'_, Option<DirectAccess>> {
         let mut visit = self.inside.visit();
         if self.inside.leave.swap(false, Ordering::SeqCst) && visit.take().is_some() {
             drop(visit);
@@ -178,9 +178,9 @@ impl Reader {
     }
 
     /// Opens the store, when nobody else has it open.
-    fn enter(&self) -> Result<Option<Visit>, StoreError> {
-        let path = self.layout.door();
-        let Some(door) = Door::try_enter(&path).map_err(StoreError::io(&path))? else {
+    fn enter(&self) -> Result<Option<DirectAccess>, StoreError> {
+        let path = self.layout.store_lock();
+        let Some(store_lock) = StoreLock::try_enter(&path).map_err(StoreError::io(&path))? else {
             return Ok(None);
         };
         let store = match SledStore::open_to_read(&self.layout.store(), self.stream.clone()) {
@@ -190,11 +190,11 @@ impl Reader {
         let (inside, layout) = (Arc::downgrade(&self.inside), self.layout.clone());
         thread::Builder::new()
             .name("journal-visit".to_owned())
-            .spawn(move || look_out(&inside, &layout))
+            .spawn(move || watch_for_owner(&inside, &layout))
             .map_err(StoreError::io(&path))?;
-        Ok(Some(Visit {
+        Ok(Some(DirectAccess {
             store,
-            _door: door,
+            _store_lock: store_lock,
             since: Instant::now(),
             used: Instant::now(),
         }))
@@ -202,9 +202,9 @@ impl Reader {
 }
 
 /// Ends a visit when an owner comes, when nothing is read, and when it has lasted long enough.
-fn look_out(inside: &Weak<Inside>, layout: &Layout) {
+fn watch_for_owner(inside: &Weak<SharedAccess>, layout: &Layout) {
     loop {
-        thread::sleep(LOOKING);
+        thread::sleep(OWNER_CHECK_INTERVAL);
         let Some(inside) = inside.upgrade() else {
             return;
         };
@@ -216,10 +216,10 @@ fn look_out(inside: &Weak<Inside>, layout: &Layout) {
         let Some(ongoing) = visit.as_ref() else {
             return;
         };
-        if ongoing.since.elapsed() > TURN {
+        if ongoing.since.elapsed() > TURN_TIMEOUT {
             inside.leave.store(true, Ordering::SeqCst);
         }
-        if inside.leave.load(Ordering::SeqCst) || ongoing.used.elapsed() > IDLE {
+        if inside.leave.load(Ordering::SeqCst) || ongoing.used.elapsed() > IDLE_TIMEOUT {
             inside.leave.store(false, Ordering::SeqCst);
             *visit = None;
             return;
@@ -240,7 +240,7 @@ fn off_topic<T>() -> io::Result<T> {
     Err(io::ErrorKind::InvalidData.into())
 }
 
-impl Facts for Reader {
+impl EventLog for Reader {
     fn stream(&self) -> &StreamId {
         &self.stream
     }
@@ -258,7 +258,7 @@ impl Facts for Reader {
         )
     }
 
-    fn kept_head(&self) -> Result<Kept, StoreError> {
+    fn kept_head(&self) -> Result<StoredHead, StoreError> {
         self.ask(
             &Question::KeptHead,
             |answer, _| {
@@ -271,16 +271,16 @@ impl Facts for Reader {
         )
     }
 
-    fn facts(&self, from: u64, limit: usize) -> Result<Vec<Fact>, StoreError> {
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         self.ask(
-            &Question::Facts { from, limit },
+            &Question::Events { from, limit },
             |answer, mut connection| {
-                let Answer::Facts(count) = answer else {
+                let Answer::Events(count) = answer else {
                     return off_topic();
                 };
-                protocol::read_facts(&mut connection, &self.stream, from, count)
+                protocol::read_events(&mut connection, &self.stream, from, count)
             },
-            |store| store.facts(from, limit),
+            |store| store.events(from, limit),
         )
     }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use journal::Facts;
+use journal::EventLog;
 
-use super::ledger::{LedgerError, typed};
+use super::deploy_journal::{DeployJournalError, typed};
 use super::world::{ConfigTexts, Fault, ImageOrder};
 use crate::compat::{Observation, stack_version};
 use crate::contract::{FunctionName, Violation};
@@ -19,20 +19,20 @@ use crate::yaml::{Limits, Node};
 
 /// What the base deploy left: who owns what in the output directory.
 pub(super) fn base_ownership(
-    facts: &(impl Facts + ?Sized),
+    events: &(impl EventLog + ?Sized),
     base: Option<&Base>,
-) -> Result<BaseOwnership, LedgerError> {
+) -> Result<BaseOwnership, DeployJournalError> {
     let Some(base) = base else {
         return Ok(BaseOwnership::default());
     };
-    let fact = facts.facts(base.merged, 1)?.into_iter().next();
-    let Some(Event::Merged(merged)) = fact
+    let event = events.events(base.merged, 1)?.into_iter().next();
+    let Some(Event::Merged(merged)) = event
         .as_ref()
         .map(typed)
         .transpose()?
         .map(|recorded| recorded.event)
     else {
-        return Err(LedgerError::Base {
+        return Err(DeployJournalError::Base {
             sequence: base.merged,
         });
     };
@@ -44,7 +44,7 @@ pub(super) fn base_ownership(
     })
 }
 
-/// Merges the artifact into what stands in the output directory: the texts to publish, and the fact.
+/// Merges the artifact into what stands in the output directory: the texts to publish, and the event.
 pub(super) fn merged(
     artifact: &Artifact,
     registries: &Registries,
@@ -67,10 +67,10 @@ pub(super) fn merged(
                 .map(|tree| config_text(entry, ConfigFile::Resources, tree)),
         })
         .collect();
-    let owed = owed_images(artifact);
-    let image_rewrites = owed
+    let pending = owed_images(artifact);
+    let image_rewrites = pending
         .values()
-        .map(|owed| (owed.image.clone(), for_stack(registries, &owed.image)))
+        .map(|pending| (pending.image.clone(), for_stack(registries, &pending.image)))
         .collect();
     let merge_options = MergeOptions {
         prune: request.options.prune,
@@ -83,7 +83,7 @@ pub(super) fn merged(
         ownership: outcome.ownership,
         changes: outcome.changes,
         drift: outcome.drift,
-        images: owed.into_keys().collect(),
+        images: pending.into_keys().collect(),
         warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
     };
     Ok((outcome.texts, merged))
@@ -112,10 +112,10 @@ pub(super) fn orders(
     owed_images(artifact)
         .into_iter()
         .filter(|(function, _)| functions.contains(function))
-        .map(|(function, owed)| ImageOrder {
+        .map(|(function, pending)| ImageOrder {
             function,
-            entry: owed.entry,
-            reference: for_stack(registries, &owed.image),
+            entry: pending.entry,
+            reference: for_stack(registries, &pending.image),
             stack_version: stack_version.clone(),
             platform: options.platform.clone(),
             no_cache: options.no_cache,
@@ -136,7 +136,7 @@ fn owed_images(artifact: &Artifact) -> BTreeMap<FunctionName, Owed> {
             .iter()
             .position(|known| std::ptr::eq(known, entry))
     };
-    let owed = artifact.builds().into_iter().filter_map(|(entry, image)| {
+    let pending = artifact.builds().into_iter().filter_map(|(entry, image)| {
         Some((
             image.function.clone(),
             Owed {
@@ -145,7 +145,7 @@ fn owed_images(artifact: &Artifact) -> BTreeMap<FunctionName, Owed> {
             },
         ))
     });
-    owed.collect()
+    pending.collect()
 }
 
 /// A tree of an entry. Its text has been checked with all its lines by `load`; a merge names places only.

@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use crate::chain::{Damage, Link};
 use crate::envelope::{
-    BATCH_BYTES_MAX, BATCH_FACTS_MAX, Draft, Fact, Head, PAYLOAD_INLINE_MAX, SUPPORTED, Schema,
+    BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Head, NewEvent, PAYLOAD_INLINE_MAX, SUPPORTED, Schema,
+    StoredEvent,
 };
-use crate::exchange::line::{self, FORMAT, HeadLine, LINE_MAX, Line};
 use crate::store::{AppendError, Store, StoreError};
 use crate::stream::StreamId;
+use crate::transfer::line::{self, FORMAT, HeadLine, LINE_MAX, Line};
 
 /// An export cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,8 @@ pub enum ImportError {
         /// The target of the export.
         found: StreamId,
     },
-    /// The target has facts.
-    #[error("the target has {sequence} facts; an export can be imported into an empty one only")]
+    /// The target has events.
+    #[error("the target has {sequence} events; an export can be imported into an empty one only")]
     NotEmpty {
         /// How many.
         sequence: u64,
@@ -41,7 +42,7 @@ pub enum ImportError {
     /// The export cannot be read.
     #[error("cannot read the export")]
     Io(#[from] io::Error),
-    /// The facts cannot be appended.
+    /// The events cannot be appended.
     #[error(transparent)]
     Append(#[from] AppendError),
     /// The export was changed between verifying and importing it.
@@ -73,30 +74,32 @@ pub enum LineProblem {
     /// Lines follow the one that says the head.
     #[error("it follows the head, which is the last line of an export")]
     AfterHead,
-    /// It is no fact and no head.
+    /// It is no event and no head.
     #[error("{0}")]
     Malformed(String),
-    /// The fact is of another target than the facts before it.
-    #[error("it is a fact of `{0}`, another target")]
+    /// The event is of another target than the events before it.
+    #[error("it is an event of `{0}`, another target")]
     OtherStream(StreamId),
-    /// The fact does not follow the one before it.
+    /// The event does not follow the one before it.
     #[error("{0}")]
     Chain(Damage),
     /// The deploy had ended.
     #[error("deploy `{0}` goes on after another one began")]
     Reopened(Uuid),
-    /// The head is not that of the facts before it.
-    #[error("the head says fact {said}, the facts before it end with fact {found} or another hash")]
+    /// The head is not that of the events before it.
+    #[error(
+        "the head says event {said}, the events before it end with event {found} or another hash"
+    )]
     OtherHead {
         /// The sequence it says.
         said: u64,
-        /// The last fact's.
+        /// The last event's.
         found: u64,
     },
     /// A newer tool wrote it. It can be read, and not be appended.
     #[error("schema {found} is newer than {supported}, the newest that this build can append")]
     NewerMinor {
-        /// The fact's.
+        /// The event's.
         found: Schema,
         /// This build's.
         supported: Schema,
@@ -106,7 +109,7 @@ pub enum LineProblem {
         "schema {found} is newer than {supported}, the newest that this build reads; use the tool that wrote it"
     )]
     NewerMajor {
-        /// The fact's.
+        /// The event's.
         found: Schema,
         /// This build's.
         supported: Schema,
@@ -163,8 +166,8 @@ pub fn import<S: Store + ?Sized>(
     export.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(export);
     let mut batch = Batch::default();
-    while let Some(fact) = lines.next()? {
-        batch.push(store, fact)?;
+    while let Some(event) = lines.next()? {
+        batch.push(store, event)?;
     }
     batch.append(store)?;
     let head = store.head()?;
@@ -175,10 +178,10 @@ pub fn import<S: Store + ?Sized>(
     }
 }
 
-/// Facts that go into one append.
+/// Events that go into one append.
 #[derive(Default)]
 struct Batch {
-    drafts: Vec<Draft>,
+    drafts: Vec<NewEvent>,
     bytes: usize,
 }
 
@@ -186,14 +189,18 @@ impl Batch {
     /// More than any header takes.
     const HEADER: usize = 2048;
 
-    fn push<S: Store + ?Sized>(&mut self, store: &S, fact: Fact) -> Result<(), ImportError> {
+    fn push<S: Store + ?Sized>(
+        &mut self,
+        store: &S,
+        event: StoredEvent,
+    ) -> Result<(), ImportError> {
         // A payload that is kept apart counts as well here: it bounds what is in memory.
-        let bytes = fact.payload.len().min(4 * PAYLOAD_INLINE_MAX) + Self::HEADER;
-        if self.drafts.len() == BATCH_FACTS_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
+        let bytes = event.payload.len().min(4 * PAYLOAD_INLINE_MAX) + Self::HEADER;
+        if self.drafts.len() == BATCH_EVENTS_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
             self.append(store)?;
         }
         self.bytes += bytes;
-        self.drafts.push(draft_of(fact));
+        self.drafts.push(draft_of(event));
         Ok(())
     }
 
@@ -207,9 +214,9 @@ impl Batch {
     }
 }
 
-fn draft_of(fact: Fact) -> Draft {
-    let header = fact.header;
-    Draft {
+fn draft_of(event: StoredEvent) -> NewEvent {
+    let header = event.header;
+    NewEvent {
         event_id: header.event_id,
         deploy: header.deploy,
         kind: header.kind,
@@ -218,11 +225,11 @@ fn draft_of(fact: Fact) -> Draft {
         actor: header.actor,
         attempt: header.attempt,
         tool: header.tool,
-        payload: fact.payload,
+        payload: event.payload,
     }
 }
 
-/// The facts of an export, each verified against the ones before it.
+/// The events of an export, each verified against the ones before it.
 pub(crate) struct Lines<R> {
     from: R,
     number: u64,
@@ -244,12 +251,12 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Whose facts they are, as far as that was read.
+    /// Whose events they are, as far as that was read.
     pub(crate) fn stream(&self) -> Option<&StreamId> {
         self.chain.as_ref().map(|(stream, _)| stream)
     }
 
-    /// Where the facts end that were read.
+    /// Where the events end that were read.
     pub(crate) fn head(&self) -> Option<Head> {
         self.chain.as_ref().map(|(_, link)| link.head())
     }
@@ -259,8 +266,8 @@ impl<R: BufRead> Lines<R> {
         self.deploys.len()
     }
 
-    /// The next fact; none once the head was read and the file has ended.
-    pub(crate) fn next(&mut self) -> Result<Option<Fact>, ImportError> {
+    /// The next event; none once the head was read and the file has ended.
+    pub(crate) fn next(&mut self) -> Result<Option<StoredEvent>, ImportError> {
         let Some(text) = self.read_line()? else {
             return match self.head {
                 Some(_) => Ok(None),
@@ -273,10 +280,10 @@ impl<R: BufRead> Lines<R> {
         let parsed =
             line::parse(&text).map_err(|text| self.problem(LineProblem::Malformed(text)))?;
         match parsed {
-            Line::Fact(fact) => {
-                self.follow(&fact)
+            Line::StoredEvent(event) => {
+                self.follow(&event)
                     .map_err(|problem| self.problem(problem))?;
-                Ok(Some(*fact))
+                Ok(Some(*event))
             }
             Line::Head(head) => {
                 self.check_head(&head)
@@ -314,8 +321,8 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(text))
     }
 
-    fn follow(&mut self, fact: &Fact) -> Result<(), LineProblem> {
-        let header = &fact.header;
+    fn follow(&mut self, event: &StoredEvent) -> Result<(), LineProblem> {
+        let header = &event.header;
         let (stream, link) = self.chain.get_or_insert_with(|| {
             let stream = header.stream.clone();
             let link = Link::first(&stream);

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::store::Facts;
-use crate::target::protocol::{self, Timed};
+use crate::access::protocol::{self, Timed};
+use crate::store::EventLog;
 
 /// How long one connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections are answered at a time; a further one is closed, and its reader asks again.
 const CONNECTIONS_MAX: usize = 16;
 
@@ -40,7 +40,7 @@ impl Shared {
 
 impl Server {
     /// Begins to answer from a store.
-    pub(crate) fn start<F: Facts + 'static>(
+    pub(crate) fn start<F: EventLog + 'static>(
         listener: UnixListener,
         store: Arc<F>,
     ) -> io::Result<Self> {
@@ -72,7 +72,7 @@ impl Drop for Server {
     }
 }
 
-fn accept<F: Facts>(listener: &UnixListener, store: &F, shared: &Shared) {
+fn accept<F: EventLog>(listener: &UnixListener, store: &F, shared: &Shared) {
     thread::scope(|scope| {
         for number in 0_u64.. {
             let accepted = listener.accept();
@@ -106,8 +106,8 @@ fn accept<F: Facts>(listener: &UnixListener, store: &F, shared: &Shared) {
     });
 }
 
-fn converse<F: Facts>(stream: &UnixStream, store: &F) -> io::Result<()> {
-    let mut timed = Timed::new(stream, PATIENCE);
+fn converse<F: EventLog>(stream: &UnixStream, store: &F) -> io::Result<()> {
+    let mut timed = Timed::new(stream, ANSWER_TIMEOUT);
     let question = protocol::read_question(&mut timed)?;
     let mut to = BufWriter::with_capacity(64 * 1024, timed);
     protocol::answer(&mut to, store, &question)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::load;
-use journal::exchange::{self, ExportError, ImportError, LineProblem};
+use journal::transfer::{self, ExportError, ImportError, LineProblem};
 use journal::{AppendError, ImportIntoError, Journal};
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let written = exchange::export(&reader, &mut out).and_then(|_| Ok(out.flush()?));
+    let written = transfer::export(&reader, &mut out).and_then(|_| Ok(out.flush()?));
     match written {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(ExportError::Store(error)) => Err(target::store_failure(&error)),
@@ -39,11 +39,11 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
 #[derive(Serialize)]
 struct Imported {
     target: String,
-    facts: u64,
+    events: u64,
     head: String,
 }
 
-/// Reads an export into a target that has no facts: everything is verified before anything is written.
+/// Reads an export into a target that has no events: everything is verified before anything is written.
 pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     let root = target::root(global)?;
     let (mut file, checked) = if args.file.as_os_str() == "-" {
@@ -53,11 +53,11 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
             from: std::io::stdin().lock().take(SPOOL_MAX),
             spool: &mut spool,
         };
-        let checked = exchange::check(BufReader::new(from));
+        let checked = transfer::check(BufReader::new(from));
         (spool, checked)
     } else {
         let mut file = open(&args.file)?;
-        let checked = exchange::check(BufReader::new(&mut file));
+        let checked = transfer::check(BufReader::new(&mut file));
         (file, checked)
     };
     let checked = checked.map_err(|error| import_failure(&error))?;
@@ -73,13 +73,13 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
         )?;
     let body = Imported {
         target: stream.to_string(),
-        facts: head.sequence,
+        events: head.sequence,
         head: target::head_text(&head),
     };
     output.result(Type::Imported, &body, || {
         format!(
             "imported {} into {}; head {}",
-            counted(body.facts, "fact"),
+            counted(body.events, "event"),
             body.target,
             body.head
         )

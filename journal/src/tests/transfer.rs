@@ -6,21 +6,22 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use super::rig::{append, append_each, draft, draft_of, stream};
-use crate::exchange::{self, ImportError, LineProblem};
+use crate::transfer::{self, ImportError, LineProblem};
 use crate::{
-    Draft, Facts, Head, MemoryStore, Schema, SledStore, StoreError, StreamId, What, chain, scan,
+    DamageKind, EventLog, Head, MemoryStore, NewEvent, Schema, SledStore, StoreError, StreamId,
+    chain, scan,
 };
 
-fn exported(store: &dyn Facts) -> Vec<u8> {
+fn exported(store: &dyn EventLog) -> Vec<u8> {
     let mut lines = Vec::new();
     assert_eq!(
-        exchange::export(store, &mut lines).unwrap(),
+        transfer::export(store, &mut lines).unwrap(),
         store.head().unwrap()
     );
     lines
 }
 
-/// Three facts of two deploys, one of them with a payload that is no JSON.
+/// Three events of two deploys, one of them with a payload that is no JSON.
 fn small() -> MemoryStore {
     let store = MemoryStore::new(stream());
     append_each(&store, &[1, 1]);
@@ -30,7 +31,7 @@ fn small() -> MemoryStore {
 
 fn imported(lines: &[u8]) -> Result<Head, ImportError> {
     let store = MemoryStore::new(stream());
-    let result = exchange::import(&store, Cursor::new(lines));
+    let result = transfer::import(&store, Cursor::new(lines));
     if result.is_err() {
         assert_eq!(store.head().unwrap().sequence, 0, "nothing is written");
     }
@@ -68,8 +69,8 @@ fn a_payload_is_kept_byte_for_byte(#[case] payload: &[u8], #[case] readable: boo
         readable
     );
     let copy = MemoryStore::new(stream());
-    exchange::import(&copy, Cursor::new(lines)).unwrap();
-    assert_eq!(copy.facts(1, 9).unwrap(), store.facts(1, 9).unwrap());
+    transfer::import(&copy, Cursor::new(lines)).unwrap();
+    assert_eq!(copy.events(1, 9).unwrap(), store.events(1, 9).unwrap());
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_journal_is_the_same_after_export_and_import() {
     let lines = exported(&store);
     let other = TempDir::new().unwrap();
     let copy = SledStore::open(other.path(), stream()).unwrap();
-    let head = exchange::import(&copy, Cursor::new(&lines)).unwrap();
+    let head = transfer::import(&copy, Cursor::new(&lines)).unwrap();
     assert_eq!(head, store.head().unwrap());
     assert!(
         scan(&copy, 1)
@@ -113,7 +114,7 @@ fn an_empty_journal_is_exported_as_its_head() {
 #[test]
 fn an_export_can_be_checked_alone() {
     let store = small();
-    let checked = exchange::check(Cursor::new(exported(&store))).unwrap();
+    let checked = transfer::check(Cursor::new(exported(&store))).unwrap();
     assert_eq!((checked.head, checked.deploys), (store.head().unwrap(), 2));
     assert_eq!(checked.stream, stream());
 }
@@ -122,13 +123,13 @@ fn an_export_can_be_checked_alone() {
 fn an_export_goes_into_an_empty_target_of_its_name_only() {
     let lines = exported(&small());
     let full = small();
-    let refused = exchange::import(&full, Cursor::new(&lines));
+    let refused = transfer::import(&full, Cursor::new(&lines));
     assert!(matches!(
         refused,
         Err(ImportError::NotEmpty { sequence: 3 })
     ));
     let other = MemoryStore::new(StreamId::new("shop", "prod").unwrap());
-    let refused = exchange::import(&other, Cursor::new(&lines));
+    let refused = transfer::import(&other, Cursor::new(&lines));
     assert!(matches!(refused, Err(ImportError::OtherStream { found, .. }) if found == stream()));
 }
 
@@ -187,7 +188,7 @@ fn an_edited_export_is_refused_with_the_line(#[case] edit: Edit, #[case] expecte
 #[test]
 fn a_line_beyond_the_bound_is_refused_without_reading_it_all() {
     let long = std::io::BufReader::new(std::io::repeat(b'x'));
-    let refused = exchange::check(long);
+    let refused = transfer::check(long);
     assert!(matches!(
         refused,
         Err(ImportError::Line {
@@ -212,7 +213,7 @@ fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
         &newer,
         vec![
             draft(1, "x"),
-            Draft {
+            NewEvent {
                 schema,
                 ..draft(1, "y")
             },
@@ -225,8 +226,8 @@ fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
         "line 2: schema 1.1 is newer than 1.0, the newest that this build can append"
     );
     // It can be read where it is.
-    let verified = exchange::verify(Cursor::new(&export), None, |_| ()).unwrap();
-    assert_eq!((verified.damage, verified.facts), (None, 2));
+    let verified = transfer::verify(Cursor::new(&export), None, |_| ()).unwrap();
+    assert_eq!((verified.damage, verified.events), (None, 2));
 }
 
 #[test]
@@ -235,12 +236,12 @@ fn an_export_of_a_newer_major_is_not_read() {
     let newer = MemoryStore::supporting(stream(), schema);
     append(
         &newer,
-        vec![Draft {
+        vec![NewEvent {
             schema,
             ..draft(1, "x")
         }],
     );
-    let refused = exchange::check(Cursor::new(exported(&newer))).unwrap_err();
+    let refused = transfer::check(Cursor::new(exported(&newer))).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "line 1: schema 2.0 is newer than 1.0, the newest that this build reads; use the tool that wrote it"
@@ -263,11 +264,11 @@ fn an_export_with_a_reopened_deploy_is_refused() {
 fn a_damaged_journal_is_not_exported() {
     let store = small();
     store.write().records.remove(&2);
-    let refused = exchange::export(&store, &mut Vec::new());
+    let refused = transfer::export(&store, &mut Vec::new());
     assert!(matches!(
         refused,
-        Err(exchange::ExportError::Store(StoreError::Damaged(damage)))
-            if damage.sequence == 2 && damage.what == What::Missing
+        Err(transfer::ExportError::Store(StoreError::Damaged(damage)))
+            if damage.sequence == 2 && damage.what == DamageKind::Missing
     ));
 }
 
@@ -310,6 +311,6 @@ fn an_export_that_changes_while_it_is_read_is_noticed() {
         readings: vec![exported(&shorter)],
         present: Cursor::new(exported(&small())),
     };
-    let refused = exchange::import(&MemoryStore::new(stream()), moving);
+    let refused = transfer::import(&MemoryStore::new(stream()), moving);
     assert!(matches!(refused, Err(ImportError::Changed)));
 }

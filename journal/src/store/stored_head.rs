@@ -1,4 +1,4 @@
-//! The head, kept apart from the facts: a chain alone cannot see that its tail is missing.
+//! The head, kept apart from the events: a chain alone cannot see that its tail is missing.
 //!
 //! A small file of fixed size beside the store, overwritten in place after each durable append without a sync of its own. After a
 //! power cut it may lag; it never leads.
@@ -16,7 +16,7 @@ use crate::stream::StreamId;
 /// What the head that is kept apart says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kept {
+pub enum StoredHead {
     /// The stream ended here, or one append later.
     Head(Head),
     /// There is none.
@@ -30,11 +30,11 @@ const LENGTH: usize = 8 + 32 + 32;
 
 /// The file.
 #[derive(Debug)]
-pub(crate) struct KeptFile {
+pub(crate) struct StoredHeadFile {
     file: File,
 }
 
-impl KeptFile {
+impl StoredHeadFile {
     /// Opens the file, and makes it when it is not there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
@@ -47,15 +47,17 @@ impl KeptFile {
     }
 
     /// Reads what the file at a path says.
-    pub(crate) fn read(path: &Path, stream: &StreamId) -> io::Result<Kept> {
+    pub(crate) fn read(path: &Path, stream: &StreamId) -> io::Result<StoredHead> {
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::Missing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(StoredHead::Missing);
+            }
             Err(error) => return Err(error),
         };
         let mut bytes = Vec::with_capacity(LENGTH + 1);
         file.take(LENGTH as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(decode(&bytes, stream).map_or(Kept::Damaged, Kept::Head))
+        Ok(decode(&bytes, stream).map_or(StoredHead::Damaged, StoredHead::Head))
     }
 
     /// Overwrites the head, without a sync.

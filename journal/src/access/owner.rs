@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::access::layout::Layout;
+use crate::access::lock::{Holder, Lock, StoreLock};
+use crate::access::server::Server;
+use crate::access::{ImportIntoError, OwnError};
 use crate::disk::Disk;
 use crate::envelope::Head;
-use crate::exchange::{self, ImportError};
-use crate::store::{Facts, SledStore};
+use crate::store::{EventLog, SledStore};
 use crate::stream::StreamId;
-use crate::target::layout::Layout;
-use crate::target::lock::{Door, Holder, Lock};
-use crate::target::server::Server;
-use crate::target::{ImportIntoError, OwnError};
+use crate::transfer::{self, ImportError};
 
 /// How long an owner waits for a reader to let go of the store.
-const DOOR: Duration = Duration::from_secs(2);
+const STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A target that this process owns. Dropping it closes the store and lets go, cleanly.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub struct Owned {
     // In the order in which they are let go.
     _server: Server,
     store: Arc<SledStore>,
-    seat: Seat,
+    seat: OwnershipGuard,
     previous: Option<Holder>,
 }
 
 impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
-        let (seat, previous) = Seat::take(root, stream, holder)?;
+        let (seat, previous) = OwnershipGuard::take(root, stream, holder)?;
         let store = Arc::new(SledStore::open(&seat.layout.store(), stream.clone())?);
         let listener = seat
             .socket
@@ -86,7 +86,7 @@ pub(crate) fn import(
     holder: Holder,
     export: impl BufRead + Seek,
 ) -> Result<Head, ImportIntoError> {
-    let (seat, _) = Seat::take(root, stream, holder)?;
+    let (seat, _) = OwnershipGuard::take(root, stream, holder)?;
     let (store, importing) = (seat.layout.store(), seat.layout.importing());
     let refused = |path: &Path| {
         let path = path.to_owned();
@@ -122,7 +122,7 @@ fn built(
 ) -> Result<Head, ImportIntoError> {
     let open = || SledStore::open(folder, stream.clone()).map_err(OwnError::from);
     let store = open()?;
-    let head = exchange::import(&store, export)?;
+    let head = transfer::import(&store, export)?;
     drop(store);
     // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
     let kept = open()?.head().map_err(OwnError::from)?;
@@ -142,15 +142,15 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
 
 /// The place of an owner: nobody else has the store open, and readers can see that there is an owner.
 #[derive(Debug)]
-struct Seat {
+struct OwnershipGuard {
     // In the order in which they are let go: the lock is the last, for the next owner makes a socket of its own.
     socket: Socket,
-    _door: Door,
+    _store_lock: StoreLock,
     lock: Lock,
     layout: Layout,
 }
 
-impl Seat {
+impl OwnershipGuard {
     fn take(
         root: &Path,
         stream: &StreamId,
@@ -162,17 +162,17 @@ impl Seat {
             source,
         })?;
         let (lock, previous) = Lock::take(&layout.lock(), holder)?;
-        // The socket comes before the door: a reader that has the store open sees it, and leaves.
+        // The socket comes before the store lock: a reader that has the store open sees it, and leaves.
         let socket = Socket::bind(&layout)?;
-        let path = layout.door();
-        let door = match Door::enter(&path, DOOR) {
-            Ok(Some(door)) => door,
+        let path = layout.store_lock();
+        let store_lock = match StoreLock::enter(&path, STORE_LOCK_TIMEOUT) {
+            Ok(Some(store_lock)) => store_lock,
             Ok(None) => return Err(OwnError::Busy { path }),
             Err(source) => return Err(OwnError::Io { path, source }),
         };
         let seat = Self {
             socket,
-            _door: door,
+            _store_lock: store_lock,
             lock,
             layout,
         };

@@ -1,7 +1,7 @@
 //! What a log looked like before it was opened.
 //!
 //! Opening is not reading only: sled's recovery overwrites whatever follows the last message that it understands, so that with one bit
-//! changed in the middle of the log, merely looking at it would take away every fact behind that bit. So its files are remembered
+//! changed in the middle of the log, merely looking at it would take away every event behind that bit. So its files are remembered
 //! before they are opened, and put back afterwards: always by a reader, and by an owner that was refused. A journal that is damaged
 //! stays as it was found.
 //!
@@ -34,7 +34,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// The files of a log as they were. Dropped after the log was closed, it puts them back when that was asked for.
 #[derive(Debug)]
-pub(crate) struct Evidence {
+pub(crate) struct LogBackup {
     folder: PathBuf,
     /// The small files, whole.
     files: BTreeMap<OsString, Vec<u8>>,
@@ -46,7 +46,7 @@ pub(crate) struct Evidence {
     put_back: AtomicBool,
 }
 
-impl Evidence {
+impl LogBackup {
     /// Remembers the files in a folder of sled's; none when there is no log.
     pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
         let log = match File::open(folder.join(LOG)) {
@@ -127,7 +127,7 @@ impl Evidence {
     }
 }
 
-impl Drop for Evidence {
+impl Drop for LogBackup {
     fn drop(&mut self) {
         if !self.put_back.load(Ordering::SeqCst) {
             return;

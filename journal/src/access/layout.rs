@@ -36,8 +36,8 @@ impl Layout {
         self.folder.join("lock")
     }
 
-    pub(crate) fn door(&self) -> PathBuf {
-        self.folder.join("door")
+    pub(crate) fn store_lock(&self) -> PathBuf {
+        self.folder.join("store.lock")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! What a reader and an owner say to each other: one question and one answer a connection.
 //!
-//! A question is a line of JSON. An answer is JSON behind its length (four bytes, big-endian), and for facts a frame for each: the header as it
-//! is stored and the payload, each behind its length. Both sides bound what they read, and the reader checks every fact again.
+//! A question is a line of JSON. An answer is JSON behind its length (four bytes, big-endian), and for events a frame for each: the header as it
+//! is stored and the payload, each behind its length. Both sides bound what they read, and the reader checks every event again.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::chain::{Damage, What};
-use crate::envelope::{Fact, Head, PAYLOAD_MAX, SUPPORTED};
+use crate::chain::{Damage, DamageKind};
+use crate::envelope::{Head, PAYLOAD_MAX, SUPPORTED, StoredEvent};
 use crate::record;
-use crate::store::{Facts, Kept, Page, StoreError};
+use crate::store::{EventLog, Page, StoreError, StoredHead};
 use crate::stream::StreamId;
 
 const QUESTION_MAX: u64 = 1024;
@@ -22,8 +22,8 @@ const ANSWER_MAX: usize = 1024 * 1024;
 const HEADER_MAX: usize = 16 * 1024;
 /// Most deploys of one answer.
 pub(crate) const DEPLOYS_MAX: usize = 4096;
-/// Most facts of one answer.
-pub(crate) const FACTS_MAX: usize = 4096;
+/// Most events of one answer.
+pub(crate) const EVENTS_MAX: usize = 4096;
 
 /// What a reader asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) const FACTS_MAX: usize = 4096;
 pub(crate) enum Question {
     Head,
     KeptHead,
-    Facts { from: u64, limit: usize },
+    Events { from: u64, limit: usize },
     DeployStart { deploy: Uuid },
     LatestDeploys { before: Option<u64>, limit: usize },
 }
@@ -41,9 +41,9 @@ pub(crate) enum Question {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Head(Head),
-    KeptHead(Kept),
+    KeptHead(StoredHead),
     /// So many frames follow.
-    Facts(usize),
+    Events(usize),
     DeployStart(Option<u64>),
     LatestDeploys(Vec<(u64, Uuid)>),
     Refused(Refused),
@@ -129,17 +129,17 @@ pub(crate) fn read_question(from: &mut impl Read) -> io::Result<Question> {
 /// Answers a question from a store.
 pub(crate) fn answer(
     to: &mut impl Write,
-    store: &impl Facts,
+    store: &impl EventLog,
     question: &Question,
 ) -> io::Result<()> {
-    let mut facts = Vec::new();
+    let mut events = Vec::new();
     let answer = match question {
         Question::Head => store.head().map(Answer::Head),
         Question::KeptHead => store.kept_head().map(Answer::KeptHead),
-        Question::Facts { from, limit } => {
-            store.facts(*from, (*limit).min(FACTS_MAX)).map(|page| {
-                facts = page;
-                Answer::Facts(facts.len())
+        Question::Events { from, limit } => {
+            store.events(*from, (*limit).min(EVENTS_MAX)).map(|page| {
+                events = page;
+                Answer::Events(events.len())
             })
         }
         Question::DeployStart { deploy } => store.deploy_start(*deploy).map(Answer::DeployStart),
@@ -149,9 +149,9 @@ pub(crate) fn answer(
     };
     let answer = answer.unwrap_or_else(|error| Answer::Refused(refuse(error)));
     write_sized(to, &serde_json::to_vec(&answer)?)?;
-    for fact in &facts {
-        write_sized(to, &record::encode_header(&fact.header))?;
-        write_sized(to, &fact.payload)?;
+    for event in &events {
+        write_sized(to, &record::encode_header(&event.header))?;
+        write_sized(to, &event.payload)?;
     }
     Ok(())
 }
@@ -168,21 +168,21 @@ pub(crate) fn read_answer(
     Ok(Ok(answer))
 }
 
-/// Reads the facts that follow an answer, and checks them as if they came from a store.
-pub(crate) fn read_facts(
+/// Reads the events that follow an answer, and checks them as if they came from a store.
+pub(crate) fn read_events(
     from: &mut impl Read,
     stream: &StreamId,
     first: u64,
     count: usize,
-) -> io::Result<Result<Vec<Fact>, StoreError>> {
+) -> io::Result<Result<Vec<StoredEvent>, StoreError>> {
     let mut page = Page::new(stream, SUPPORTED, first, usize::MAX);
-    for _ in 0..count.min(FACTS_MAX) {
+    for _ in 0..count.min(EVENTS_MAX) {
         let mut record = read_sized(from, HEADER_MAX)?;
         let payload = read_sized(from, PAYLOAD_MAX)?;
         let sequence = page.next();
         let apart = |header: &crate::Header| {
             record::check_payload(header, &payload)
-                .map_err(|_| Damage::at(sequence, What::PayloadChanged))?;
+                .map_err(|_| Damage::at(sequence, DamageKind::PayloadChanged))?;
             Ok(payload.clone())
         };
         if payload.len() <= crate::PAYLOAD_INLINE_MAX {
@@ -192,7 +192,7 @@ pub(crate) fn read_facts(
             return Ok(Err(error));
         }
     }
-    Ok(Ok(page.into_facts()))
+    Ok(Ok(page.into_events()))
 }
 
 fn refuse(error: StoreError) -> Refused {

@@ -12,15 +12,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::access::OwnError;
 use crate::disk::Disk;
-use crate::target::OwnError;
 
 /// Longest text of a holder, in bytes.
 const HOLDER_MAX: u64 = 16 * 1024;
 /// How long an owner may take between taking the lock and writing its name into it.
-const NAMING: Duration = Duration::from_millis(300);
+const HOLDER_NAME_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often a lock that is held is asked for.
-const ASKING: Duration = Duration::from_millis(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Who holds a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ fn held(path: &Path, file: &File) -> OwnError {
         match read_holder(file) {
             Ok(Some(holder)) => return OwnError::Held(holder),
             // It took the lock and is about to write its name.
-            Ok(None) if asked.elapsed() < NAMING => thread::sleep(ASKING),
+            Ok(None) if asked.elapsed() < HOLDER_NAME_TIMEOUT => thread::sleep(RETRY_INTERVAL),
             Ok(None) => {
                 return OwnError::Unnamed {
                     path: path.to_owned(),
@@ -134,11 +134,11 @@ pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
 
 /// The lock of whoever has the store open.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct StoreLock {
     _file: File,
 }
 
-impl Door {
+impl StoreLock {
     /// Enters when nobody else is in.
     pub(crate) fn try_enter(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
@@ -153,11 +153,11 @@ impl Door {
     pub(crate) fn enter(path: &Path, patience: Duration) -> io::Result<Option<Self>> {
         let asked = Instant::now();
         loop {
-            let door = Self::try_enter(path)?;
-            if door.is_some() || asked.elapsed() >= patience {
-                return Ok(door);
+            let store_lock = Self::try_enter(path)?;
+            if store_lock.is_some() || asked.elapsed() >= patience {
+                return Ok(store_lock);
             }
-            thread::sleep(ASKING);
+            thread::sleep(RETRY_INTERVAL);
         }
     }
 }

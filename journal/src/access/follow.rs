@@ -1,19 +1,19 @@
-//! Facts as they are recorded, whoever owns the target, and through changes of owner.
+//! Events as they are recorded, whoever owns the target, and through changes of owner.
 
 use std::time::{Duration, Instant};
 
-use crate::envelope::{Fact, Head};
-use crate::store::{Facts, Kept, StoreError};
-use crate::target::Reader;
+use crate::access::Reader;
+use crate::envelope::{Head, StoredEvent};
+use crate::store::{EventLog, StoreError, StoredHead};
 
-/// How long the head kept apart may stay as it is before the journal is asked once more: an owner that is killed between a fact and the head
+/// How long the head kept apart may stay as it is before the journal is asked once more: an owner that is killed between an event and the head
 /// leaves the head one append behind.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Follows a journal.
 ///
 /// To see whether there is something new it reads the small file of the head, so that any number of followers costs an owner nothing
-/// but the answers with the new facts.
+/// but the answers with the new events.
 #[derive(Debug)]
 pub struct Follower {
     reader: Reader,
@@ -42,7 +42,7 @@ impl Follower {
 
     /// Whether the journal may hold what has not been seen: cheap, and never wrong for long.
     fn has_news(&mut self) -> Result<bool, StoreError> {
-        let Kept::Head(head) = self.reader.kept_file()? else {
+        let StoredHead::Head(head) = self.reader.kept_file()? else {
             // It is being written at this moment, or it is damaged, which asking finds out.
             return Ok(self.seen.is_none());
         };
@@ -60,12 +60,12 @@ impl Follower {
         }
     }
 
-    /// The facts that were recorded since the last poll, in order; perhaps none, perhaps not yet all. It does not wait for any.
-    pub fn poll(&mut self) -> Result<Vec<Fact>, StoreError> {
+    /// The events that were recorded since the last poll, in order; perhaps none, perhaps not yet all. It does not wait for any.
+    pub fn poll(&mut self) -> Result<Vec<StoredEvent>, StoreError> {
         if !self.has_news()? {
             return Ok(Vec::new());
         }
-        let page = self.reader.facts(self.next, PAGE).inspect_err(|_| {
+        let page = self.reader.events(self.next, PAGE).inspect_err(|_| {
             // Asked again by the next poll.
             self.seen = None;
         })?;
@@ -82,5 +82,5 @@ impl Follower {
     }
 }
 
-/// Facts of one answer.
+/// Events of one answer.
 const PAGE: usize = 256;

@@ -2,18 +2,18 @@
 
 use std::io::BufRead;
 
-use crate::chain::{Damage, VerifyReport, What};
-use crate::envelope::{Fact, Head};
-use crate::exchange::import::{Checked, ImportError, Lines};
+use crate::chain::{Damage, DamageKind, VerifyReport};
+use crate::envelope::{Head, StoredEvent};
+use crate::transfer::import::{Checked, ImportError, Lines};
 
-/// Reads a whole export and finds the first damage. Each fact that is whole is shown to `each`, in order.
+/// Reads a whole export and finds the first damage. Each event that is whole is shown to `each`, in order.
 ///
 /// `noted` is a head that somebody wrote down earlier: the chain must pass through it, or an export that was cut and given the head of what is left would
-/// pass. An error means that the export could not be read, or is so damaged that it does not say whose facts it holds.
+/// pass. An error means that the export could not be read, or is so damaged that it does not say whose events it holds.
 pub fn verify(
     export: impl BufRead,
     noted: Option<&Head>,
-    mut each: impl FnMut(&Fact),
+    mut each: impl FnMut(&StoredEvent),
 ) -> Result<VerifyReport, ImportError> {
     let mut lines = Lines::new(export);
     let mut damage = None;
@@ -25,23 +25,23 @@ pub fn verify(
             && head.hash != here.hash
             && damage.is_none()
         {
-            damage = Some(Damage::at(here.sequence, What::OtherHead));
+            damage = Some(Damage::at(here.sequence, DamageKind::OtherHead));
         }
         match read {
-            Ok(Some(fact)) => each(&fact),
+            Ok(Some(event)) => each(&event),
             Ok(None) => break,
             Err(ImportError::Line { line, problem }) if lines.stream().is_some() => {
-                // The head that was noted may be of an earlier fact than the bad line.
-                damage.get_or_insert(Damage::at(line, What::Line(problem.to_string())));
+                // The head that was noted may be of an earlier event than the bad line.
+                damage.get_or_insert(Damage::at(line, DamageKind::Line(problem.to_string())));
                 break;
             }
             Err(error) => return Err(error),
         }
     }
-    let facts = lines.head().map_or(0, |head| head.sequence);
-    if let Some(noted) = noted.filter(|noted| noted.sequence > facts) {
-        let lost = What::LostTail(noted.sequence);
-        damage.get_or_insert(Damage::at(facts.saturating_add(1), lost));
+    let events = lines.head().map_or(0, |head| head.sequence);
+    if let Some(noted) = noted.filter(|noted| noted.sequence > events) {
+        let lost = DamageKind::LostTail(noted.sequence);
+        damage.get_or_insert(Damage::at(events.saturating_add(1), lost));
     }
     let deploys = lines.deploys() as u64;
     let read = lines.stream().cloned().zip(lines.head());
@@ -55,7 +55,7 @@ pub fn verify(
     Ok(VerifyReport {
         stream,
         head,
-        facts,
+        events,
         deploys,
         damage,
     })

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::envelope::{
-    ACTOR_MAX, BATCH_BYTES_MAX, BATCH_FACTS_MAX, Draft, Fact, Head, Header, KIND_MAX, PAYLOAD_MAX,
-    Schema, TOOL_MAX,
+    ACTOR_MAX, BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Head, Header, KIND_MAX, NewEvent, PAYLOAD_MAX,
+    Schema, StoredEvent, TOOL_MAX,
 };
 use crate::record;
 use crate::store::{AppendError, StoreError};
@@ -12,13 +12,13 @@ use crate::stream::StreamId;
 
 /// The end of a stream, as far as an append needs it.
 #[derive(Debug, Clone)]
-pub(crate) struct Tip {
+pub(crate) struct AppendState {
     pub(crate) head: Head,
-    /// Deploy and schema of the last fact; none when the stream is empty.
+    /// Deploy and schema of the last event; none when the stream is empty.
     pub(crate) last: Option<(Uuid, Schema)>,
 }
 
-impl Tip {
+impl AppendState {
     /// The tip of an empty stream.
     pub(crate) fn empty(stream: &StreamId) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Tip {
         }
     }
 
-    /// The tip of a stream that ends with this fact.
+    /// The tip of a stream that ends with this event.
     pub(crate) fn after(header: &Header) -> Self {
         Self {
             head: header.head(),
@@ -38,22 +38,22 @@ impl Tip {
 
 /// An append that may be written.
 pub(crate) struct Admitted {
-    pub(crate) facts: Vec<Fact>,
-    /// The record of each fact.
+    pub(crate) events: Vec<StoredEvent>,
+    /// The record of each event.
     pub(crate) records: Vec<Vec<u8>>,
     /// Deploys that begin in this append, with their first sequence.
     pub(crate) starts: Vec<(u64, Uuid)>,
     /// The tip once it is written.
-    pub(crate) tip: Tip,
+    pub(crate) tip: AppendState,
 }
 
 /// Checks drafts against the end of the stream and seals them. `started` says where a deploy began.
-pub(crate) fn admit(
+pub(crate) fn validate_append(
     stream: &StreamId,
     supported: Schema,
-    tip: &Tip,
+    tip: &AppendState,
     expected: &Head,
-    drafts: Vec<Draft>,
+    drafts: Vec<NewEvent>,
     started: impl Fn(Uuid) -> Result<Option<u64>, StoreError>,
 ) -> Result<Admitted, AppendError> {
     if *expected != tip.head {
@@ -66,12 +66,12 @@ pub(crate) fn admit(
         return Err(AppendError::Empty);
     }
     let mut admitted = Admitted {
-        facts: Vec::with_capacity(drafts.len().min(BATCH_FACTS_MAX)),
-        records: Vec::with_capacity(drafts.len().min(BATCH_FACTS_MAX)),
+        events: Vec::with_capacity(drafts.len().min(BATCH_EVENTS_MAX)),
+        records: Vec::with_capacity(drafts.len().min(BATCH_EVENTS_MAX)),
         starts: Vec::new(),
         tip: tip.clone(),
     };
-    let facts = drafts.len();
+    let events = drafts.len();
     let mut bytes = 0;
     for draft in drafts {
         check_draft(&draft)?;
@@ -99,20 +99,20 @@ pub(crate) fn admit(
                 .starts
                 .push((admitted.tip.head.sequence.saturating_add(1), draft.deploy));
         }
-        let fact = record::seal(stream, &admitted.tip.head, draft);
-        let record = record::encode(&fact);
+        let event = record::seal(stream, &admitted.tip.head, draft);
+        let record = record::encode(&event);
         bytes += record.len();
-        if facts > BATCH_FACTS_MAX || bytes > BATCH_BYTES_MAX {
-            return Err(AppendError::BatchTooLarge { facts, bytes });
+        if events > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX {
+            return Err(AppendError::BatchTooLarge { events, bytes });
         }
-        admitted.tip = Tip::after(&fact.header);
+        admitted.tip = AppendState::after(&event.header);
         admitted.records.push(record);
-        admitted.facts.push(fact);
+        admitted.events.push(event);
     }
     Ok(admitted)
 }
 
-fn check_draft(draft: &Draft) -> Result<(), AppendError> {
+fn check_draft(draft: &NewEvent) -> Result<(), AppendError> {
     check_text("kind", &draft.kind, KIND_MAX)?;
     check_text("actor", &draft.actor, ACTOR_MAX)?;
     check_text("tool", &draft.tool, TOOL_MAX)?;
@@ -136,11 +136,11 @@ fn check_text(field: &'static str, value: &str, max: usize) -> Result<(), Append
     Ok(())
 }
 
-/// The schema of a stream never goes back, and never beyond what this build knows: its last fact speaks for all.
+/// The schema of a stream never goes back, and never beyond what this build knows: its last event speaks for all.
 fn check_schema(
     stream: &StreamId,
     supported: Schema,
-    tip: &Tip,
+    tip: &AppendState,
     draft: Schema,
 ) -> Result<(), AppendError> {
     let last = tip.last.map_or(draft, |(_, schema)| schema);

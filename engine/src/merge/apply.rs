@@ -2,36 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use super::order::{self, Position};
 use super::plan::Plan;
-use super::read::has_wrapper;
+use super::read::Current;
 use super::slot::{Keyed, KeyedList, ResourceList, Slot};
-use super::{ConfigFile, ConfigTrees, EntryConfig};
+use super::{ConfigFile, ConfigTrees};
 use crate::yaml::{Entry, Map, Node, Value};
 
 /// The trees after the plan. Sections that a removal leaves empty stay, empty; `functions.yml` and `routing.yml` are
 /// always there, `resources.yml` when it was there or when something is written into it.
 pub(super) fn apply(
     current: &ConfigTrees,
-    entries: &[EntryConfig],
+    standing: &Current<'_>,
     plan: &Plan<'_>,
 ) -> BTreeMap<ConfigFile, Node> {
     let mut trees = BTreeMap::new();
     for file in ConfigFile::ALL {
-        let standing = current.files.get(&file).map(|text| Node::clone(&text.tree));
-        let touched = plan.order.iter().any(|slot| slot.file() == file);
-        let removes = plan.removes.iter().any(|slot| slot.file() == file);
-        let tree = match (file, standing) {
-            (ConfigFile::Resources, None) if !touched => continue,
+        let tree = current.files.get(&file).map(|text| Node::clone(&text.tree));
+        let written = plan.order.iter().chain(&plan.removes).chain(&plan.moves);
+        let mut touched = written.chain(plan.kept.iter().filter(|slot| is_placed(slot)));
+        let is_touched = touched.any(|slot| slot.file() == file);
+        let tree = match (file, tree) {
+            (ConfigFile::Resources, None) if !is_touched => continue,
             (ConfigFile::Functions | ConfigFile::Routing | ConfigFile::Resources, Some(tree))
-                if !touched && !removes =>
+                if !is_touched =>
             {
                 tree
             }
-            (ConfigFile::Functions, standing) => functions(standing, plan),
-            (ConfigFile::Routing, standing) => routing(standing.unwrap_or_default(), plan),
-            (ConfigFile::Resources, standing) => {
-                resources(standing.unwrap_or_default(), entries, plan)
-            }
+            (ConfigFile::Functions, tree) => functions(tree, plan),
+            (ConfigFile::Routing, tree) => routing(tree.unwrap_or_default(), plan),
+            (ConfigFile::Resources, tree) => resources(tree.unwrap_or_default(), standing, plan),
         };
         trees.insert(file, tree);
     }
@@ -77,53 +77,102 @@ fn parent<'a, 's>(root: &'a mut Map, slot: &'s Slot) -> Option<(&'a mut Map, &'s
 
 fn routing(mut tree: Node, plan: &Plan<'_>) -> Node {
     let root = mapping(&mut tree);
-    merge_list(child(root, "routes"), KeyedList::Routes, plan);
+    let routes = child(root, KeyedList::Routes.name());
+    let merged = merge_list(take_list(routes), KeyedList::Routes, plan);
+    routes.value = Value::List(in_order(merged, plan));
     tree
 }
 
-fn resources(mut tree: Node, entries: &[EntryConfig], plan: &Plan<'_>) -> Node {
+/// Whether a slot of ours may have to move although nothing is written: the order of routes has a meaning.
+fn is_placed(slot: &Slot) -> bool {
+    slot.file() == ConfigFile::Routing
+}
+
+/// The routes in the order in which the gateway must find them.
+fn in_order(routes: Vec<Node>, plan: &Plan<'_>) -> Vec<Node> {
+    let slots: Vec<_> = routes
+        .iter()
+        .map(|route| slot_of(KeyedList::Routes, route))
+        .collect();
+    let positions: Vec<_> = slots
+        .iter()
+        .map(|slot| Position {
+            route: match slot {
+                Some(Slot::Route { path, method }) => Some((method, path)),
+                Some(
+                    Slot::Function(_)
+                    | Slot::Default(_)
+                    | Slot::SectionDefault(..)
+                    | Slot::Resource(..),
+                )
+                | None => None,
+            },
+            ours: slot.as_ref().is_some_and(|slot| plan.is_ours(slot)),
+        })
+        .collect();
+    let mut routes: Vec<_> = routes.into_iter().map(Some).collect();
+    let order = order::order(&positions).into_iter();
+    order.filter_map(|at| routes[at].take()).collect()
+}
+
+/// What is written or ours goes below `resources`, where the provisioner reads it. Items of others stay where they are.
+fn resources(mut tree: Node, standing: &Current<'_>, plan: &Plan<'_>) -> Node {
     let root = mapping(&mut tree);
-    let wrapped = has_wrapper(root) || (root.is_empty() && new_file_is_wrapped(entries));
-    let lists = if wrapped {
-        mapping(child(root, "resources"))
-    } else {
-        root
-    };
     for list in ResourceList::ALL {
-        let written = plan.order.iter().chain(&plan.removes);
-        let mut slots = written.filter(|slot| matches!(slot, Slot::Resource(of, _) if *of == list));
-        if slots.next().is_some() {
-            merge_list(child(lists, list.name()), KeyedList::Resources(list), plan);
+        let keyed = KeyedList::Resources(list);
+        let moved = take_old_form(root, keyed, plan);
+        let is_of_list = |slot: &&Slot| matches!(slot, Slot::Resource(of, _) if *of == list);
+        let removed = plan.removes.difference(&standing.old_form);
+        let mut touched = plan.order.iter().chain(&plan.moves).chain(removed);
+        if touched.any(|slot| is_of_list(&slot)) {
+            let section = mapping(child(root, "resources"));
+            let node = child(section, list.name());
+            let mut items = take_list(node);
+            items.extend(moved);
+            node.value = Value::List(merge_list(items, keyed, plan));
         }
     }
     tree
 }
 
-/// A file that is made here has the form of the first entry that has one.
-fn new_file_is_wrapped(entries: &[EntryConfig]) -> bool {
-    let first = entries.iter().find_map(|entry| {
-        let tree = &entry.resources.as_ref()?.tree;
-        match &tree.value {
-            Value::Map(root) if !root.is_empty() => Some(has_wrapper(root)),
-            Value::Map(_)
-            | Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::List(_) => None,
+/// Takes what is ours out of a list at the top of the file. A list that this leaves empty goes too.
+fn take_old_form(root: &mut Map, list: KeyedList, plan: &Plan<'_>) -> Vec<Node> {
+    let Some(Value::List(items)) = root.get_mut(list.name()).map(|entry| &mut entry.node.value)
+    else {
+        return Vec::new();
+    };
+    let mut moved: BTreeMap<Slot, Node> = BTreeMap::new();
+    let mut order = Vec::new();
+    let before = items.len();
+    items.retain(|item| match slot_of(list, item) {
+        Some(slot) if plan.writes.contains_key(&slot) || plan.moves.contains(&slot) => {
+            moved.entry(slot).or_insert_with_key(|slot| {
+                order.push(slot.clone());
+                item.clone()
+            });
+            false
         }
+        Some(slot) => !plan.removes.contains(&slot),
+        None => true,
     });
-    first.unwrap_or(true)
+    if items.is_empty() && before > 0 {
+        root.remove(list.name());
+    }
+    order.iter().filter_map(|slot| moved.remove(slot)).collect()
 }
 
-/// Replaces in place, leaves out what is removed and what fills a written slot again, appends what is added.
-fn merge_list(node: &mut Node, list: KeyedList, plan: &Plan<'_>) {
-    let standing = match &mut node.value {
+/// The items of a list; none when it is no list. Reading has refused everything else but nothing at all.
+fn take_list(node: &mut Node) -> Vec<Node> {
+    match &mut node.value {
         Value::List(items) => std::mem::take(items),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Map(_) => {
             Vec::new()
         }
-    };
+    }
+}
+
+/// Replaces in place, leaves out what is removed and what fills a written slot again, appends what is added.
+fn merge_list(standing: Vec<Node>, list: KeyedList, plan: &Plan<'_>) -> Vec<Node> {
     let mut fresh: BTreeMap<&Slot, &Node> = BTreeMap::new();
     for (slot, write) in &plan.writes {
         let of_this_list = match slot {
@@ -153,7 +202,7 @@ fn merge_list(node: &mut Node, list: KeyedList, plan: &Plan<'_>) {
     for slot in &plan.order {
         merged.extend(fresh.remove(slot).cloned());
     }
-    node.value = Value::List(merged);
+    merged
 }
 
 fn slot_of(list: KeyedList, item: &Node) -> Option<Slot> {

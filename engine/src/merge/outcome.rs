@@ -6,6 +6,7 @@ use super::apply::apply;
 use super::claims::Claims;
 use super::plan::{Plan, Situation, Writer};
 use super::read::{Current, Item, Reading, read_entry, read_output};
+use super::schedule;
 use super::slot::Slot;
 use super::{
     BaseOwnership, Changes, ConfigFile, ConfigTrees, Drift, EntryConfig, MergeOptions, Ownership,
@@ -49,6 +50,7 @@ pub fn merge(
         warnings.append(&mut reading.warnings);
         warnings.extend(repeated(&reading.items));
         rewrite_images(&mut reading.items, &options.image_rewrites);
+        renew_schedules(&mut reading.items);
     }
     if !violations.is_empty() {
         return Err(violations);
@@ -70,7 +72,7 @@ pub fn merge(
     };
     let plan = situation.plan();
     warnings.extend(dropped_duplicates(&standing, &plan));
-    let trees = apply(current, entries, &plan);
+    let trees = apply(current, &standing, &plan);
     let texts = texts(&trees, current);
     let digests = texts.iter().map(|(file, text)| (*file, Digest::of(text)));
     Ok(MergeOutcome {
@@ -119,10 +121,10 @@ fn repeated(items: &[Item<'_>]) -> Vec<Warning> {
 
 /// Items of the output directory that repeat a slot which is written or removed.
 fn dropped_duplicates(standing: &Current<'_>, plan: &Plan<'_>) -> Vec<Warning> {
-    let dropped = standing
-        .duplicates
-        .iter()
-        .filter(|item| plan.writes.contains_key(&item.slot) || plan.removes.contains(&item.slot));
+    let dropped = standing.duplicates.iter().filter(|item| {
+        let slot = &item.slot;
+        plan.writes.contains_key(slot) || plan.removes.contains(slot) || plan.moves.contains(slot)
+    });
     dropped
         .map(|item| {
             let key = quoted(&item.slot.key().0);
@@ -159,6 +161,15 @@ fn rewrite_images(items: &mut [Item<'_>], rewrites: &BTreeMap<String, String>) {
             && let Some(image) = function.get_mut("image")
         {
             image.node.value = reference;
+        }
+    }
+}
+
+/// Puts schedules into the form that the stack's scheduler reads.
+fn renew_schedules(items: &mut [Item<'_>]) {
+    for item in items {
+        if matches!(item.slot, Slot::Function(_)) && schedule::is_old(&item.node) {
+            schedule::renew(item.node.to_mut());
         }
     }
 }

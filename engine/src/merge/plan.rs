@@ -18,6 +18,17 @@ pub(super) struct Plan<'a> {
     pub(super) order: Vec<Slot>,
     /// Slots that are emptied.
     pub(super) removes: BTreeSet<Slot>,
+    /// Slots of ours that stay as they are.
+    pub(super) kept: BTreeSet<Slot>,
+    /// Written and kept slots that stand in the old form, and are put where the provisioner reads them.
+    pub(super) moves: BTreeSet<Slot>,
+}
+
+impl Plan<'_> {
+    /// Whether the slot is ours once this is published.
+    pub(super) fn is_ours(&self, slot: &Slot) -> bool {
+        self.writes.contains_key(slot) || self.kept.contains(slot)
+    }
 }
 
 /// One write.
@@ -87,6 +98,15 @@ impl<'a> Situation<'a> {
             });
             plan.removes = stale.cloned().collect();
         }
+        let standing = self.current.digests.keys();
+        let kept = standing.filter(|slot| {
+            !plan.writes.contains_key(slot)
+                && !plan.removes.contains(slot)
+                && self.claims.owner(slot).is_some()
+        });
+        plan.kept = kept.cloned().collect();
+        let old = self.current.old_form.iter();
+        plan.moves = old.filter(|slot| plan.is_ours(slot)).cloned().collect();
         plan
     }
 
@@ -164,7 +184,7 @@ impl<'a> Situation<'a> {
         for (slot, write) in &plan.writes {
             match self.current.digests.get(slot) {
                 None => changes.added.push(slot.key()),
-                Some(found) if *found == write.digest => {}
+                Some(found) if *found == write.digest && !plan.moves.contains(slot) => {}
                 Some(_) => {
                     changes.changed.push(slot.key());
                     if self.claims.owner(slot).is_none() && !self.claims.is_leftover(slot) {
@@ -173,6 +193,8 @@ impl<'a> Situation<'a> {
                 }
             }
         }
+        let moved = plan.moves.intersection(&plan.kept);
+        changes.changed.extend(moved.map(Slot::key));
         changes.removed = plan.removes.iter().map(Slot::key).collect();
         for keys in [
             &mut changes.added,

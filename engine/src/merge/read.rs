@@ -1,7 +1,7 @@
 //! From trees to slots: what a source writes, and what stands in the output directory.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::slot::{Keyed, KeyedList, ResourceList, Section, Slot};
 use super::{ConfigFile, ConfigText, ConfigTrees, EntryConfig};
@@ -17,6 +17,8 @@ pub(super) struct Item<'a> {
     pub(super) slot: Slot,
     pub(super) node: Cow<'a, Node>,
     pub(super) place: Place,
+    /// It is a resource that stands at the top of its file, where the provisioner does not look.
+    pub(super) is_old_form: bool,
 }
 
 /// What was read of some files.
@@ -33,6 +35,8 @@ pub(super) struct Reading<'a> {
 pub(super) struct Current<'a> {
     /// The digest of what fills each slot.
     pub(super) digests: BTreeMap<Slot, Digest>,
+    /// Those of the slots that are resources at the top of their file.
+    pub(super) old_form: BTreeSet<Slot>,
     /// List items whose slot an earlier item of the same list fills.
     pub(super) duplicates: Vec<Item<'a>>,
 }
@@ -58,6 +62,9 @@ pub(super) fn read_output(trees: &ConfigTrees) -> (Current<'_>, Vec<Violation>) 
             btree_map::Entry::Occupied(_) => current.duplicates.push(item),
             btree_map::Entry::Vacant(free) => {
                 free.insert(digest(&item.node));
+                if item.is_old_form {
+                    current.old_form.insert(item.slot);
+                }
             }
         }
     }
@@ -67,11 +74,6 @@ pub(super) fn read_output(trees: &ConfigTrees) -> (Current<'_>, Vec<Violation>) 
 /// The digest of a value: of its canonical YAML.
 pub(super) fn digest(node: &Node) -> Digest {
     Digest::of(emit(node))
-}
-
-/// The mapping of `resources.yml` that holds its lists: under `resources`, or the document itself when it has no such key.
-pub(super) fn has_wrapper(root: &Map) -> bool {
-    root.contains_key("resources")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,7 @@ struct Reader<'a, 'r> {
     tree: &'a Node,
     source: Source<'a>,
     origin: Origin,
+    in_old_form: bool,
     reading: &'r mut Reading<'a>,
 }
 
@@ -100,6 +103,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             tree: &text.tree,
             source: Source::new(&text.name, &text.text),
             origin,
+            in_old_form: false,
             reading,
         }
     }
@@ -114,13 +118,7 @@ impl<'a, 'r> Reader<'a, 'r> {
                 self.drop_unknown(root, "", &["routes"]);
                 self.list(root, "", KeyedList::Routes);
             }
-            ConfigFile::Resources if has_wrapper(root) => {
-                self.drop_unknown(root, "", &["resources"]);
-                if let Some(lists) = self.section(root, "", "resources") {
-                    self.resources(lists, "resources.");
-                }
-            }
-            ConfigFile::Resources => self.resources(root, ""),
+            ConfigFile::Resources => self.resources_file(root),
         }
     }
 
@@ -158,6 +156,22 @@ impl<'a, 'r> Reader<'a, 'r> {
                 let slot = Slot::SectionDefault(section, key.clone());
                 self.item(slot, &entry.node, entry.key_span);
             }
+        }
+    }
+
+    /// The lists stand below `resources`, or in the old form at the top. An artifact has one form; the output
+    /// directory may have both, and what stands below `resources` is what the provisioner reads.
+    fn resources_file(&mut self, root: &'a Map) {
+        let has_section = root.contains_key("resources");
+        if has_section {
+            self.drop_unknown(root, "", &["resources"]);
+            if let Some(lists) = self.section(root, "", "resources") {
+                self.resources(lists, "resources.");
+            }
+        }
+        if !has_section || self.origin == Origin::Output {
+            self.in_old_form = true;
+            self.resources(root, "");
         }
     }
 
@@ -245,8 +259,12 @@ impl<'a, 'r> Reader<'a, 'r> {
 
     fn item(&mut self, slot: Slot, node: &'a Node, span: Span) {
         let place = self.place(span);
-        let node = Cow::Borrowed(node);
-        self.reading.items.push(Item { slot, node, place });
+        self.reading.items.push(Item {
+            slot,
+            node: Cow::Borrowed(node),
+            place,
+            is_old_form: self.in_old_form,
+        });
     }
 
     fn warn(&mut self, span: Span, rule: &str, message: String) {

@@ -13,6 +13,8 @@ mod base;
 mod functions;
 mod lists;
 mod model;
+mod old_forms;
+mod order;
 mod whole;
 
 fn text(name: &str, text: &str) -> ConfigText {

@@ -153,18 +153,32 @@ fn resources_are_merged_by_their_names() {
     "resources: {s3: [{BucketName: b}]}",
     "resources:\n  s3:\n    - BucketName: b\n"
 )]
-#[case::new_from_flat("", "s3: [{BucketName: b}]", "s3:\n  - BucketName: b\n")]
+#[case::new_from_flat(
+    "",
+    "s3: [{BucketName: b}]",
+    "resources:\n  s3:\n    - BucketName: b\n"
+)]
 #[case::wrapped_stays(
     "resources: {}\n",
     "s3: [{BucketName: b}]",
     "resources:\n  s3:\n    - BucketName: b\n"
 )]
-#[case::flat_stays(
-    "s3: []\n",
+#[case::of_others_at_the_top_stays(
+    "s3: [{BucketName: theirs}]\nlayers: []\n",
     "resources: {s3: [{BucketName: b}]}",
-    "s3:\n  - BucketName: b\n"
+    "layers: []\nresources:\n  s3:\n    - BucketName: b\ns3:\n  - BucketName: theirs\n"
 )]
-fn the_lists_stand_under_resources_or_by_themselves(
+#[case::of_others_that_is_written_moves(
+    "s3: [{BucketName: b, v: theirs}]\n",
+    "s3: [{BucketName: b}]",
+    "resources:\n  s3:\n    - BucketName: b\n"
+)]
+#[case::a_key_in_both_forms_stands_once(
+    "resources: {s3: [{BucketName: b, v: 1}]}\ns3: [{BucketName: b, v: 2}, {BucketName: c}]\n",
+    "s3: [{BucketName: b}]",
+    "resources:\n  s3:\n    - BucketName: b\ns3:\n  - BucketName: c\n"
+)]
+fn what_is_written_stands_below_resources(
     #[case] seed: &str,
     #[case] source: &str,
     #[case] expected: &str,

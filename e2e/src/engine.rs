@@ -15,7 +15,9 @@ use rustix::process::{Pid, Signal};
 
 use crate::command::{self, CommandError, last_lines};
 use crate::http;
+use crate::namespace::{self, Network};
 use crate::packages::{self, PackageError, Tool};
+use crate::services::{self, ServicesError};
 use crate::watchdog::{self, Watchdog};
 
 /// Everything we make on an engine carries the id of our run under this label.
@@ -51,6 +53,9 @@ pub enum EngineError {
     /// A program is missing.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// The program that publishes ports could not be built.
+    #[error(transparent)]
+    Services(#[from] ServicesError),
     /// A folder or a process could not be made.
     #[error("cannot {what}")]
     Prepare {
@@ -89,6 +94,8 @@ pub struct Engine {
     folder: PathBuf,
     compose_plugin: bool,
     watchdog: Watchdog,
+    /// The network namespace of one that we started.
+    network: Option<Network>,
 }
 
 impl Engine {
@@ -124,30 +131,42 @@ impl Engine {
             folder,
             compose_plugin: packages::compose_plugin().is_some(),
             watchdog,
+            network: None,
         })
     }
 
-    /// Starts an engine of our own, beside any that runs already.
-    pub fn start() -> Result<Self, EngineError> {
+    /// Installs and builds what an engine of our own needs, and gives the program that publishes its ports.
+    pub fn prepare() -> Result<PathBuf, EngineError> {
         if !packages::is_root() {
             return Err(EngineError::NotRoot);
         }
         packages::ensure(&Tool::FOR_ENGINE_AND_STACK)?;
+        Ok(services::build()?)
+    }
+
+    /// Starts an engine of our own, beside any that runs already, in a network namespace of its own.
+    pub fn start() -> Result<Self, EngineError> {
+        let ports = Self::prepare()?;
         let (run, folder) = new_run()?;
         // The host's own settings must not mix with the options below.
         std::fs::write(folder.join("daemon.json"), "{}").map_err(prepare("write its settings"))?;
+        std::os::unix::fs::symlink(ports, folder.join("ports"))
+            .map_err(prepare("name the program that publishes its ports"))?;
         let socket = folder.join("docker.sock");
         let watchdog = Watchdog::start(&socket, &run, &folder, &Origin::Started)
             .map_err(prepare("start `sh`"))?;
-        let engine = Self {
+        let mut engine = Self {
             socket,
             run,
             origin: Origin::Started,
             folder,
             compose_plugin: packages::compose_plugin().is_some(),
             watchdog,
+            network: None,
         };
         engine.wait_until_up()?;
+        let process = engine.process()?;
+        engine.network = Some(Network::of(process).map_err(prepare("open its network"))?);
         Ok(engine)
     }
 
@@ -157,9 +176,8 @@ impl Engine {
     /// When the engine was found: it is not ours to kill.
     pub fn restart(&self) -> Result<(), EngineError> {
         assert_eq!(self.origin, Origin::Started, "another's engine stays");
-        let pid_file = self.folder.join("pid");
-        let pid = std::fs::read_to_string(&pid_file).map_err(prepare("read its process id"))?;
-        let command_line = std::fs::read(format!("/proc/{}/cmdline", pid.trim_end()))
+        let network = self.network.as_ref().expect("an engine that we started");
+        let command_line = std::fs::read(format!("/proc/{}/cmdline", self.process()?))
             .map_err(prepare("read its command line"))?;
         // An engine takes its own remains, of which the number may still be known, for one that runs.
         let of_containerd = self.folder.join("exec/containerd/containerd.pid");
@@ -172,19 +190,34 @@ impl Engine {
             .map_err(prepare("open its log"))?;
         let words = command_line.split(|byte| *byte == 0);
         let words: Vec<_> = words.map(OsStr::from_bytes).collect();
-        let child = Command::new(words[0])
+        let mut engine = Command::new(words[0]);
+        engine
             .args(&words[1..words.len() - 1])
             .env("PATH", watchdog::path_with_administration())
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(prepare("open its log"))?)
             .stderr(log)
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let child = network
+            .within(|| engine.spawn())
             .map_err(prepare("start it again"))?;
-        std::fs::write(&pid_file, format!("{}\n", child.id()))
+        std::fs::write(self.folder.join("pid"), format!("{}\n", child.id()))
             .map_err(prepare("write its process id"))?;
         self.wait_until_up()
+    }
+
+    /// The process of an engine that we started.
+    fn process(&self) -> Result<u32, EngineError> {
+        let text = std::fs::read_to_string(self.folder.join("pid"));
+        let text = text.map_err(prepare("read its process id"))?;
+        let parsed = text.trim_end().parse();
+        parsed.map_err(|_| prepare("read its process id")(std::io::ErrorKind::InvalidData.into()))
+    }
+
+    /// Listens on a free port of the loopback address, as this host and as the engine know it.
+    pub fn listen(&self) -> std::io::Result<Vec<std::net::TcpListener>> {
+        namespace::listen(self.network.as_ref())
     }
 
     fn wait_until_up(&self) -> Result<(), EngineError> {

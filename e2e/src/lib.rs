@@ -14,6 +14,7 @@ pub mod http;
 pub mod images;
 pub mod matrix;
 pub mod measure;
+pub mod namespace;
 pub mod packages;
 pub mod proxy;
 pub mod registry;

@@ -63,8 +63,10 @@ pub(crate) enum Tool {
     Shim,
     /// What makes its containers.
     Runc,
-    /// Makes the bridge of an engine of ours.
+    /// Brings up the loopback of an engine of ours.
     Ip,
+    /// Gives an engine of ours a network namespace.
+    Unshare,
     /// Shows the system calls of a deploy to a test.
     Strace,
 }
@@ -75,9 +77,10 @@ impl Tool {
         [Self::Docker, Self::Compose, Self::Registry, Self::Busybox];
 
     /// What an engine of our own and a stack on it need.
-    pub(crate) const FOR_ENGINE_AND_STACK: [Self; 6] = [
+    pub(crate) const FOR_ENGINE_AND_STACK: [Self; 7] = [
         Self::Dockerd,
         Self::Ip,
+        Self::Unshare,
         Self::Docker,
         Self::Compose,
         Self::Registry,
@@ -100,6 +103,7 @@ impl Tool {
             Self::Shim => "containerd-shim-runc-v2",
             Self::Runc => "runc",
             Self::Ip => "ip",
+            Self::Unshare => "unshare",
             Self::Strace => "strace",
         }
     }
@@ -113,6 +117,7 @@ impl Tool {
             Self::Containerd | Self::Ctr | Self::Shim => "containerd",
             Self::Runc => "runc",
             Self::Ip => "iproute2",
+            Self::Unshare => "util-linux",
             Self::Strace => "strace",
         }
     }
@@ -128,6 +133,7 @@ impl Tool {
             | Self::Shim
             | Self::Runc
             | Self::Ip
+            | Self::Unshare
             | Self::Strace => find_program(self.name()),
             Self::Compose => compose_plugin().or_else(|| find_program(self.name())),
             Self::Busybox => find_program("busybox").filter(|path| is_static(path)),

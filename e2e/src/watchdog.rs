@@ -77,7 +77,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// The path with the folders of `dockerd`, `ip` and `iptables`, which a plain user's path leaves out.
+/// The path with the folders of `dockerd` and `ip`, which a plain user's path leaves out.
 pub(crate) fn path_with_administration() -> std::ffi::OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin:/usr/bin:/bin");

@@ -9,30 +9,21 @@ socket=$1 run=$2 folder=$3 origin=$4
 
 ask() { timeout 30 docker -H "unix://$socket" "$@" </dev/null; }
 
-# Makes a bridge whose name no other engine on this host has; the name stands for a block of addresses of its own.
-# Where none can be made, `bridge` names one that does not exist, and the engine says so.
-make_bridge() {
-    block=$((100 + $$ % 150)) bridge=e2e-none
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        ip link add "e2e-$block" type bridge && bridge=e2e-$block && break
-        block=$((100 + (block - 99) % 150))
-    done
-    pool=10.$block.0.0/16
-    ip address add "10.$block.0.1/24" dev "$bridge" && ip link set "$bridge" up
-}
-
 if [ "$origin" = start ]; then
-    # A bridge of its own and no rules of iptables: `docker0` and the rules of the host belong to an engine that may run
-    # already. Without any bridge an engine would remove `docker0`, and `RUN` would find no network to join.
-    make_bridge >"$folder/log" 2>&1
-    dockerd --config-file "$folder/daemon.json" --host "unix://$socket" --pidfile "$folder/dockerd.pid" \
+    # The engine publishes a port by starting this program. It listens beside the engine and on this host, whose network
+    # namespace is that of this script.
+    printf '#!/bin/sh\nexec "%s/ports" ports /proc/%s/ns/net "$@" >&3\n' '${0%/*}' $$ >"$folder/publish-port"
+    chmod +x "$folder/publish-port"
+    # A network namespace of its own: interfaces, routes, rules of iptables and settings of this host stay as they are,
+    # whatever the engine does when it starts, crashes, starts again or ends.
+    # shellcheck disable=SC2016 # the inner shell expands its own arguments
+    unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+        dockerd --config-file "$folder/daemon.json" --host "unix://$socket" --pidfile "$folder/dockerd.pid" \
         --data-root "$folder/data" --exec-root "$folder/exec" --group "$(id -gn)" \
-        --bridge "$bridge" --iptables=false --ip-masq=false --ip-forward=false \
-        --default-address-pool "base=$pool,size=24" --shutdown-timeout 5 \
-        </dev/null >>"$folder/log" 2>&1 &
+        --iptables=false --ip-masq=false --ip-forward=false --userland-proxy-path "$folder/publish-port" \
+        --default-address-pool base=10.200.0.0/16,size=24 --shutdown-timeout 5 \
+        </dev/null >"$folder/log" 2>&1 &
     echo "$!" >"$folder/pid"
-    # Where another engine has set the policy of forwarding to DROP, containers of one bridge need this to meet.
-    iptables -I FORWARD -s "$pool" -d "$pool" -j ACCEPT && opened=yes || opened=no
 fi
 
 trap : HUP INT TERM
@@ -73,9 +64,7 @@ alive && kill -KILL "$engine"
 # An engine that had to be killed leaves its containerd and shims, and steps of builds; only those name our folder.
 for cmdline in /proc/[0-9]*/cmdline; do
     pid=${cmdline#/proc/} pid=${pid%/cmdline}
-    if [ "$pid" != $$ ] && tr '\0' ' ' <"$cmdline" | grep -qF -e "$folder/exec" -e "$folder/data"; then kill -KILL "$pid"; fi
+    if [ "$pid" != $$ ] && tr '\0' ' ' <"$cmdline" | grep -qF -e "$folder/exec" -e "$folder/data" -e "$folder/ports "; then kill -KILL "$pid"; fi
 done
-[ "$opened" = no ] || iptables -D FORWARD -s "$pool" -d "$pool" -j ACCEPT
-ip link delete "$bridge"
 grep -F " $folder/" /proc/mounts | cut -d ' ' -f 2 | sort -r | while read -r mount; do umount -l "$mount"; done
 rm -rf -- "$folder"

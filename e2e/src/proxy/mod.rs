@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::engine::Engine;
+
 use framing::Head;
 
 /// One request as it came by.
@@ -173,27 +175,33 @@ impl Proxy {
         let upstream = Address::Unix(upstream.to_owned());
         Ok(Self::serve(
             runtime,
-            listener,
+            vec![listener],
             Address::Unix(socket),
             upstream,
         ))
     }
 
-    /// Listens on a free port of this host for a registry at the port `upstream`.
-    pub fn before_port(upstream: u16) -> std::io::Result<Self> {
+    /// Listens on a free port, which an engine and this host know, for a registry at the port `upstream`.
+    pub fn before_port(engine: &Engine, upstream: u16) -> std::io::Result<Self> {
         let runtime = runtime()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = Address::Tcp(listener.local_addr()?.port());
-        let listener = Listener::Tcp(listener);
-        Ok(Self::serve(
-            runtime,
-            listener,
-            address,
-            Address::Tcp(upstream),
-        ))
+        let mut port = 0;
+        let mut listeners = Vec::new();
+        for listener in engine.listen()? {
+            port = listener.local_addr()?.port();
+            listener.set_nonblocking(true)?;
+            let _context = runtime.enter();
+            listeners.push(Listener::Tcp(TcpListener::from_std(listener)?));
+        }
+        let (address, upstream) = (Address::Tcp(port), Address::Tcp(upstream));
+        Ok(Self::serve(runtime, listeners, address, upstream))
     }
 
-    fn serve(runtime: Runtime, listener: Listener, address: Address, upstream: Address) -> Self {
+    fn serve(
+        runtime: Runtime,
+        listeners: Vec<Listener>,
+        address: Address,
+        upstream: Address,
+    ) -> Self {
         let shared = Arc::new(Shared {
             upstream,
             seen: Mutex::default(),
@@ -201,7 +209,9 @@ impl Proxy {
             releases: watch::Sender::new(0),
             mended: watch::Sender::new(0),
         });
-        runtime.spawn(accept(listener, Arc::clone(&shared)));
+        for listener in listeners {
+            runtime.spawn(accept(listener, Arc::clone(&shared)));
+        }
         Self {
             address,
             shared,

@@ -15,6 +15,7 @@ mod containerd;
 mod docker;
 mod gateway;
 mod http;
+mod ports;
 mod provisioner;
 mod registry;
 mod runtime;
@@ -26,7 +27,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What makes a service stop before its time.
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
-    #[error("unknown service `{0}`, expected gateway, agent, runtime-node, provisioner or runtime")]
+    #[error(
+        "unknown service `{0}`, expected gateway, agent, runtime-node, provisioner, runtime or ports"
+    )]
     UnknownService(String),
     #[error("the environment variable `{0}` is not set")]
     MissingVariable(&'static str),
@@ -47,6 +50,8 @@ enum ServiceError {
     },
     #[error("cannot watch for signals")]
     Signal(std::io::Error),
+    #[error(transparent)]
+    Port(#[from] ports::PortError),
     #[error(transparent)]
     Provision(#[from] provisioner::ProvisionError),
 }
@@ -69,6 +74,7 @@ async fn run(service: &str) -> Result<(), ServiceError> {
         "agent" => agent::run_on_docker().await,
         "runtime-node" => agent::run_on_containerd().await,
         "provisioner" => Ok(provisioner::provision()?),
+        "ports" => ports::publish(&std::env::args().skip(2).collect::<Vec<_>>()).await,
         "runtime" => until_stopped(runtime::serve()).await,
         other => Err(ServiceError::UnknownService(other.to_owned())),
     }

@@ -48,7 +48,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let rig = Rig::new(&["alpha"]);
-        let registry = Proxy::before_port(rig.stack.registry_port()).unwrap();
+        let registry = Proxy::before_port(rig.stack.engine(), rig.stack.registry_port()).unwrap();
         Self { rig, registry }
     }
 

@@ -14,6 +14,7 @@ mod failing_disk;
 mod faults;
 mod full_registry;
 mod gate;
+mod harmless;
 mod hostile;
 mod lock;
 mod matrix;

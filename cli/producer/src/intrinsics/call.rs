@@ -9,21 +9,25 @@ use super::sub::{Piece, pieces};
 use super::{Resolved, Resolver};
 use crate::parameters::IMPORT;
 use crate::report::{Read, Reported, Rule};
-use crate::template::{refuse, unknown_name};
+use crate::template::{is_call, needs_language, refuse, unknown_name};
 use crate::text::Text;
 
 /// Functions that are read in values; `Fn::If` is followed before any of them. The documentation's list.
 #[cfg(test)]
-pub const FUNCTIONS: [&str; 10] = [
+pub const FUNCTIONS: [&str; 14] = [
     "Fn::Base64",
     "Fn::FindInMap",
+    "Fn::ForEach",
+    "Fn::GetAZs",
     "Fn::GetAtt",
     "Fn::If",
     "Fn::ImportValue",
     "Fn::Join",
+    "Fn::Length",
     "Fn::Select",
     "Fn::Split",
     "Fn::Sub",
+    "Fn::ToJsonString",
     "Ref",
 ];
 
@@ -32,10 +36,16 @@ impl Resolver<'_> {
     pub(super) fn call(&self, name: &str, entry: &Entry) -> Read<Option<Resolved>> {
         let args = &entry.node;
         match name {
-            "Ref" => match args.value.text() {
-                Some(target) => self.reference(target, args.span),
+            "Ref" => match self.name_of(args)? {
+                Some(target) => self.reference(&target, args.span),
                 None => Err(self.bad(args.span, "`Ref` takes a name")),
             },
+            "Fn::GetAZs" => self.zones(args).map(Some),
+            "Fn::Length" | "Fn::ToJsonString" if !self.context.template.has_language() => Err(
+                needs_language(self.findings(), &self.subject, entry.key_span, name),
+            ),
+            "Fn::Length" => self.length(args).map(one),
+            "Fn::ToJsonString" => self.to_json_string(args).map(one),
             "Fn::GetAtt" => self.get_att(args).map(one),
             "Fn::Sub" => self.sub(args).map(one),
             "Fn::Join" => self.join(args).map(one),
@@ -70,14 +80,38 @@ impl Resolver<'_> {
             };
         }
         let [id, attribute] = self.arguments::<2>("Fn::GetAtt", args)?;
-        let Some(id) = id.value.text() else {
+        let Some(id) = self.name_of(id)? else {
             return Err(self.bad(id.span, "`Fn::GetAtt` takes a logical id first"));
         };
         let attribute = self.need_text("the attribute of `Fn::GetAtt`", attribute)?;
         match attribute.shown() {
-            Ok(name) => self.attribute(id, name, args.span),
+            Ok(name) => self.attribute(&id, name, args.span),
             Err(_) => Err(self.bad(args.span, "an attribute's name is no secret")),
         }
+    }
+
+    /// A logical id, which functions may give where the template extends the language.
+    fn name_of(&self, node: &Node) -> Read<Option<String>> {
+        let is_given = matches!(&node.value, Value::Map(map) if is_call(map));
+        if !is_given || !self.context.template.has_language() {
+            return Ok(node.value.text().map(str::to_owned));
+        }
+        let text = self.need_text("a logical id", node)?;
+        self.plain(&text, node.span)
+            .map(|text| Some(text.to_owned()))
+    }
+
+    /// Names for the zones of the pretended region; nothing here lies in one.
+    fn zones(&self, region: &Node) -> Read<Resolved> {
+        let region_text = self.need_text("the region of `Fn::GetAZs`", region)?;
+        let own = &self.context.pseudo.region;
+        let name = match region_text.reveal() {
+            "" => own,
+            name => name,
+        };
+        let zone =
+            |letter| Resolved::One(Text::made_from(format!("{name}{letter}"), [&region_text]));
+        Ok(Resolved::Many(['a', 'b', 'c'].map(zone).into()))
     }
 
     fn sub(&self, args: &Node) -> Read<Text> {
@@ -212,18 +246,21 @@ impl Resolver<'_> {
     }
 
     fn find_in_map(&self, args: &Node) -> Read<Resolved> {
-        if let Value::List(items) = &args.value
-            && items.len() == 4
-        {
-            let message = "`Fn::FindInMap` has no value to fall back on without the transform `AWS::LanguageExtensions`";
-            return Err(self.error(Rule::RefusedIntrinsic, args.span, message));
-        }
-        let [map, first, second] = self.arguments::<3>("Fn::FindInMap", args)?;
+        let (keys, fallback) = self.keys_and_fallback(args)?;
+        let [map, first, second] = keys;
         let map_name = self.need_text("the name of a mapping", map)?;
         let first_key = self.need_text("the first key of `Fn::FindInMap`", first)?;
         let second_key = self.need_text("the second key of `Fn::FindInMap`", second)?;
         let mut at = self.context.template.section("Mappings");
         self.context.ask("Mappings", map_name.reveal());
+        if let Some(fallback) = fallback
+            && !is_there(at, [&map_name, &first_key, &second_key])
+        {
+            let message = "`DefaultValue` is a text or a list, not `AWS::NoValue`";
+            return self
+                .value(fallback)?
+                .ok_or_else(|| self.bad(fallback.span, message));
+        }
         let steps = [(&map_name, map), (&first_key, first)];
         for (key, node) in steps {
             let found = self.key(at, key, node)?;
@@ -249,6 +286,36 @@ impl Resolver<'_> {
             }
         };
         value.ok_or_else(|| self.bad(found.span, "a mapping holds texts and lists of texts"))
+    }
+
+    /// The three keys of `Fn::FindInMap`, and its `DefaultValue`.
+    fn keys_and_fallback<'n>(&self, args: &'n Node) -> Read<([&'n Node; 3], Option<&'n Node>)> {
+        let Value::List(items) = &args.value else {
+            return Ok((self.arguments::<3>("Fn::FindInMap", args)?, None));
+        };
+        let [map, first, second, options] = items.as_slice() else {
+            return Ok((self.arguments::<3>("Fn::FindInMap", args)?, None));
+        };
+        if !self.context.template.has_language() {
+            let (findings, subject) = (self.findings(), &self.subject);
+            let what = "DefaultValue";
+            return Err(needs_language(findings, subject, options.span, what));
+        }
+        match &options.value {
+            Value::Map(options) if options.len() == 1 && options.contains_key("DefaultValue") => {
+                let fallback = &options["DefaultValue"].node;
+                Ok(([map, first, second], Some(fallback)))
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Map(_) => {
+                let message = "`Fn::FindInMap` takes `DefaultValue` after its keys";
+                Err(self.bad(options.span, message))
+            }
+        }
     }
 
     fn key<'n>(&self, map: &'n Map, key: &Text, node: &Node) -> Read<&'n Node> {
@@ -288,6 +355,25 @@ impl Resolver<'_> {
         self.charge(value.reveal().len(), args.span)?;
         Ok(Text::clean(value.reveal()))
     }
+}
+
+/// Whether a mapping has a value under these keys.
+fn is_there(section: &Map, keys: [&Text; 3]) -> bool {
+    let mut at = Some(section);
+    for key in &keys[..2] {
+        at = match at.and_then(|map| map.get(key.reveal())) {
+            Some(Entry {
+                node:
+                    Node {
+                        value: Value::Map(map),
+                        ..
+                    },
+                ..
+            }) => Some(map),
+            Some(_) | None => None,
+        };
+    }
+    at.is_some_and(|map| map.contains_key(keys[2].reveal()))
 }
 
 #[expect(

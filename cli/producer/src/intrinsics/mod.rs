@@ -9,7 +9,9 @@
 
 mod call;
 mod condition;
+mod language;
 mod reference;
+mod repeat;
 mod sub;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,8 @@ mod tests;
 pub use call::FUNCTIONS;
 #[cfg(test)]
 pub use reference::PSEUDO;
+
+pub use repeat::{has_loops, written_out};
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

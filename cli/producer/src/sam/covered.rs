@@ -9,7 +9,7 @@ use engine::yaml::{Map, Node, Value};
 use super::property::{Properties, Support};
 use super::{bucket, documented, event, function, globals, layer, table};
 use crate::intrinsics::{FUNCTIONS, PSEUDO};
-use crate::template::{Kind, Template};
+use crate::template::{Kind, LOOP, Template};
 
 /// What the golden templates use: each feature once, as the documentation calls it.
 #[derive(Default)]
@@ -70,7 +70,9 @@ impl Used {
             Value::List(items) => items.iter().for_each(|item| self.functions(section, item)),
             Value::Map(map) => {
                 for (name, entry) in map {
-                    if map.len() == 1 {
+                    if name.starts_with(LOOP) {
+                        self.add(section, LOOP);
+                    } else if map.len() == 1 {
                         self.add(section, name);
                     }
                     self.functions(section, &entry.node);

@@ -27,10 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::contract::{Digest, SourceTemplate};
 use engine::yaml::{Node, Span, Value};
 
-use super::intrinsics::{Context, Pseudo};
+use super::intrinsics::{Context, Pseudo, has_loops, written_out};
 use super::model::{App, EnvValue, Function};
-use super::parameters::{self, Given, IMPORT, Question};
-use super::report::{Findings, Report, Rule, Subject};
+use super::parameters::{self, Bound, Given, IMPORT, Question};
+use super::report::{Findings, Read, Report, Rule, Subject};
 use super::template::{Kind, Resource, Template};
 
 /// What a template is resolved with.
@@ -66,6 +66,11 @@ static NO_PROPERTIES: Node = Node {
 pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Report), Report> {
     let findings = &template.findings;
     let bound = parameters::bind(template, &input.parameters);
+    let written = repeated(template, &bound, input);
+    let Ok(written) = written else {
+        return Err(findings.report());
+    };
+    let template = written.as_ref().unwrap_or(template);
     globals::check(findings, template);
     let context = Context::new(template, &bound, &input.parameters, &input.pseudo);
     let app = assemble(&context, template, input);
@@ -74,6 +79,19 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
         return Err(report);
     }
     Ok((app, report))
+}
+
+/// The template with its loops written out; none when it has none.
+fn repeated<'a>(
+    template: &Template<'a>,
+    bound: &BTreeMap<String, Bound>,
+    input: &Input<'_>,
+) -> Read<Option<Template<'a>>> {
+    if !has_loops(template) {
+        return Ok(None);
+    }
+    let context = Context::new(template, bound, &input.parameters, &input.pseudo);
+    written_out(&context).map(|root| Some(template.with_root(root)))
 }
 
 /// The parameters that the template reads and that have no value, in the order of the text. Whether a parameter is read may depend

@@ -6,14 +6,16 @@ use engine::yaml::{Map, Span};
 use crate::report::{Findings, Reported, Rule, Subject};
 
 /// Functions that are known and refused, and what to do instead.
-pub(crate) const REFUSED: [(&str, &str); 6] = [
+pub(crate) const REFUSED: [(&str, &str); 2] = [
     ("Fn::Cidr", "write the addresses out"),
-    ("Fn::ForEach", "write the repeated parts out"),
-    ("Fn::GetAZs", "there are no availability zones; name one"),
-    ("Fn::Length", "write the number"),
-    ("Fn::ToJsonString", "write the JSON as a text"),
     ("Fn::Transform", "write out what the macro makes"),
 ];
+
+/// How the key of a loop begins: `Fn::ForEach::Tables`.
+pub(crate) const LOOP: &str = "Fn::ForEach";
+
+/// The transform that extends the language.
+pub(crate) const LANGUAGE: &str = "AWS::LanguageExtensions";
 
 /// The key that a short tag stands for: `!Sub x` is `{Fn::Sub: x}`.
 pub fn shorthand(tag: &str) -> Option<&'static str> {
@@ -55,7 +57,21 @@ pub fn is_call(map: &Map) -> bool {
 
 /// Whether a function is known and refused. The names of loops go on: `Fn::ForEach::Tables`.
 pub fn is_refused(name: &str) -> bool {
-    REFUSED.iter().any(|(refused, _)| name.starts_with(refused))
+    name.starts_with(LOOP) || REFUSED.iter().any(|(refused, _)| name.starts_with(refused))
+}
+
+/// Refuses a function of the extended language in a template that does not ask for it.
+pub fn needs_language(
+    findings: &Findings<'_>,
+    subject: &Subject,
+    span: Span,
+    name: &str,
+) -> Reported {
+    let message = format!("`{name}` needs the transform `{LANGUAGE}`");
+    let hint = format!(
+        "write `Transform: [{LANGUAGE}, AWS::Serverless-2016-10-31]` at the top of the template"
+    );
+    findings.error_with_hint(Rule::RefusedIntrinsic, subject, span, message, hint)
 }
 
 /// Refuses a function by name.

@@ -12,12 +12,15 @@ mod section;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use engine::yaml::{self, Limits, Map, Node, Span, Value};
 
+use function::LANGUAGE;
+pub(crate) use function::LOOP;
 #[cfg(test)]
 pub(crate) use function::REFUSED;
-pub use function::{is_call, is_function, is_refused, refuse, shorthand};
+pub use function::{is_call, is_function, is_refused, needs_language, refuse, shorthand};
 pub use kind::Kind;
 
 use super::parameters::{self, Declaration};
@@ -28,7 +31,7 @@ const MAX_RESOURCES: usize = 5000;
 
 /// A template that could be read: its tree, its parameters, its resources.
 pub struct Template<'a> {
-    pub(super) findings: Findings<'a>,
+    pub(super) findings: Rc<Findings<'a>>,
     file: &'a str,
     text: &'a str,
     root: Map,
@@ -88,7 +91,7 @@ impl<'a> Template<'a> {
         };
         hide_secrets(&findings, &root);
         let mut template = Self {
-            findings,
+            findings: Rc::new(findings),
             file,
             text,
             root,
@@ -102,6 +105,34 @@ impl<'a> Template<'a> {
             return Err(report);
         }
         Ok(template)
+    }
+
+    /// The same template with another tree; what is found in it goes to the same report.
+    pub(super) fn with_root(&self, root: Map) -> Self {
+        Self {
+            findings: Rc::clone(&self.findings),
+            file: self.file,
+            text: self.text,
+            root,
+            declarations: self.declarations.clone(),
+        }
+    }
+
+    /// The whole tree.
+    pub(super) fn root(&self) -> &Map {
+        &self.root
+    }
+
+    /// Whether it asks for the functions of `AWS::LanguageExtensions`.
+    pub(super) fn has_language(&self) -> bool {
+        let transform = self.root.get("Transform").map(|entry| &entry.node.value);
+        match transform {
+            Some(Value::List(items)) => {
+                items.iter().any(|item| item.value.text() == Some(LANGUAGE))
+            }
+            Some(value) => value.text() == Some(LANGUAGE),
+            None => false,
+        }
     }
 
     /// Its file, as the user names it.
@@ -153,6 +184,8 @@ impl<'a> Template<'a> {
         }
         section
             .iter()
+            // Loops are written out before any resource is read.
+            .filter(|(id, _)| !id.starts_with(LOOP))
             .filter_map(|(id, entry)| {
                 let resource = self.resource(id, entry.key_span, &entry.node)?;
                 Some((id.as_str(), resource))

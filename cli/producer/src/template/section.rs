@@ -2,7 +2,7 @@
 
 use engine::yaml::{Map, Node, Value};
 
-use super::function::{is_function, refuse};
+use super::function::{LANGUAGE, LOOP, is_function, refuse};
 use crate::report::{Findings, Level, Rule, Subject, did_you_mean};
 
 /// What becomes of a section.
@@ -39,8 +39,25 @@ const SECTIONS: [(&str, Fate); 12] = [
     ("Transform", Fate::Checked),
 ];
 
-/// The one transform that is known.
-const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
+/// The transforms that are known.
+const TRANSFORMS: [&str; 2] = ["AWS::Serverless-2016-10-31", LANGUAGE];
+
+/// Transforms that add nothing that runs, and why.
+const WITHOUT_EFFECT: [(&str, &str); 4] = [
+    (
+        "AWS::CodeDeployBlueGreen",
+        "blue/green deployments are the cloud's",
+    ),
+    ("AWS::CodeStar", "it adds permissions only"),
+    (
+        "AWS::SecretsManager-2020-07-23",
+        "secrets are not rotated here",
+    ),
+    (
+        "AWS::SecretsManager-2024-09-16",
+        "secrets are not rotated here",
+    ),
+];
 
 /// Checks every section's name and kind.
 pub(super) fn check(findings: &Findings<'_>, root: &Map) {
@@ -99,7 +116,9 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
 
 fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {
     if let Value::Map(map) = &node.value {
-        for (key, entry) in map.iter().filter(|(key, _)| is_function(key)) {
+        let may_repeat = ["Conditions", "Outputs", "Resources"].contains(&name);
+        let is_wrong = |key: &str| is_function(key) && !(may_repeat && key.starts_with(LOOP));
+        for (key, entry) in map.iter().filter(|(key, _)| is_wrong(key)) {
             let subject = Subject {
                 id: name.to_owned(),
                 ..Subject::default()
@@ -185,13 +204,19 @@ fn transform(findings: &Findings<'_>, node: &Node) {
             );
             continue;
         };
-        if name != SERVERLESS {
-            let message = format!("the transform `{name}` is not supported, only `{SERVERLESS}`");
-            findings.error(
+        if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
+            let message = format!("the transform `{name}` has no effect: {why}");
+            let (level, rule, subject) = (Level::Note, Rule::NoEffect, Subject::default());
+            findings.note(level, rule, &subject, item.span, message, None);
+        } else if !TRANSFORMS.contains(&name) {
+            let known = TRANSFORMS.join("` and `");
+            let message = format!("the transform `{name}` is not supported, only `{known}`");
+            findings.error_with_hint(
                 Rule::RefusedIntrinsic,
                 &Subject::default(),
                 item.span,
                 message,
+                "a macro may change anything: give the template that it makes",
             );
         }
     }

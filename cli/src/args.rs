@@ -1,11 +1,17 @@
-//! Flags that every command of every program takes.
+//! Flags that commands of both programs take.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, ValueEnum};
+use engine::image::Registries;
+
+use crate::failure::{Failure, Kind};
 
 /// What help calls the flags of every command.
 const GLOBAL: &str = "Global options";
+
+/// What help calls the names of the registry.
+const REGISTRY: &str = "The stack's registry, each as HOST[:PORT]";
 
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
@@ -20,6 +26,16 @@ pub(crate) struct Global {
         help_heading = GLOBAL
     )]
     pub(crate) journal: Option<PathBuf>,
+    /// The project file, which holds values of flags [default: artifactctl.toml in the current folder, where there is one]
+    #[arg(
+        long,
+        global = true,
+        env = crate::project::VARIABLE,
+        hide_env_values = true,
+        value_name = "PATH",
+        help_heading = GLOBAL
+    )]
+    pub(crate) project_file: Option<PathBuf>,
     /// How results are written to standard output: for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = GLOBAL)]
     pub(crate) format: Format,
@@ -35,4 +51,48 @@ pub(crate) enum Format {
     Text,
     // One object a line.
     Json,
+}
+
+/// The stack's registry under its names.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct RegistryArgs {
+    /// The stack's registry as its containers know it
+    #[arg(
+        long,
+        env = "CONTAINER_REGISTRY",
+        hide_env_values = true,
+        value_name = "HOST",
+        help_heading = REGISTRY
+    )]
+    pub(crate) container_registry: Option<String>,
+    /// The same registry as this host knows it: builds pull from it and push to it
+    #[arg(
+        long,
+        env = "HOST_REGISTRY_ADDR",
+        hide_env_values = true,
+        value_name = "HOST",
+        help_heading = REGISTRY
+    )]
+    pub(crate) host_registry: Option<String>,
+    /// Stands in for whichever of the two names is not given
+    #[arg(
+        long,
+        env = "REGISTRY",
+        hide_env_values = true,
+        value_name = "HOST",
+        help_heading = REGISTRY
+    )]
+    pub(crate) fallback_registry: Option<String>,
+}
+
+impl RegistryArgs {
+    /// The names, read.
+    pub(crate) fn registries(&self) -> Result<Registries, Failure> {
+        Registries::new(
+            self.container_registry.as_deref(),
+            self.host_registry.as_deref(),
+            self.fallback_registry.as_deref(),
+        )
+        .map_err(|error| Failure::of(Kind::Usage, &error))
+    }
 }

@@ -8,6 +8,7 @@ use producer::testing::check_page;
 use crate::applier;
 use crate::esb;
 use crate::output::Type;
+use crate::project::{self, Kind};
 
 fn check(name: &str, made: &str) {
     check_page("docs/cli.md", "cli/src/documented.rs", name, made);
@@ -109,4 +110,34 @@ fn the_documented_types_of_json_lines_are_those_of_the_code() {
         writeln!(made, "| `{}` | {by} | {says} |", name.as_str().unwrap()).unwrap();
     }
     check("types", &made);
+}
+
+/// What a value looks like in the project file.
+fn written(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Switch => "`true` or `false`",
+        Kind::One => "a text",
+        Kind::Many => "a text, or a list",
+        Kind::Pairs => "a table",
+    }
+}
+
+#[test]
+fn the_documented_settings_are_the_flags_of_the_declarations() {
+    let mut made = String::from("| key | value | of | what it is |\n|---|---|---|---|\n");
+    for (key, setting) in project::settings() {
+        let (value, help) = (written(setting.kind), setting.help.replace('|', "\\|"));
+        let programs: Vec<String> = setting
+            .programs
+            .iter()
+            .map(|program| format!("`{program}`"))
+            .collect();
+        writeln!(
+            made,
+            "| `{key}` | {value} | {} | {help} |",
+            programs.join(", ")
+        )
+        .unwrap();
+    }
+    check("settings", &made);
 }

@@ -1,6 +1,6 @@
 //! The one place where a failure gets its exit code, its words and its next step.
 
-use engine::contract::Violation;
+use engine::contract::{Violation, render_violations};
 use engine::machine::{Failed, FailureKind};
 use engine::run::Fault;
 use serde::Serialize;
@@ -162,6 +162,17 @@ impl Failure {
             }
             source = cause.source();
         }
+        failure
+    }
+
+    /// With what is wrong, each with its place and its source line.
+    pub(crate) fn violated(kind: Kind, what: &str, violations: Vec<Violation>) -> Self {
+        let message = format!("{what}\n\n{}", render_violations(&violations));
+        let hints = violations
+            .iter()
+            .filter_map(|violation| violation.hint.clone());
+        let mut failure = hints.take(3).fold(Self::new(kind, message), Self::hint);
+        failure.violations = violations.into();
         failure
     }
 

@@ -13,6 +13,7 @@ mod failure;
 mod identity;
 mod output;
 mod program;
+mod project;
 mod report;
 mod signals;
 

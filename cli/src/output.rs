@@ -35,13 +35,14 @@ pub(crate) enum Type {
     Synced,
     Provisioned,
     Generated,
+    Config,
     Error,
 }
 
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Event,
         Self::Applied,
         Self::Failed,
@@ -58,6 +59,7 @@ impl Type {
         Self::Synced,
         Self::Provisioned,
         Self::Generated,
+        Self::Config,
         Self::Error,
     ];
 
@@ -115,6 +117,10 @@ impl Type {
             Self::Generated => (
                 "`esb artifact generate`",
                 "`manifest`, `output`, `entries` (their ids), `functions`, `current`, `written` (not when it was there already), `report` (what was left out or is odd), with `--check` `differences`",
+            ),
+            Self::Config => (
+                "`config`",
+                "`project_file`, `settings`: of each `key`, `value`, `origin` (flag, environment, file, default), `at` (the flag, the variable, file and line)",
             ),
             Self::Error => (
                 "every command that fails",

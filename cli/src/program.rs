@@ -1,46 +1,106 @@
 //! What every program does around its commands: read the command line, set up talk, end with an exit code.
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Parser};
 
-use crate::args::Global;
+use crate::args::{Format, Global};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::project::{self, ProjectFile};
 use crate::report;
 
 /// What every command returns: the exit code of success, or a failure.
 pub(crate) type Ended = Result<ExitCode, Failure>;
 
+/// The command line of a program.
+pub(crate) trait Program: Parser {
+    /// Flags of every command.
+    fn global(&self) -> &Global;
+
+    /// Whether the command uses the project file, so that a broken file stops it.
+    fn reads_project_file(&self) -> bool;
+
+    /// Takes what the parser cannot take: tables, which are merged with flags by name.
+    fn take_tables(&mut self, file: &ProjectFile);
+}
+
+/// How the command line was read.
+pub(crate) struct Call {
+    /// Where each value comes from.
+    pub(crate) matches: ArgMatches,
+    /// The project file, where there is one.
+    pub(crate) file: Option<ProjectFile>,
+}
+
 /// Reads the command line of this process and runs the command that it asks for.
-pub(crate) fn main<Args: Parser>(
-    global: impl Fn(&Args) -> &Global,
-    run: impl FnOnce(&Args, &mut Output) -> Ended,
-) -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version are asked for and succeed; anything else is a usage error, which clap words well.
-            let code = if error.use_stderr() {
-                Kind::Usage.code()
-            } else {
-                0
-            };
-            // A reader that closed the pipe has read enough.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended) -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (file, broken) = match ProjectFile::find(&words) {
+        Ok(file) => (file, None),
+        Err(failure) => (None, Some(failure)),
     };
+    let (mut args, call) = match parse::<P>(&words, file) {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(&error, &words, broken.as_ref()),
+    };
+    if let Some(failure) = broken.filter(|_| args.reads_project_file()) {
+        return Output::new(args.global().format).failed(&failure);
+    }
+    if let Some(file) = &call.file {
+        args.take_tables(file);
+    }
     let Global {
         format, verbose, ..
-    } = *global(&args);
+    } = *args.global();
     report::log(verbose);
     pass_over_caught_panics();
     let mut output = Output::new(format);
-    match run(&args, &mut output) {
+    match run(&args, &call, &mut output) {
         Ok(code) => code,
         Err(failure) => output.failed(&failure),
     }
+}
+
+/// Reads the words, with the values of the file in the place of defaults.
+fn parse<P: Program>(
+    words: &[OsString],
+    file: Option<ProjectFile>,
+) -> Result<(P, Call), clap::Error> {
+    let mut command = project::with_values(P::command(), file.as_ref());
+    let matches = command.try_get_matches_from_mut(words)?;
+    let args = P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((args, Call { matches, file }))
+}
+
+/// Help and version are asked for and succeed; anything else is a usage error, which clap words well. Words that only a broken
+/// project file could have completed are not to blame: the file is.
+fn refused(error: &clap::Error, words: &[OsString], broken: Option<&Failure>) -> ExitCode {
+    if !error.use_stderr() {
+        // A reader that closed the pipe has read enough.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if let Some(failure) = broken {
+        let json = words
+            .windows(2)
+            .any(|two| two[0] == "--format" && two[1] == "json")
+            || words.iter().any(|word| word == "--format=json");
+        let format = if json { Format::Json } else { Format::Text };
+        return Output::new(format).failed(failure);
+    }
+    let _ = error.print();
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nhint: a project file, `{}`, can hold such values",
+            project::FILE
+        );
+    }
+    ExitCode::from(Kind::Usage.code())
 }
 
 /// A panic that the journal catches, on damaged files, is reported as the damage it is, and not as a panic as well.

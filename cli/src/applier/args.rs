@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use engine::compat::Policy;
 
-use crate::args::Global;
+use crate::args::{Global, RegistryArgs};
 
 /// Deploys artifacts onto a running stack; every deploy is a journal of events that can be resumed and read.
 #[derive(Debug, Parser)]
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Manifest(Manifest),
     /// Run the stack's one-shot provisioner
     Provision(Provision),
+    /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
+    Config,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -112,6 +114,8 @@ pub(crate) struct Applying {
     pub(crate) provision: bool,
     #[command(flatten)]
     pub(crate) compose: Compose,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArgs,
 }
 
 /// How Compose is called for the provisioner.
@@ -196,6 +200,8 @@ pub(crate) struct Resume {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) acting: Acting,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,10 +12,25 @@ pub(crate) mod target;
 
 use std::process::ExitCode;
 
-use crate::applier::args::Args;
-use crate::program;
+use crate::applier::args::{Args, Command};
+use crate::args::Global;
+use crate::program::{self, Program};
+use crate::project::ProjectFile;
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
-    program::main(|args: &Args| &args.global, command::run)
+    program::main(command::run)
+}
+
+impl Program for Args {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn reads_project_file(&self) -> bool {
+        !matches!(self.command, Command::Completions { .. })
+    }
+
+    /// No flag of `artifactctl` is a table.
+    fn take_tables(&mut self, _file: &ProjectFile) {}
 }

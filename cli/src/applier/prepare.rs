@@ -15,6 +15,7 @@ use engine::run::Fault;
 use journal::StreamId;
 
 use crate::applier::args::{Compose, Request};
+use crate::args::RegistryArgs;
 use crate::failure::{Failure, Kind, is_full};
 use crate::report;
 
@@ -72,12 +73,16 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
         &applying.out,
         applying.compose_project.as_deref(),
         options,
+        applying.registries.registries()?,
         Needed::Apply,
     )
 }
 
 /// The same from a recorded request. The artifact must still be the one that was asked for.
-pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
+pub(crate) fn recorded(
+    recorded: &Requested,
+    registries: &RegistryArgs,
+) -> Result<Prepared, Failure> {
     let give_up = || match StreamId::new(&recorded.project, &recorded.manifest.env) {
         Ok(target) => format!("give the deploy up with `artifactctl abandon {target}`"),
         Err(_) => "give the deploy up with `artifactctl abandon`".to_owned(),
@@ -87,6 +92,7 @@ pub(crate) fn recorded(recorded: &Requested) -> Result<Prepared, Failure> {
         Path::new(&recorded.out),
         Some(&recorded.project),
         recorded.options.clone(),
+        registries.registries()?,
         Needed::Apply,
     )
     .map_err(|failure| {
@@ -123,6 +129,7 @@ pub(crate) fn builds(
     manifest: &Path,
     no_cache: bool,
     platform: Option<String>,
+    registries: &RegistryArgs,
 ) -> Result<Prepared, Failure> {
     let options = Options {
         compat: Policy::Strict,
@@ -133,7 +140,14 @@ pub(crate) fn builds(
         provision: None,
         secret_env: None,
     };
-    prepare(manifest, Path::new("."), None, options, Needed::Builds)
+    prepare(
+        manifest,
+        Path::new("."),
+        None,
+        options,
+        registries.registries()?,
+        Needed::Builds,
+    )
 }
 
 /// Looks at what runs under a compose project.
@@ -157,6 +171,7 @@ fn prepare(
     out: &Path,
     project: Option<&str>,
     options: Options,
+    registries: Registries,
     needed: Needed,
 ) -> Result<Prepared, Failure> {
     let artifact = load::artifact(manifest).map_err(|error| load_failure(&error))?;
@@ -177,13 +192,6 @@ fn prepare(
         None => secrets,
     };
     let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
-    let (container, host, fallback) = (
-        variable("CONTAINER_REGISTRY"),
-        variable("HOST_REGISTRY_ADDR"),
-        variable("REGISTRY"),
-    );
-    let registries = Registries::new(container.as_deref(), host.as_deref(), fallback.as_deref())
-        .map_err(|error| Failure::of(Kind::Usage, &error))?;
     let project = project.unwrap_or(&artifact.manifest.project).to_owned();
     let target = StreamId::new(&project, &artifact.manifest.env)
         .map_err(|error| Failure::of(Kind::Payload, &error))?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::applier::args::{Acting, Applying, Deploy};
-use crate::args::Global;
+use crate::args::{Global, RegistryArgs};
+use crate::project::{Pair, ProjectFile};
 
 /// Turns templates into artifacts, and deploys them onto a running stack.
 #[derive(Debug, Parser)]
@@ -34,7 +35,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         esb deploy --template template.yaml --out /srv/stack/config\n  \
         esb deploy --template orders.yaml --template stock.yaml --parameter Stage=dev --out /srv/stack/config --dry-run")]
-    Deploy(MakeAndDeploy),
+    Deploy(Box<MakeAndDeploy>),
+    /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
+    Config,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,11 +47,11 @@ pub(crate) enum Artifact {
         esb artifact generate --template template.yaml --output build\n  \
         esb artifact generate --template template.yaml --parameters-file dev.json --parameter Stage=dev --output build\n  \
         esb artifact generate --template template.yaml --output build --check")]
-    Generate(Generate),
+    Generate(Box<Generate>),
     /// Deploy an artifact that is there; the same as `artifactctl deploy`
     #[command(after_help = "Example:\n  \
         esb artifact apply --artifact build/artifact.yml --out /srv/stack/config")]
-    Apply(Deploy),
+    Apply(Box<Deploy>),
 }
 
 /// What an artifact is made of.
@@ -111,6 +114,33 @@ pub(crate) struct Making {
     /// List images and files in bundle/manifest.json
     #[arg(long)]
     pub(crate) bundle_manifest: bool,
+    /// What the project file says of parameters.
+    #[arg(skip)]
+    pub(crate) project_file: FileParameters,
+}
+
+/// Parameters of the project file: weaker than every flag, stronger than what it names itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileParameters {
+    /// The files that it names.
+    pub(crate) files: Vec<PathBuf>,
+    /// Its own values.
+    pub(crate) values: Vec<Pair>,
+}
+
+impl Making {
+    /// Takes the tables of the project file. A flag with the same name is stronger.
+    pub(crate) fn take_tables(&mut self, file: &ProjectFile) {
+        file.add_pairs("require", &mut self.require);
+        file.add_pairs("image-uri", &mut self.image_uri);
+        file.add_pairs("image-runtime", &mut self.image_runtime);
+        file.add_pairs("base", &mut self.base);
+        if self.parameters_file.is_empty() {
+            let files = file.texts("parameters-file").iter();
+            self.project_file.files = files.map(PathBuf::from).collect();
+        }
+        self.project_file.values = file.pairs("parameter").to_vec();
+    }
 }
 
 /// How a stack runs functions.
@@ -147,6 +177,8 @@ pub(crate) struct Generate {
     /// Platform to build images for, such as linux/arm64 [default: the engine's]
     #[arg(long, value_name = "OS/ARCH", requires = "build_images")]
     pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -51,6 +51,7 @@ pub(super) fn run(args: &Generate, output: &Output) -> Ended {
             &made.manifest_path,
             args.no_cache,
             args.platform.clone(),
+            &args.registries,
             output,
         )?;
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use engine::run::{World, image_orders};
 
 use crate::applier::prepare;
+use crate::args::RegistryArgs;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::report::talk;
@@ -15,9 +16,10 @@ pub(super) fn build(
     manifest: &Path,
     no_cache: bool,
     platform: Option<String>,
+    registries: &RegistryArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let prepared = prepare::builds(manifest, no_cache, platform)?;
+    let prepared = prepare::builds(manifest, no_cache, platform, registries)?;
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     runtime.block_on(async {

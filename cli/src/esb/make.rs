@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use engine::contract::{
-    ArtifactEntry, FunctionName, Generator, Manifest, Mode, Violation, render_violations,
-};
+use engine::contract::{ArtifactEntry, FunctionName, Generator, Manifest, Mode, Violation};
 use engine::yaml::Span;
 
 use crate::esb::args::Making;
@@ -89,24 +87,11 @@ fn all<T>(results: impl Iterator<Item = Result<T, Report>>) -> Result<Vec<T>, Fa
 }
 
 fn bad_template(violations: Vec<Violation>) -> Failure {
-    violated(
+    Failure::violated(
         Kind::Payload,
         "no artifact can be made of this; nothing was written",
         violations,
     )
-}
-
-/// A failure that shows what is wrong, each with its place.
-pub(super) fn violated(kind: Kind, what: &str, violations: Vec<Violation>) -> Failure {
-    let message = format!("{what}\n\n{}", render_violations(&violations));
-    let hints = violations
-        .iter()
-        .filter_map(|violation| violation.hint.clone());
-    let mut failure = hints
-        .take(3)
-        .fold(Failure::new(kind, message), Failure::hint);
-    failure.violations = violations.into();
-    failure
 }
 
 fn assemble(

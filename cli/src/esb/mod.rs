@@ -21,19 +21,40 @@ mod several;
 use std::process::ExitCode;
 
 use crate::applier::command::apply;
+use crate::args::Global;
 use crate::esb::args::{Args, Artifact, Command};
 use crate::output::Output;
-use crate::program::{self, Ended};
+use crate::program::{self, Call, Ended, Program};
+use crate::project::{self, ProjectFile};
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
-    program::main(|args: &Args| &args.global, run)
+    program::main(run)
 }
 
-fn run(args: &Args, output: &mut Output) -> Ended {
+fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
     match &args.command {
         Command::Artifact(Artifact::Generate(generate)) => generate::run(generate, output),
         Command::Artifact(Artifact::Apply(deploy)) => apply(&args.global, deploy, output),
         Command::Deploy(deploy) => deploy::run(&args.global, deploy, output),
+        Command::Config => project::config::run("esb", call, output),
+    }
+}
+
+impl Program for Args {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn reads_project_file(&self) -> bool {
+        true
+    }
+
+    fn take_tables(&mut self, file: &ProjectFile) {
+        match &mut self.command {
+            Command::Artifact(Artifact::Generate(generate)) => generate.making.take_tables(file),
+            Command::Deploy(deploy) => deploy.making.take_tables(file),
+            Command::Artifact(Artifact::Apply(_)) | Command::Config => {}
+        }
     }
 }

@@ -3,23 +3,25 @@
 use std::fs;
 use std::path::Path;
 
+use engine::contract::{Violation, quoted};
+
 use crate::esb::answers::Answers;
 use crate::esb::args::Making;
-use crate::esb::make::violated;
 use crate::esb::prompt;
 use crate::failure::{Failure, Kind};
-use producer::parameters::{Given, GivenValue, Question, assignment, read_file, unknown};
-use producer::report::Finding;
+use producer::parameters::{Given, GivenValue, IMPORT, Question, assignment, read_file, unknown};
+use producer::report::{Finding, did_you_mean};
 use producer::sam::{Input, questions};
 use producer::template::Template;
 
-/// Values for these templates: of files in their order, then of flags, then of whoever sits at the terminal.
+/// Values for these templates, the weakest first: the project file, files that flags name in their order, flags, the answers of the
+/// person at the terminal.
 pub(super) fn given(
     making: &Making,
     templates: &[Template<'_>],
     input: &Input<'_>,
 ) -> Result<Given, Failure> {
-    let mut given = Given::new();
+    let mut given = of_project_file(making, templates)?;
     for path in &making.parameters_file {
         given.extend(of_file(path, &making.samconfig_env)?);
     }
@@ -32,7 +34,7 @@ pub(super) fn given(
     let strange = unknown(&all, &given);
     if !strange.is_empty() {
         let violations = strange.iter().map(Finding::violation).collect();
-        return Err(violated(
+        return Err(Failure::violated(
             Kind::Usage,
             "a parameter is not known",
             violations,
@@ -82,6 +84,54 @@ fn open_questions(templates: &[Template<'_>], input: &Input<'_>, given: &Given) 
     open
 }
 
+/// What the project file says: the files that it names, then its own values. A secret has no place in it, and a name that no template
+/// has is a mistake.
+fn of_project_file(making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {
+    let mut given = Given::new();
+    for path in &making.project_file.files {
+        given.extend(of_file(path, &making.samconfig_env)?);
+    }
+    let declared = || templates.iter().flat_map(Template::declarations);
+    let mut violations = Vec::new();
+    for pair in &making.project_file.values {
+        let wrong = |rule: &str, message, hint| Violation {
+            place: pair.place.clone(),
+            rule: rule.to_owned(),
+            message,
+            hint,
+        };
+        let name = pair.name.as_str();
+        if declared().any(|declaration| declaration.name == name && declaration.no_echo) {
+            violations.push(wrong(
+                "secret-in-project-file",
+                format!("`{name}` is declared `NoEcho`: its value has no place in the project file"),
+                Some(format!(
+                    "put the line `{name}=…` into a file that is not committed, and name that file: `parameters-file = \"PATH\"`"
+                )),
+            ));
+        } else if declared().any(|declaration| declaration.name == name) || name.starts_with(IMPORT)
+        {
+            given.insert(name.to_owned(), GivenValue::new(pair.value.clone()));
+        } else {
+            let known = declared().map(|declaration| declaration.name.as_str());
+            violations.push(wrong(
+                "unknown-parameter",
+                format!("no template has a parameter {}", quoted(name)),
+                did_you_mean(name, known),
+            ));
+        }
+    }
+    if violations.is_empty() {
+        Ok(given)
+    } else {
+        Err(Failure::violated(
+            Kind::Usage,
+            "the project file cannot be used",
+            violations,
+        ))
+    }
+}
+
 fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
     let text = fs::read_to_string(path).map_err(|error| {
         let mut failure = Failure::of(Kind::Usage, &error);
@@ -90,7 +140,7 @@ fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
     })?;
     read_file(&path.display().to_string(), &text, section).map_err(|violations| {
         let what = format!("`{}` is no file of parameters", path.display());
-        violated(Kind::Usage, &what, violations)
+        Failure::violated(Kind::Usage, &what, violations)
     })
 }
 

@@ -235,14 +235,18 @@ const ROWS: &[Row] = &[
 ];
 
 /// Flags that are not about what the artifact is, or that `--check` refuses.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 13] = [
     "build-images",
     "check",
+    "container-registry",
+    "fallback-registry",
     "format",
     "help",
+    "host-registry",
     "journal",
     "no-cache",
     "platform",
+    "project-file",
     "save-defaults",
     "verbose",
 ];

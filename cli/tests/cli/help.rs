@@ -26,6 +26,7 @@ use crate::support::Machine;
 #[case::manifest_validate(&["manifest", "validate"])]
 #[case::manifest_sync_ids(&["manifest", "sync-ids"])]
 #[case::provision(&["provision"])]
+#[case::config(&["config"])]
 #[case::completions(&["completions"])]
 fn help_is_written_to_standard_output(#[case] command: &[&str]) {
     let args = [command, &["--help"]].concat();
@@ -43,6 +44,7 @@ fn help_is_written_to_standard_output(#[case] command: &[&str]) {
 #[case::artifact("esb-artifact", &["artifact"])]
 #[case::artifact_apply("esb-artifact-apply", &["artifact", "apply"])]
 #[case::artifact_generate("esb-artifact-generate", &["artifact", "generate"])]
+#[case::config("esb-config", &["config"])]
 #[case::deploy("esb-deploy", &["deploy"])]
 fn help_of_esb_is_written_to_standard_output(#[case] name: &str, #[case] command: &[&str]) {
     let args = [command, &["--help"]].concat();

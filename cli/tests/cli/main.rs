@@ -17,6 +17,7 @@ mod locks;
 mod manifest;
 mod odd_code;
 mod pipes;
+mod project;
 mod several;
 mod support;
 mod terminal;

@@ -19,10 +19,11 @@ mod watch;
 use crate::applier::args::{Args, Command, Deploy};
 use crate::args::Global;
 use crate::output::Output;
-use crate::program::Ended;
+use crate::program::{Call, Ended};
+use crate::project;
 
 /// Runs the command that was asked for.
-pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
+pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
     let global = &args.global;
     match &args.command {
         Command::Deploy(deploy) => apply(global, deploy, output),
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Ended {
         Command::Import(import) => transfer::import(global, import, output),
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
+        Command::Config => project::config::run("artifactctl", call, output),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

@@ -18,7 +18,7 @@ use crate::program::Ended;
 /// Resumes.
 pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
     let (_, unfinished) = unfinished(global, args.target.as_deref())?;
-    let prepared = prepare::recorded(&unfinished.request)?;
+    let prepared = prepare::recorded(&unfinished.request, &args.registries)?;
     deploy::drive(global, &prepared, &args.acting, output)
 }
 

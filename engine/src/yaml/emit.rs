@@ -1,10 +1,11 @@
 //! Writing a tree as YAML that readers of YAML 1.1 and of YAML 1.2 understand alike.
 //!
-//! Here: the block layout (two spaces a level, keys sorted, numbers as they were written). How a string is quoted is
-//! left to `serde-saphyr`, which knows the traps of both versions. Its serializer does not write the whole document,
-//! because it has no way to write a number by its text (`1.10`), and because it leaves the traps of YAML 1.1
-//! (`on`, `1:30`) unquoted where they are keys.
+//! Here: the block layout (two spaces a level, keys sorted, numbers as they were written), and texts with references that a
+//! gateway replaces (`substitution`). How any other string is quoted is left to `serde-saphyr`, which knows the traps of both
+//! versions. Its serializer does not write the whole document, because it has no way to write a number by its text
+//! (`1.10`), and because it leaves the traps of YAML 1.1 (`on`, `1:30`) unquoted where they are keys.
 
+use super::substitution::has_reference;
 use super::{Map, Node, Value};
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub fn emit(node: &Node) -> String {
     let mut out = String::new();
     match block(&node.value) {
         Some(block) => write_block(&mut out, block, 0, false),
-        None => write_scalar_line(&mut out, &node.value),
+        None => write_scalar_line(&mut out, &node.value, 0),
     }
     out
 }
@@ -74,7 +75,7 @@ fn write_block(out: &mut String, block: Block<'_>, depth: usize, hangs: bool) {
 fn write_list_item(out: &mut String, value: &Value, depth: usize) {
     match block(value) {
         Some(block) => write_block(out, block, depth, true),
-        None => write_scalar_line(out, value),
+        None => write_scalar_line(out, value, depth),
     }
 }
 
@@ -84,7 +85,7 @@ fn write_map_value(out: &mut String, value: &Value, depth: usize) {
         write_block(out, block, depth, false);
     } else {
         out.push(' ');
-        write_scalar_line(out, value);
+        write_scalar_line(out, value, depth);
     }
 }
 
@@ -101,8 +102,14 @@ fn write_key(out: &mut String, key: &str, depth: usize) {
     out.push(':');
 }
 
-fn write_scalar_line(out: &mut String, value: &Value) {
+/// Writes a scalar and the end of its line; `depth` is that of a line below it.
+fn write_scalar_line(out: &mut String, value: &Value, depth: usize) {
     match value {
+        Value::String(text) if depth > 0 && is_filled_in_later(text) => {
+            out.push_str("|2-\n");
+            write_indent(out, depth);
+            out.push_str(text);
+        }
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
@@ -112,6 +119,15 @@ fn write_scalar_line(out: &mut String, value: &Value) {
         Value::Map(_) => out.push_str("{}"),
     }
     out.push('\n');
+}
+
+/// Whether a gateway will put values into the text, which may hold any sign of YAML. They are text whatever they hold, as long as
+/// they have one line, in a literal block only: the value `12` would be a number elsewhere, and `"` end a string.
+fn is_filled_in_later(text: &str) -> bool {
+    has_reference(text)
+        && text
+            .chars()
+            .all(|c| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric())
 }
 
 /// A string on one line, quoted unless every reader takes it as this string.

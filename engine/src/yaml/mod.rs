@@ -7,6 +7,7 @@
 mod emit;
 mod fields;
 mod parse;
+mod substitution;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use parse::{
     Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_last_wins, parse_shorthand,
     resolve_plain,
 };
+pub use substitution::{literal, reference};
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -66,8 +66,6 @@ pub struct Function {
     pub timeout_s: Option<u32>,
     /// Megabytes of memory; none when the template is silent.
     pub memory_mb: Option<u32>,
-    /// Megabytes of `/tmp`; none when the template is silent.
-    pub ephemeral_storage_mb: Option<u32>,
     /// Variables of its environment.
     pub environment: BTreeMap<String, EnvValue>,
     /// Logical ids of [`App::layers`], the lowest first: a later layer covers an earlier one. Zip functions only.

@@ -111,6 +111,9 @@ pub(crate) struct Making {
     /// Registry of the functions' images, as the stack knows it [default: the registry of the deploy]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) registry: Option<String>,
+    /// Leave the environment and the scaling that the stack gives every function out of functions.yml
+    #[arg(long)]
+    pub(crate) no_stack_defaults: bool,
     /// List images and files in bundle/manifest.json
     #[arg(long)]
     pub(crate) bundle_manifest: bool,

@@ -197,6 +197,7 @@ fn render(
             bases: &settings.bases,
             image_runtimes: &image_runtimes,
             images,
+            stack_defaults: !making.no_stack_defaults,
             bundle: making.bundle_manifest,
         };
         match artifact::render(app, &settings) {

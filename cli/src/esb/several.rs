@@ -90,8 +90,6 @@ fn named(app: &App) -> Vec<(String, u32)> {
             (about, function.line)
         }));
     }
-    let layers = app.layers.iter();
-    names.extend(layers.map(|layer| (format!("layer `{}`", layer.name), layer.line)));
     let tables = app.tables.iter();
     names.extend(tables.map(|table| (format!("table `{}`", table.name), 0)));
     let buckets = app.buckets.iter();

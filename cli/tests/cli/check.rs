@@ -221,6 +221,12 @@ const ROWS: &[Row] = &[
         other: &[&["--registry", "registry.example:5000"], &[]],
     },
     Row {
+        flag: "no-stack-defaults",
+        made: &[],
+        same: &[],
+        other: &[&["--no-stack-defaults"]],
+    },
+    Row {
         flag: "bundle-manifest",
         made: &["--bundle-manifest"],
         same: &[],

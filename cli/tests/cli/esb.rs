@@ -296,7 +296,7 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
     let made = listing(&machine.work().join("shop"));
     assert!(!made.contains(SECRET));
     assert!(
-        made.contains("    secrets:\n      DB: Password\n"),
+        made.contains("    environment:\n      DB: |2-\n        ${Password}\n"),
         "{made}"
     );
     assert!(

@@ -1,53 +1,74 @@
-//! `functions.yml` and `routing.yml` of an artifact.
+//! `functions.yml` and `routing.yml` of an artifact, as the gateway reads them (docs/producer.md).
 
 use std::collections::BTreeMap;
 
 use engine::contract::FunctionName;
-use engine::yaml::{self, Fields, Node, Value};
+use engine::yaml::{self, Fields, Node, Value, literal, reference};
 
-use crate::model::{App, EnvValue, Function, Schedule};
+use super::route::Written;
+use super::schedule;
+use crate::intrinsics::Pseudo;
+use crate::model::{App, EnvValue, Function};
 
-/// What AWS Lambda takes where a template is silent; a function's own value stands in its own entry.
+/// What AWS Lambda takes where a template is silent. The gateway takes neither from `defaults`, so that every function has them.
 const DEFAULT_TIMEOUT_S: u32 = 3;
 const DEFAULT_MEMORY_MB: u32 = 128;
 
 /// The text of `functions.yml`.
-pub(super) fn functions(app: &App, images: &BTreeMap<FunctionName, String>) -> String {
-    let mut defaults = Fields::default();
-    defaults.number("timeout", DEFAULT_TIMEOUT_S.into());
-    defaults.number("memory_size", DEFAULT_MEMORY_MB.into());
+pub(super) fn functions(
+    app: &App,
+    images: &BTreeMap<FunctionName, String>,
+    stack_defaults: bool,
+) -> String {
     let mut functions = Fields::default();
     for one in &app.functions {
         let image = images.get(&one.name).map(String::as_str);
         functions.node(one.name.as_str(), function(one, image));
     }
     let mut top = Fields::default();
-    top.node("defaults", defaults.into());
+    if stack_defaults {
+        top.node("defaults", defaults());
+    }
     top.node("functions", functions.into());
     yaml::emit(&top.into())
 }
 
+/// What the stack's own producer gives every function: where the gateway is, and the keys of its stores by reference.
+fn defaults() -> Node {
+    let mut environment = Fields::default();
+    for (name, referenced) in [
+        ("AWS_ACCESS_KEY_ID", "RUSTFS_ACCESS_KEY"),
+        ("AWS_SECRET_ACCESS_KEY", "RUSTFS_SECRET_KEY"),
+        ("GATEWAY_INTERNAL_URL", "GATEWAY_INTERNAL_URL"),
+        ("LOG_LEVEL", "LOG_LEVEL"),
+    ] {
+        environment.text(name, &reference(referenced));
+    }
+    environment.text("AWS_DEFAULT_REGION", &Pseudo::default().region);
+    let mut scaling = Fields::default();
+    scaling.number("idle_timeout", 300);
+    scaling.node("acquire_timeout", Value::Number("30.0".to_owned()).into());
+    let mut defaults = Fields::default();
+    defaults.node("environment", environment.into());
+    defaults.node("scaling", scaling.into());
+    defaults.into()
+}
+
 fn function(function: &Function, image: Option<&str>) -> Node {
     let mut fields = Fields::default();
-    fields.optional("image", image);
-    let mut number = |name, value: Option<u32>| {
-        if let Some(value) = value {
-            fields.number(name, value.into());
-        }
-    };
-    number("timeout", function.timeout_s);
-    number("memory_size", function.memory_mb);
-    number("ephemeral_storage", function.ephemeral_storage_mb);
-    // The stack sets a secret from its own of that name (docs/adr/0007).
-    let (mut environment, mut secrets) = (Fields::default(), Fields::default());
+    fields.optional("image", image.map(literal).as_deref());
+    let timeout_s = function.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S);
+    let memory_mb = function.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
+    fields.number("timeout", timeout_s.into());
+    fields.number("memory_size", memory_mb.into());
+    let mut environment = Fields::default();
     for (name, value) in &function.environment {
         match value {
-            EnvValue::Text(text) => environment.text(name, text),
-            EnvValue::Secret(secret) => secrets.text(name, secret),
+            EnvValue::Text(text) => environment.text(name, &literal(text)),
+            EnvValue::Secret(secret) => environment.text(name, &reference(secret)),
         }
     }
     fields.filled("environment", environment);
-    fields.filled("secrets", secrets);
     let mut scaling = Fields::default();
     if let Some(reserved) = function.scaling.reserved {
         scaling.number("max_capacity", reserved.into());
@@ -56,38 +77,23 @@ fn function(function: &Function, image: Option<&str>) -> Node {
         scaling.number("min_capacity", provisioned.into());
     }
     fields.filled("scaling", scaling);
-    if !function.schedules.is_empty() {
-        let events = function.schedules.iter().map(schedule).collect();
+    let events: Vec<Node> = schedule::events(function).collect();
+    if !events.is_empty() {
         fields.node("events", Value::List(events).into());
     }
     fields.into()
 }
 
-fn schedule(schedule: &Schedule) -> Node {
-    let mut fields = Fields::default();
-    fields.text("type", "schedule");
-    fields.text("name", &schedule.name);
-    fields.text("expression", &schedule.expression);
-    fields.optional("timezone", schedule.timezone.as_deref());
-    fields.optional("input", schedule.input.as_deref());
-    fields.optional("description", schedule.description.as_deref());
-    fields.boolean("enabled", schedule.enabled);
-    fields.into()
-}
-
-/// The text of `routing.yml`: the paths of API events, functions in the order of their logical ids.
-pub(super) fn routing(app: &App) -> String {
-    let mut routes = Vec::new();
-    for function in &app.functions {
-        for route in &function.routes {
-            let mut fields = Fields::default();
-            fields.text("path", &route.path);
-            fields.text("method", route.method.as_str());
-            fields.text("function", function.name.as_str());
-            routes.push(fields.into());
-        }
-    }
+/// The text of `routing.yml`.
+pub(super) fn routing(routes: &[Written<'_>]) -> String {
+    let routes = routes.iter().map(|route| {
+        let mut fields = Fields::default();
+        fields.text("path", &route.path);
+        fields.text("method", route.method.as_str());
+        fields.text("function", route.function);
+        fields.into()
+    });
     let mut top = Fields::default();
-    top.node("routes", Value::List(routes).into());
+    top.node("routes", Value::List(routes.collect()).into());
     yaml::emit(&top.into())
 }

@@ -12,6 +12,8 @@ mod install;
 mod layer;
 mod names;
 mod resources;
+mod route;
+mod schedule;
 pub mod store;
 pub mod tree;
 
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use engine::contract::FunctionName;
 
-use crate::model::{App, Family, Runtime};
+use crate::model::{App, Family, Function, Runtime};
 pub use archive::Archives;
 use function::{FunctionError, Layers};
 use gather::{Gathered, gather};
@@ -51,6 +53,8 @@ pub struct Settings<'a> {
     pub image_runtimes: &'a BTreeMap<String, Family>,
     /// The image of each function.
     pub images: &'a BTreeMap<FunctionName, String>,
+    /// Whether functions get the environment and the scaling that the stack's own producer gives them.
+    pub stack_defaults: bool,
     /// Whether to list the files.
     pub bundle: bool,
 }
@@ -84,6 +88,16 @@ pub struct Remark {
     pub message: String,
 }
 
+impl Remark {
+    fn on(function: &Function, message: String) -> Self {
+        Self {
+            line: function.line,
+            about: format!("function `{}`", function.name),
+            message,
+        }
+    }
+}
+
 /// Renders the entry of one template. The error is everything that is wrong with its files.
 pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark>> {
     let mut wrong = Vec::new();
@@ -91,11 +105,7 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
     let mut tree = Tree::default();
     let layers = gather_layers(app, settings, &mut wrong);
     for function in &app.functions {
-        let remark = |message| Remark {
-            line: function.line,
-            about: format!("function `{}`", function.name),
-            message,
-        };
+        let remark = |message| Remark::on(function, message);
         match function::folder(function, &layers, settings) {
             Ok(made) => {
                 tree.put_below(&format!("functions/{}", function.name), made.tree);
@@ -107,9 +117,11 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    for (name, text) in configuration(app, settings.images) {
+    let configuration = configuration(app, settings.images, settings.stack_defaults);
+    for (name, text) in configuration.files {
         tree.put(format!("{CONFIG}/{name}"), Piece::text(text));
     }
+    warnings.extend(configuration.warnings);
     if settings.bundle {
         bundle::add(&mut tree, app, settings).map_err(|error| {
             vec![Remark {
@@ -122,20 +134,40 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
     Ok(Rendered { tree, warnings })
 }
 
-/// The files of configuration, by name.
+/// The files of configuration.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Their texts, by name.
+    pub files: Vec<(&'static str, String)>,
+    /// What of the template does not stand in them, or means something else there.
+    pub warnings: Vec<Remark>,
+}
+
+/// Renders the files of configuration. `stack_defaults` is that of [`Settings`].
 pub fn configuration(
     app: &App,
     images: &BTreeMap<FunctionName, String>,
-) -> Vec<(&'static str, String)> {
-    let resources = resources::resources(app);
-    [
-        ("functions.yml", Some(config::functions(app, images))),
-        ("routing.yml", Some(config::routing(app))),
-        ("resources.yml", resources),
-    ]
-    .into_iter()
-    .filter_map(|(name, text)| Some((name, text?)))
-    .collect()
+    stack_defaults: bool,
+) -> Configuration {
+    let (routes, odd_routes) = route::written(app);
+    let mut files = vec![
+        (
+            "functions.yml",
+            config::functions(app, images, stack_defaults),
+        ),
+        ("routing.yml", config::routing(&routes)),
+    ];
+    files.extend(resources::resources(app).map(|text| ("resources.yml", text)));
+    let odd_jobs = app.functions.iter().flat_map(|function| {
+        let messages = schedule::odd(function);
+        messages.map(move |message| Remark::on(function, message))
+    });
+    let warnings = odd_routes
+        .into_iter()
+        .map(|odd| Remark::on(odd.function, odd.message))
+        .chain(odd_jobs)
+        .collect();
+    Configuration { files, warnings }
 }
 
 /// The files of each layer that a function uses.

@@ -1,24 +1,27 @@
-//! `resources.yml` of an artifact: what the provisioner makes, in the words of `CloudFormation`.
+//! `resources.yml` of an artifact: what the provisioner makes. A table is what boto3's `create_table` takes, a bucket what the
+//! provisioner reads of one.
 
 use engine::yaml::{self, Fields, Node, Value};
 
 use crate::model::{
-    App, AttributeType, Billing, Bucket, Index, Keys, Layer, LifecycleRule, Projection, Table,
-    Throughput,
+    App, AttributeType, Billing, Bucket, Index, Keys, LifecycleRule, Projection, Table, Throughput,
 };
 
-/// The text of `resources.yml`; none when the template has no resources.
+/// The text of `resources.yml`; none when the template has no tables and no buckets.
 pub(super) fn resources(app: &App) -> Option<String> {
-    let mut top = Fields::default();
-    let lists = [
-        ("dynamodb", app.tables.iter().map(table).collect()),
-        ("s3", app.buckets.iter().map(bucket).collect()),
-        ("layers", app.layers.iter().map(layer).collect::<Vec<_>>()),
-    ];
-    for (name, items) in lists {
-        list(&mut top, name, items);
+    let mut lists = Fields::default();
+    list(
+        &mut lists,
+        "dynamodb",
+        app.tables.iter().map(table).collect(),
+    );
+    list(&mut lists, "s3", app.buckets.iter().map(bucket).collect());
+    if lists.is_empty() {
+        return None;
     }
-    (!top.is_empty()).then(|| yaml::emit(&top.into()))
+    let mut top = Fields::default();
+    top.node("resources", lists.into());
+    Some(yaml::emit(&top.into()))
 }
 
 /// A list; an empty one is left out.
@@ -70,12 +73,6 @@ fn table(table: &Table) -> Node {
         stream.text("StreamViewType", view.as_str());
         fields.node("StreamSpecification", stream.into());
     }
-    if let Some(attribute) = &table.ttl_attribute {
-        let mut ttl = Fields::default();
-        ttl.text("AttributeName", attribute);
-        ttl.boolean("Enabled", true);
-        fields.node("TimeToLiveSpecification", ttl.into());
-    }
     fields.into()
 }
 
@@ -121,11 +118,6 @@ fn throughput(units: Throughput) -> Node {
 fn bucket(bucket: &Bucket) -> Node {
     let mut fields = Fields::default();
     fields.text("BucketName", &bucket.name);
-    if bucket.versioned {
-        let mut versioning = Fields::default();
-        versioning.text("Status", "Enabled");
-        fields.node("VersioningConfiguration", versioning.into());
-    }
     if !bucket.lifecycle.is_empty() {
         let mut lifecycle = Fields::default();
         let rules = bucket.lifecycle.iter().map(rule).collect();
@@ -140,35 +132,6 @@ fn rule(rule: &LifecycleRule) -> Node {
     fields.optional("Id", rule.id.as_deref());
     fields.text("Status", if rule.enabled { "Enabled" } else { "Disabled" });
     fields.optional("Prefix", rule.prefix.as_deref());
-    if let Some(days) = rule.expiration_days {
-        fields.number("ExpirationInDays", days.into());
-    }
-    fields.optional("ExpirationDate", rule.expiration_date.as_deref());
-    let within = |name: &str, days: Option<u32>| {
-        days.map(|days| {
-            let mut fields = Fields::default();
-            fields.number(name, days.into());
-            Node::from(fields)
-        })
-    };
-    if let Some(node) = within("NoncurrentDays", rule.noncurrent_days) {
-        fields.node("NoncurrentVersionExpiration", node);
-    }
-    if let Some(node) = within("DaysAfterInitiation", rule.abort_upload_days) {
-        fields.node("AbortIncompleteMultipartUpload", node);
-    }
-    fields.into()
-}
-
-fn layer(layer: &Layer) -> Node {
-    let mut fields = Fields::default();
-    fields.text("Name", layer.name.as_str());
-    fields.list("CompatibleRuntimes", &layer.runtimes);
-    let architectures: Vec<&str> = layer
-        .architectures
-        .iter()
-        .map(|architecture| architecture.as_str())
-        .collect();
-    fields.list("CompatibleArchitectures", &architectures);
+    fields.number("ExpirationInDays", rule.expiration_days.into());
     fields.into()
 }

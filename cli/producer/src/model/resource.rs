@@ -23,8 +23,6 @@ pub struct Table {
     pub billing: Billing,
     /// `StreamViewType`; none without a stream.
     pub stream: Option<StreamView>,
-    /// Attribute that holds the time an item ends at; none when items stay.
-    pub ttl_attribute: Option<String>,
 }
 
 /// Type of an attribute.
@@ -66,8 +64,6 @@ pub enum Projection {
     /// Every attribute.
     All,
     /// Keys only.
-    /// The keys of the item.
-    /// The keys of the item.
     KeysOnly,
     /// Keys and these.
     Include(Vec<String>),
@@ -124,8 +120,6 @@ pub struct Bucket {
     pub logical_id: String,
     /// `BucketName`, else the logical id in lower case.
     pub name: String,
-    /// Whether old versions of objects are kept.
-    pub versioned: bool,
     /// `LifecycleConfiguration.Rules`, in the template's order.
     pub lifecycle: Vec<LifecycleRule>,
 }
@@ -140,11 +134,5 @@ pub struct LifecycleRule {
     /// Objects whose key begins with it; none means all.
     pub prefix: Option<String>,
     /// `ExpirationInDays`.
-    pub expiration_days: Option<u32>,
-    /// `ExpirationDate`, as written.
-    pub expiration_date: Option<String>,
-    /// Days after which an old version ends.
-    pub noncurrent_days: Option<u32>,
-    /// Days after which an upload that was begun ends.
-    pub abort_upload_days: Option<u32>,
+    pub expiration_days: u32,
 }

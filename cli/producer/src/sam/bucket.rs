@@ -12,6 +12,7 @@ use crate::template::{Kind, Resource};
 
 const ACCESS: &str = "the stack asks nobody for permission";
 const WHOLE_RULE: &str = "without it the rule would end more objects, so the rule is left out";
+const IN_DAYS: &str = "the provisioner knows `ExpirationInDays` only";
 const CLASSES: &str = "there is one class of storage";
 const REPORTS: &str = "nothing is measured";
 
@@ -34,36 +35,24 @@ pub(super) const PROPERTIES: Properties = Properties {
         left_out("InventoryConfigurations", REPORTS),
         read("LifecycleConfiguration", ""),
         read("LifecycleConfiguration.Rules", "in the template's order"),
-        read(
+        left_out(
             "LifecycleConfiguration.Rules.AbortIncompleteMultipartUpload",
-            "",
+            IN_DAYS,
         ),
-        read(
-            "LifecycleConfiguration.Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation",
-            "",
-        ),
-        read("LifecycleConfiguration.Rules.ExpirationDate", "as written"),
+        left_out("LifecycleConfiguration.Rules.ExpirationDate", IN_DAYS),
         read("LifecycleConfiguration.Rules.ExpirationInDays", ""),
         left_out(
             "LifecycleConfiguration.Rules.ExpiredObjectDeleteMarker",
             "delete markers stay",
         ),
         read("LifecycleConfiguration.Rules.Id", ""),
-        read(
+        left_out(
             "LifecycleConfiguration.Rules.NoncurrentVersionExpiration",
-            "",
+            IN_DAYS,
         ),
         left_out(
-            "LifecycleConfiguration.Rules.NoncurrentVersionExpiration.NewerNoncurrentVersions",
-            WHOLE_RULE,
-        ),
-        read(
-            "LifecycleConfiguration.Rules.NoncurrentVersionExpiration.NoncurrentDays",
-            "",
-        ),
-        read(
             "LifecycleConfiguration.Rules.NoncurrentVersionExpirationInDays",
-            "",
+            IN_DAYS,
         ),
         no_effect(
             "LifecycleConfiguration.Rules.NoncurrentVersionTransition",
@@ -107,8 +96,10 @@ pub(super) const PROPERTIES: Properties = Properties {
         no_effect("PublicAccessBlockConfiguration", ACCESS),
         left_out("ReplicationConfiguration", "there is one copy"),
         no_effect("Tags", "tags are not kept"),
-        read("VersioningConfiguration", ""),
-        read("VersioningConfiguration.Status", "`Enabled` or `Suspended`"),
+        left_out(
+            "VersioningConfiguration",
+            "the provisioner makes buckets without versions",
+        ),
         left_out("WebsiteConfiguration", "browsers are not served"),
     ],
 };
@@ -125,7 +116,6 @@ pub(super) fn read_bucket(
     let own = context.resolver(resource.subject());
     let fields = Fields::open(own, &PROPERTIES, "", properties)?;
     let name = fields.resource_name(resource, Kind::Bucket);
-    let versioned = versioned(&fields);
     let lifecycle = lifecycle(&fields);
     let name = name?;
     if !is_name(&name) {
@@ -138,7 +128,6 @@ pub(super) fn read_bucket(
     Ok(Bucket {
         logical_id: resource.id.to_owned(),
         name,
-        versioned: versioned?,
         lifecycle: lifecycle?,
     })
 }
@@ -154,14 +143,6 @@ fn is_name(name: &str) -> bool {
         && !name.contains("..")
 }
 
-fn versioned(fields: &Fields<'_, '_>) -> Read<bool> {
-    let Some(versioning) = fields.child("VersioningConfiguration")? else {
-        return Ok(false);
-    };
-    let words = [("Enabled", true), ("Suspended", false)];
-    Ok(versioning.choice("Status", &words)?.unwrap_or(false))
-}
-
 fn lifecycle(fields: &Fields<'_, '_>) -> Read<Vec<LifecycleRule>> {
     let Some(configuration) = fields.child("LifecycleConfiguration")? else {
         return Ok(Vec::new());
@@ -173,47 +154,27 @@ fn lifecycle(fields: &Fields<'_, '_>) -> Read<Vec<LifecycleRule>> {
 
 /// One rule; none for a rule that could not be narrowed as the template says.
 fn rule(rule: &Fields<'_, '_>) -> Read<Option<LifecycleRule>> {
-    let days = 1..=u32::MAX;
     let enabled = rule.choice("Status", &[("Enabled", true), ("Disabled", false)]);
     let id = rule.text("Id");
     let prefix = rule.text("Prefix");
-    let expiration_days = rule.number("ExpirationInDays", days.clone());
-    let expiration_date = rule.text("ExpirationDate");
-    let direct = rule.number("NoncurrentVersionExpirationInDays", days.clone());
-    let (nested, keeps_newer) = match rule.child("NoncurrentVersionExpiration")? {
-        None => (Ok(None), false),
-        Some(inside) => (
-            inside.number("NoncurrentDays", days.clone()),
-            inside.has("NewerNoncurrentVersions"),
-        ),
-    };
-    let abort_upload_days = match rule.child("AbortIncompleteMultipartUpload")? {
-        None => Ok(None),
-        Some(inside) => inside.number("DaysAfterInitiation", days),
-    };
-    if keeps_newer || NARROWING.iter().any(|name| rule.has(name)) {
+    let expiration_days = rule.number("ExpirationInDays", 1..=u32::MAX);
+    if NARROWING.iter().any(|name| rule.has(name)) {
         return Ok(None);
     }
-    let read = LifecycleRule {
-        id: id?,
-        enabled: rule.need("Status", enabled?)?,
-        prefix: prefix?.filter(|prefix| !prefix.is_empty()),
-        expiration_days: expiration_days?,
-        expiration_date: expiration_date?,
-        noncurrent_days: nested?.or(direct?),
-        abort_upload_days: abort_upload_days?,
-    };
-    let ends_nothing = read.expiration_days.is_none()
-        && read.expiration_date.is_none()
-        && read.noncurrent_days.is_none()
-        && read.abort_upload_days.is_none();
-    if ends_nothing {
+    let (id, prefix) = (id?, prefix?);
+    let enabled = rule.need("Status", enabled?)?;
+    let Some(expiration_days) = expiration_days? else {
         let own = rule.own();
-        let message = "the rule is left out: it ends nothing";
+        let message = "the rule is left out: it ends nothing after `ExpirationInDays`";
         let (level, rule_name) = (Level::Warning, Rule::PropertyLeftOut);
         own.findings()
             .note(level, rule_name, &own.subject, rule.span, message, None);
         return Ok(None);
-    }
-    Ok(Some(read))
+    };
+    Ok(Some(LifecycleRule {
+        id,
+        enabled,
+        prefix: prefix.filter(|prefix| !prefix.is_empty()),
+        expiration_days,
+    }))
 }

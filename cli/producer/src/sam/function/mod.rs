@@ -64,7 +64,6 @@ pub(super) fn read(
     let architecture = architecture(&fields);
     let timeout_s = fields.number("Timeout", 1..=900);
     let memory_mb = fields.number("MemorySize", 128..=32768);
-    let ephemeral_storage_mb = ephemeral_storage(&fields);
     let hooks = match &metadata {
         Some(metadata) => metadata.parsed("EsbHooks", local_path),
         None => Ok(None),
@@ -79,7 +78,6 @@ pub(super) fn read(
             architecture: architecture?,
             timeout_s: timeout_s?,
             memory_mb: memory_mb?,
-            ephemeral_storage_mb: ephemeral_storage_mb?,
             environment: environment?,
             layers: layers?,
             routes: Vec::new(),
@@ -130,13 +128,6 @@ fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {
             "a function has one architecture",
             "a list of `Globals` and one of the function are put together; name it in one of the two",
         )),
-    }
-}
-
-fn ephemeral_storage(fields: &Fields<'_, '_>) -> Read<Option<u32>> {
-    match fields.child("EphemeralStorage")? {
-        None => Ok(None),
-        Some(storage) => storage.number("Size", 512..=10240),
     }
 }
 

@@ -43,8 +43,7 @@ pub(in crate::sam) const SERVERLESS: Properties = Properties {
             "Environment.Variables",
             "texts; a `NoEcho` parameter as the whole of a variable becomes a secret",
         ),
-        read("EphemeralStorage", ""),
-        read("EphemeralStorage.Size", "megabytes, 512 to 10240"),
+        no_effect("EphemeralStorage", "the stack does not limit `/tmp`"),
         left_out(
             "EventInvokeConfig",
             "calls that nobody waits for are not retried",
@@ -155,8 +154,7 @@ pub(in crate::sam) const LAMBDA: Properties = Properties {
             "Environment.Variables",
             "texts; a `NoEcho` parameter as the whole of a variable becomes a secret",
         ),
-        read("EphemeralStorage", ""),
-        read("EphemeralStorage.Size", "megabytes, 512 to 10240"),
+        no_effect("EphemeralStorage", "the stack does not limit `/tmp`"),
         left_out("FileSystemConfigs", "no file system is mounted"),
         read(
             "FunctionName",

@@ -36,7 +36,6 @@ pub(super) fn read_table(
     let global_indexes = indexes(&fields, "GlobalSecondaryIndexes", provisioned);
     let local_indexes = indexes(&fields, "LocalSecondaryIndexes", None);
     let stream = stream(&fields);
-    let ttl_attribute = time_to_live(&fields);
     let table = Table {
         logical_id: resource.id.to_owned(),
         name: name?,
@@ -46,7 +45,6 @@ pub(super) fn read_table(
         local_indexes: local_indexes?,
         billing: billing?,
         stream: stream?,
-        ttl_attribute: ttl_attribute?,
     };
     check_attributes(&fields, &table)?;
     Ok(table)
@@ -87,7 +85,6 @@ pub(super) fn read_simple(
         local_indexes: Vec::new(),
         billing: throughput.map_or(Billing::PayPerRequest, Billing::Provisioned),
         stream: None,
-        ttl_attribute: None,
     })
 }
 
@@ -281,19 +278,6 @@ fn stream(fields: &Fields<'_, '_>) -> Read<Option<StreamView>> {
     ];
     let view = stream.choice("StreamViewType", &words)?;
     stream.need("StreamViewType", view).map(Some)
-}
-
-fn time_to_live(fields: &Fields<'_, '_>) -> Read<Option<String>> {
-    let Some(specification) = fields.child("TimeToLiveSpecification")? else {
-        return Ok(None);
-    };
-    let attribute = specification.parsed("AttributeName", attribute_name);
-    let enabled = specification.flag("Enabled")?;
-    let attribute = attribute?;
-    if !specification.need("Enabled", enabled)? {
-        return Ok(None);
-    }
-    specification.need("AttributeName", attribute).map(Some)
 }
 
 /// Every key is defined, and every definition is of a key: the database refuses anything else.

@@ -99,14 +99,9 @@ pub(in crate::sam) const TABLE: Properties = Properties {
             "its name in the stack; the logical id without it",
         ),
         no_effect("Tags", "tags are not kept"),
-        read("TimeToLiveSpecification", ""),
-        read(
-            "TimeToLiveSpecification.AttributeName",
-            "required when it is enabled",
-        ),
-        read(
-            "TimeToLiveSpecification.Enabled",
-            "`true` or `false`; required",
+        left_out(
+            "TimeToLiveSpecification",
+            "the provisioner makes tables whose items stay",
         ),
         no_effect("WarmThroughput", LIMITS),
     ],

@@ -1,0 +1,104 @@
+//! Jobs of a function as the gateway's scheduler reads them: a rate or a cron expression, and what the function gets.
+
+use engine::yaml::{Fields, Node, literal};
+
+use crate::model::{Function, Schedule};
+
+/// The events of a function: its jobs. Names, descriptions and time zones are nothing that the scheduler reads.
+pub(super) fn events(function: &Function) -> impl Iterator<Item = Node> {
+    let jobs = function
+        .schedules
+        .iter()
+        .filter(|job| why_not(job).is_none());
+    jobs.map(|job| {
+        let mut schedule = Fields::default();
+        schedule.text("rate", &literal(&job.expression));
+        schedule.optional("input", job.input.as_deref().map(literal).as_deref());
+        let mut event = Fields::default();
+        event.node("schedule", schedule.into());
+        event.into()
+    })
+}
+
+/// What is odd about the jobs of a function, each a message.
+pub(super) fn odd(function: &Function) -> impl Iterator<Item = String> {
+    function.schedules.iter().filter_map(|job| {
+        let name = &job.name;
+        if let Some(why) = why_not(job) {
+            return Some(format!("its schedule `{name}` is left out: {why}"));
+        }
+        let zone = job.timezone.as_deref().filter(|zone| !is_utc(zone))?;
+        Some(format!(
+            "its schedule `{name}` runs in the gateway's time zone, not in `{zone}`"
+        ))
+    })
+}
+
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, "UTC" | "Etc/UTC" | "GMT")
+}
+
+/// Why the scheduler would not run a job.
+fn why_not(job: &Schedule) -> Option<&'static str> {
+    if !job.enabled {
+        return Some("it is disabled, and the stack runs every schedule");
+    }
+    let inside = |begin: &str| job.expression.strip_prefix(begin)?.strip_suffix(')');
+    if let Some(rate) = inside("rate(") {
+        return (!is_rate(rate))
+            .then_some("a rate is `rate(N minutes)`, `rate(N hours)` or `rate(N days)`");
+    }
+    match inside("cron(") {
+        Some(cron) if is_cron(cron) => None,
+        Some(_) => {
+            Some("a cron expression is `cron(minutes hours day-of-month month day-of-week year)`")
+        }
+        None => Some("the stack has no schedules that run once"),
+    }
+}
+
+fn is_rate(rate: &str) -> bool {
+    const UNITS: [&str; 6] = ["minute", "minutes", "hour", "hours", "day", "days"];
+    let words: Vec<&str> = rate.split_whitespace().collect();
+    let [number, unit] = words[..] else {
+        return false;
+    };
+    number.parse::<u32>().is_ok_and(|number| number > 0) && UNITS.contains(&unit)
+}
+
+fn is_cron(cron: &str) -> bool {
+    cron.split_whitespace().count() == 6
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::minute("rate(1 minute)", true)]
+    #[case::days("rate(14 days)", true)]
+    #[case::seconds("rate(30 seconds)", false)]
+    #[case::none("rate(0 hours)", false)]
+    #[case::word("rate(one hour)", false)]
+    #[case::cron("cron(0 12 ? * MON-FRI *)", true)]
+    #[case::five_fields("cron(0 12 * * *)", false)]
+    #[case::once("at(2030-01-01T00:00:00)", false)]
+    fn only_what_the_scheduler_runs_is_written(#[case] expression: &str, #[case] runs: bool) {
+        let job = Schedule {
+            name: "job".to_owned(),
+            expression: expression.to_owned(),
+            timezone: None,
+            input: None,
+            enabled: true,
+            description: None,
+        };
+        assert_eq!(why_not(&job).is_none(), runs);
+        let disabled = Schedule {
+            enabled: false,
+            ..job
+        };
+        assert!(why_not(&disabled).is_some());
+    }
+}

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use zip::ZipArchive;
 
 #[path = "../fuzz/src/lib.rs"]
 pub mod targets;
 
 use targets::{Body, TARGETS};
 
-/// Targets whose bodies are not of this crate: the producer's, whose corpus `cli` replays.
+/// Targets whose bodies are not of this crate: the producer's, whose corpus it replays itself.
 const ELSEWHERE: [&str; 1] = ["template"];
 
 /// The longest one input may take, as in a campaign; a thousandth of it is usual.
@@ -22,26 +25,29 @@ fn corpora() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/fuzz")
 }
 
-/// The inputs of a corpus, in the order of their names.
-fn inputs(target: &str) -> Vec<PathBuf> {
-    let folder = fs::read_dir(corpora().join(target)).expect("each target has a corpus");
-    let mut inputs: Vec<PathBuf> = folder
-        .map(|entry| entry.expect("a corpus is a folder of files").path())
-        .collect();
-    inputs.sort();
+/// The inputs of a corpus with their names, in the order in which the archive has them.
+fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
+    let archive = fs::File::open(corpora().join(format!("{target}.zip"))).expect("it has a corpus");
+    let mut archive = ZipArchive::new(archive).expect("a corpus is an archive");
+    let mut inputs = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).expect("it was listed");
+        let mut input = Vec::new();
+        entry.read_to_end(&mut input).expect("the archive is whole");
+        inputs.push((entry.name().to_owned(), input));
+    }
     inputs
 }
 
 /// Replays a corpus; names each input that breaks a rule or takes too long.
 fn replay(target: &str, body: Body) -> Vec<String> {
     let mut broken = Vec::new();
-    for path in inputs(target) {
-        let input = fs::read(&path).expect("a corpus is a folder of files");
+    for (name, input) in inputs(target) {
         let began = Instant::now();
         let held = catch_unwind(|| body(&input)).is_ok();
         if !held || began.elapsed() > LIMIT {
             let took = began.elapsed();
-            broken.push(format!("{}, held: {held}, took {took:?}", path.display()));
+            broken.push(format!("{target}/{name}, held: {held}, took {took:?}"));
         }
     }
     broken
@@ -71,17 +77,16 @@ fn each_target_has_a_program_and_a_corpus_that_is_not_too_large() {
         );
         let inputs = inputs(target);
         assert!(inputs.len() > 3, "`{target}` has seeds");
-        bytes += inputs
-            .iter()
-            .map(|path| fs::metadata(path).expect("it was listed").len())
-            .sum::<u64>();
+        bytes += inputs.iter().map(|(_, input)| input.len()).sum::<usize>();
     }
     assert!(bytes < 2 << 20, "{bytes} bytes: minimise the corpora");
-    let folders = fs::read_dir(corpora()).expect("there are corpora");
-    let folders = folders.map(|entry| entry.expect("a folder").file_name());
-    let known = names.iter().map(|name| OsString::from(*name));
+    let archives = fs::read_dir(corpora()).expect("there are corpora");
+    let archives = archives.map(|entry| entry.expect("an archive").file_name());
+    let known = names
+        .iter()
+        .map(|name| OsString::from(format!("{name}.zip")));
     assert_eq!(
-        folders.collect::<BTreeSet<_>>(),
+        archives.collect::<BTreeSet<_>>(),
         known.collect(),
         "no corpus is without a target"
     );

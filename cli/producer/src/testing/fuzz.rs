@@ -1,6 +1,6 @@
 //! The door for fuzzing: every pure room of the producer, behind one function of bytes that panics where a rule is broken.
 //!
-//! The tests call it with the committed corpus (`fixtures/fuzz/template`) and with the templates of the fixtures. Not here: files of
+//! The tests call it with the committed corpus (`fixtures/fuzz/template.zip`) and with the templates of the fixtures. Not here: files of
 //! code and layers.
 
 use std::collections::BTreeMap;
@@ -139,8 +139,10 @@ fn made(app: &App) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
+    use std::fs::File;
+    use std::io::Read as _;
+
+    use zip::ZipArchive;
 
     use super::{CANARY, FILE, Input, Template, made, read_template, sam};
     use crate::golden;
@@ -148,15 +150,18 @@ mod tests {
     /// An input of the corpus: what libFuzzer once found stays mended.
     #[test]
     fn every_input_that_was_ever_found_keeps_the_rules() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/template");
-        let inputs = fs::read_dir(corpus)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
+        let corpus = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/fuzz/template.zip"
+        );
+        let mut corpus = ZipArchive::new(File::open(corpus).unwrap()).unwrap();
         let mut replayed = 0;
-        for path in inputs {
-            let input = fs::read(&path).unwrap();
+        for index in 0..corpus.len() {
+            let mut entry = corpus.by_index(index).unwrap();
+            let mut input = Vec::new();
+            entry.read_to_end(&mut input).unwrap();
             let held = std::panic::catch_unwind(|| read_template(&input));
-            assert!(held.is_ok(), "{}", path.display());
+            assert!(held.is_ok(), "{}", entry.name());
             replayed += 1;
         }
         assert!(replayed > 3, "the target has seeds");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::envelope::{Head, Header};
+use crate::hash::Hash;
 use crate::store::{EventLog, StoreError, StoredHead, scan};
 use crate::stream::StreamId;
 
@@ -83,6 +84,9 @@ pub enum DamageKind {
     /// Its line of an export is not the line that was exported.
     #[error("its line of the export is not what was exported: {0}")]
     Line(String),
+    /// A document that is kept beside the events was changed.
+    #[error("document `{0}` is not what was kept: it does not have its hash")]
+    Document(Hash),
     /// The storage below found its own files damaged.
     #[error("the storage is damaged ({0})")]
     Storage(String),
@@ -99,6 +103,8 @@ pub struct VerifyReport {
     pub events: u64,
     /// How many deploys they belong to.
     pub deploys: u64,
+    /// How many documents beside them are whole.
+    pub documents: u64,
     /// The first damage; none when the journal is whole.
     pub damage: Option<Damage>,
 }
@@ -125,14 +131,40 @@ pub fn verify<F: EventLog + ?Sized>(
         Err(StoreError::Damaged(damage)) => Some(damage),
         Err(error) => return Err(error),
     };
+    let (documents, damage) = match damage {
+        Some(damage) => (0, Some(damage)),
+        None => verify_documents(events)?,
+    };
     let whole = walk.link.head();
     Ok(VerifyReport {
         stream: events.stream().clone(),
         head: end.unwrap_or(whole),
         events: whole.sequence,
         deploys: walk.deploys,
+        documents,
         damage,
     })
+}
+
+/// Reads every document; returns how many are whole, and the first that is not.
+fn verify_documents<F: EventLog + ?Sized>(events: &F) -> Result<(u64, Option<Damage>), StoreError> {
+    const PAGE: usize = 1024;
+    let (mut whole, mut after) = (0, None);
+    loop {
+        let page = events.documents(after.as_ref(), PAGE)?;
+        for hash in &page {
+            match events.document(hash) {
+                Ok(Some(_)) => whole += 1,
+                Ok(None) => return Ok((whole, Some(Damage::at(0, DamageKind::Document(*hash))))),
+                Err(StoreError::Damaged(damage)) => return Ok((whole, Some(damage))),
+                Err(error) => return Err(error),
+            }
+        }
+        match page.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok((whole, None)),
+        }
+    }
 }
 
 /// The end of a chain that is being followed.

@@ -1,6 +1,6 @@
 //! A journal as it was when it ended with an earlier event, and a steady view of one that is being written.
 
-use journal::{EventLog, Head, StoreError, StoredEvent, StoredHead, StreamId};
+use journal::{EventLog, Hash, Head, StoreError, StoredEvent, StoredHead, StreamId};
 use uuid::Uuid;
 
 use crate::applier::target;
@@ -74,5 +74,14 @@ impl EventLog for At<'_> {
         let end = self.head.sequence.saturating_add(1);
         let before = before.map_or(end, |before| before.min(end));
         self.events.latest_deploys(Some(before), limit)
+    }
+
+    /// A document does not change, and an event of the past names only what was kept by then.
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.events.document(hash)
+    }
+
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError> {
+        self.events.documents(after, limit)
     }
 }

@@ -291,6 +291,18 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         }
         StoreError::Failed { .. } => Failure::of(Kind::Unreachable, error).hint(DISK_HINT),
         StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
+        StoreError::Silent { holder, .. } => {
+            Failure::of(Kind::Unreachable, error).hint(match holder {
+                Some(holder) => format!(
+                    "if process {pid} was stopped, `kill -CONT {pid}` on `{}` lets it go on; if it hangs, end it, then run `artifactctl resume`",
+                    holder.host,
+                    pid = holder.pid
+                ),
+                None => "end the process that has `lock` in that folder open".to_owned(),
+            })
+        }
+        StoreError::Moved { .. } => Failure::of(Kind::Unreachable, error)
+            .hint("put the journal back where it was, then run the same command again"),
         StoreError::Busy { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         StoreError::Io { source, .. } => {
             Failure::of(Kind::Unreachable, error).hint(journal_hint(source))

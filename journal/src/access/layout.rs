@@ -6,9 +6,15 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::net;
 
 use crate::disk::Disk;
 use crate::stream::StreamId;
+
+/// How long a connection to an owner may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The folder of one target.
 #[derive(Debug, Clone)]
@@ -58,9 +64,21 @@ impl Layout {
         self.by_descriptor(|socket| UnixListener::bind(socket))
     }
 
-    /// Connects to the socket.
+    /// Connects to the socket. An owner that is stopped accepts nobody, and after a while the system takes no more connections for it:
+    /// that is waited for a bounded time.
     pub(crate) fn connect(&self) -> io::Result<UnixStream> {
-        self.by_descriptor(|socket| UnixStream::connect(socket))
+        self.by_descriptor(|path| {
+            let socket = net::socket_with(
+                net::AddressFamily::UNIX,
+                net::SocketType::STREAM,
+                net::SocketFlags::CLOEXEC,
+                None,
+            )?;
+            let timeout = Some(CONNECT_TIMEOUT);
+            net::sockopt::set_socket_timeout(&socket, net::sockopt::Timeout::Send, timeout)?;
+            net::connect(&socket, &net::SocketAddrUnix::new(path)?)?;
+            Ok(UnixStream::from(socket))
+        })
     }
 
     /// Names the socket through a descriptor of its folder: the address of a socket has room for about 100 bytes, a path has 4096.

@@ -1,9 +1,10 @@
 //! The two locks of a target. The kernel lets go of both when their process ends, however it ends.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::access::OwnError;
 use crate::disk::Disk;
+use crate::store::Identity;
 
 /// Longest text of a holder, in bytes.
 const HOLDER_MAX: u64 = 16 * 1024;
@@ -40,9 +42,20 @@ pub struct Holder {
     pub deploy: Option<Uuid>,
 }
 
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` (process {} on `{}`) since {}",
+            self.actor, self.pid, self.host, self.since
+        )
+    }
+}
+
 /// The lock of an owner.
 #[derive(Debug)]
 pub(crate) struct Lock {
+    path: PathBuf,
     file: File,
     holder: Holder,
     /// What is written into the lock when it is let go: nothing, or a holder from before whose end has not been recorded.
@@ -64,12 +77,18 @@ impl Lock {
         }
         let previous = read_holder(&file).map_err(failed)?;
         let lock = Self {
+            path: path.to_owned(),
             file,
             holder,
             leave: Mutex::new(previous.clone()),
         };
         write_holder(&lock.file, Some(&lock.holder)).map_err(failed)?;
         Ok((lock, previous))
+    }
+
+    /// The lock as a file, for whoever checks that it is still the one at its path.
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
+        Identity::of(&self.path, &self.file)
     }
 
     /// A holder from before is not put back when the lock is let go.

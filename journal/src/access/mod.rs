@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! lock      held by the owner for its life; its holder is written into it
-//! store.lock held by whoever has the store open: the owner, or a reader for a moment
+//! store.lock  held by whoever has the store open: the owner, or a reader for a moment
 //! socket    where the owner answers; that it can be connected to says that there is an owner
 //! store/    the store: sled's files, the head kept apart, large payloads
 //! ```
@@ -70,7 +70,7 @@ impl Journal {
 #[derive(Debug, thiserror::Error)]
 pub enum OwnError {
     /// Another process owns it.
-    #[error("the target is held by `{}` (process {} on `{}`) since {}", .0.actor, .0.pid, .0.host, .0.since)]
+    #[error("the target is held by {0}")]
     Held(Holder),
     /// Another process owns it, and has not said who it is.
     #[error("the target is held by a process that has not written its name into `{}`", path.display())]

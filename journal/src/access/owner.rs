@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +36,11 @@ pub struct Owned {
 impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
         let (seat, previous) = OwnershipGuard::take(root, stream, holder)?;
-        let store = Arc::new(SledStore::open(&seat.layout.store(), stream.clone())?);
+        let mut store = SledStore::open(&seat.layout.store(), stream.clone())?;
+        let path = seat.layout.lock();
+        let identity = seat.lock.identity();
+        store.require(identity.map_err(|source| OwnError::Io { path, source })?);
+        let store = Arc::new(store);
         let listener = seat
             .socket
             .listener
@@ -53,6 +58,15 @@ impl Owned {
     /// The store.
     pub fn store(&self) -> &SledStore {
         &self.store
+    }
+
+    /// Checks that the lock and the store at the target's paths are the ones that this process has open.
+    ///
+    /// They are not when somebody moved, removed or replaced the journal: another process can own the target then, and nobody will find
+    /// what is recorded here. An append checks the same. Whoever changes something outside checks first, and again before it says
+    /// that it succeeded.
+    pub fn still_owns(&self) -> Result<(), OwnError> {
+        Ok(self.store.check_identity()?)
     }
 
     /// The owner before this one, when it ended without letting go: killed, crashed, or the power went.
@@ -185,6 +199,8 @@ impl OwnershipGuard {
 struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and number of the socket's file.
+    file: (u64, u64),
 }
 
 impl Socket {
@@ -197,10 +213,14 @@ impl Socket {
         let restricted = bound.and_then(|listener| {
             let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             fs::set_permissions(&path, owner_only)?;
-            Ok(listener)
+            Ok((listener, file_at(&path)?))
         });
         match restricted {
-            Ok(listener) => Ok(Self { listener, path }),
+            Ok((listener, file)) => Ok(Self {
+                listener,
+                path,
+                file,
+            }),
             Err(source) => Err(OwnError::Io { path, source }),
         }
     }
@@ -213,6 +233,15 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.path));
+        // When the journal was moved away, another owner's socket may be at this path.
+        if file_at(&self.path).is_ok_and(|found| found == self.file) {
+            drop(fs::remove_file(&self.path));
+        }
     }
+}
+
+/// Device and number of the file at a path.
+fn file_at(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }

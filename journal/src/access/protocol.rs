@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::chain::{Damage, DamageKind};
 use crate::envelope::{Head, PAYLOAD_MAX, SUPPORTED, StoredEvent};
+use crate::hash::Hash;
 use crate::record;
 use crate::store::{EventLog, Page, StoreError, StoredHead};
 use crate::stream::StreamId;
@@ -22,6 +23,8 @@ const ANSWER_MAX: usize = 1024 * 1024;
 const HEADER_MAX: usize = 16 * 1024;
 /// Most deploys of one answer.
 pub(crate) const DEPLOYS_MAX: usize = 4096;
+/// Most documents of one answer.
+pub(crate) const DOCUMENTS_MAX: usize = 4096;
 /// Most events of one answer.
 pub(crate) const EVENTS_MAX: usize = 4096;
 
@@ -34,6 +37,8 @@ pub(crate) enum Question {
     Events { from: u64, limit: usize },
     DeployStart { deploy: Uuid },
     LatestDeploys { before: Option<u64>, limit: usize },
+    Document { hash: Hash },
+    Documents { after: Option<Hash>, limit: usize },
 }
 
 /// What an owner answers.
@@ -46,6 +51,9 @@ pub(crate) enum Answer {
     Events(usize),
     DeployStart(Option<u64>),
     LatestDeploys(Vec<(u64, Uuid)>),
+    /// Whether there is one; its bytes follow.
+    Document(bool),
+    Documents(Vec<Hash>),
     Refused(Refused),
 }
 
@@ -63,17 +71,20 @@ pub(crate) enum Refused {
     Failed(String),
 }
 
-/// A connection that ends at a time, whatever the other side does.
+/// A connection that ends at a time, whatever the other side does, and earlier when the other side is silent.
 pub(crate) struct Timed<'a> {
     stream: &'a UnixStream,
     until: Instant,
+    silence: Duration,
 }
 
 impl<'a> Timed<'a> {
-    pub(crate) fn new(stream: &'a UnixStream, patience: Duration) -> Self {
+    /// A connection that may last so long, and on which the other side may be silent so long.
+    pub(crate) fn new(stream: &'a UnixStream, patience: Duration, silence: Duration) -> Self {
         Self {
             stream,
             until: Instant::now() + patience,
+            silence,
         }
     }
 
@@ -82,7 +93,7 @@ impl<'a> Timed<'a> {
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        Ok(left)
+        Ok(left.min(self.silence))
     }
 }
 
@@ -132,7 +143,7 @@ pub(crate) fn answer(
     store: &impl EventLog,
     question: &Question,
 ) -> io::Result<()> {
-    let mut events = Vec::new();
+    let (mut events, mut document) = (Vec::new(), None);
     let answer = match question {
         Question::Head => store.head().map(Answer::Head),
         Question::KeptHead => store.kept_head().map(Answer::KeptHead),
@@ -146,12 +157,22 @@ pub(crate) fn answer(
         Question::LatestDeploys { before, limit } => store
             .latest_deploys(*before, (*limit).min(DEPLOYS_MAX))
             .map(Answer::LatestDeploys),
+        Question::Document { hash } => store.document(hash).map(|found| {
+            document = found;
+            Answer::Document(document.is_some())
+        }),
+        Question::Documents { after, limit } => store
+            .documents(after.as_ref(), (*limit).min(DOCUMENTS_MAX))
+            .map(Answer::Documents),
     };
     let answer = answer.unwrap_or_else(|error| Answer::Refused(refuse(error)));
     write_sized(to, &serde_json::to_vec(&answer)?)?;
     for event in &events {
         write_sized(to, &record::encode_header(&event.header))?;
         write_sized(to, &event.payload)?;
+    }
+    if let Some(document) = &document {
+        write_sized(to, document)?;
     }
     Ok(())
 }
@@ -195,6 +216,18 @@ pub(crate) fn read_events(
     Ok(Ok(page.into_events()))
 }
 
+/// Reads the document that follows an answer, and checks it as if it came from a store.
+pub(crate) fn read_document(
+    from: &mut impl Read,
+    hash: &Hash,
+) -> io::Result<Result<Vec<u8>, StoreError>> {
+    let bytes = read_sized(from, PAYLOAD_MAX)?;
+    if Hash::of(&bytes) != *hash {
+        return Ok(Err(Damage::at(0, DamageKind::Document(*hash)).into()));
+    }
+    Ok(Ok(bytes))
+}
+
 fn refuse(error: StoreError) -> Refused {
     match error {
         StoreError::Damaged(damage) => Refused::Damaged(damage),
@@ -210,6 +243,8 @@ fn refuse(error: StoreError) -> Refused {
             supported,
         },
         error @ (StoreError::Busy { .. }
+        | StoreError::Silent { .. }
+        | StoreError::Moved { .. }
         | StoreError::Failed { .. }
         | StoreError::Io { .. }
         | StoreError::Backend { .. }) => Refused::Failed(error.to_string()),

@@ -14,13 +14,16 @@ use uuid::Uuid;
 use crate::access::ReadError;
 use crate::access::layout::Layout;
 use crate::access::lock::{self, Holder, StoreLock};
-use crate::access::protocol::{self, Answer, DEPLOYS_MAX, Question, Timed};
+use crate::access::protocol::{self, Answer, DEPLOYS_MAX, DOCUMENTS_MAX, Question, Timed};
 use crate::envelope::{Head, StoredEvent};
+use crate::hash::Hash;
 use crate::store::{EventLog, SledStore, StoreError, StoredHead, StoredHeadFile};
 use crate::stream::StreamId;
 
 /// How long a reader tries to get an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an owner may be silent before its readers give up: one that is stopped never answers.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it tries.
 const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 /// How often a reader that has the store open looks for an owner.
@@ -120,27 +123,42 @@ impl Reader {
     ) -> Result<T, StoreError> {
         let asked = Instant::now();
         loop {
-            let mut visit = self.visit();
-            if visit.is_none() {
-                match self.ask_owner(question, &from_owner) {
-                    Ok(Some(answer)) => return answer,
-                    Ok(None) => *visit = self.enter()?,
-                    // The owner ended in the middle, or is busy: ask again.
-                    Err(_) => {}
-                }
-            }
-            if let Some(visit) = visit.as_mut() {
-                let answer = from_store(&visit.store);
-                visit.used = Instant::now();
+            if let Some(answer) = answer_from(&mut self.visit(), &from_store) {
                 return answer;
             }
-            drop(visit);
+            // Nothing is locked while the owner is waited for.
+            match self.ask_owner(question, &from_owner) {
+                Ok(Some(answer)) => return answer,
+                Ok(None) => {
+                    let mut visit = self.inside.visit();
+                    if visit.is_none() {
+                        *visit = self.enter()?;
+                    }
+                    if let Some(answer) = answer_from(&mut visit, &from_store) {
+                        return answer;
+                    }
+                }
+                Err(error) if is_silence(&error) => return Err(self.silent()),
+                // The owner ended in the middle, or has too many readers: ask again.
+                Err(_) => {}
+            }
             if asked.elapsed() > self.patience {
                 return Err(StoreError::Busy {
                     path: self.layout.store(),
                 });
             }
             thread::sleep(RETRY_INTERVAL);
+        }
+    }
+
+    /// The owner does not answer. The lock names it.
+    fn silent(&self) -> StoreError {
+        StoreError::Silent {
+            path: self.layout.folder().to_owned(),
+            holder: lock::named(&self.layout.lock())
+                .ok()
+                .flatten()
+                .map(Box::new),
         }
     }
 
@@ -166,7 +184,11 @@ impl Reader {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut to = Timed::new(&connection, self.patience);
+        let mut to = Timed::new(
+            &connection,
+            self.patience,
+            self.patience.min(SILENCE_TIMEOUT),
+        );
         protocol::ask(&mut to, question)?;
         let mut from = BufReader::with_capacity(64 * 1024, to);
         Ok(Some(
@@ -201,6 +223,17 @@ impl Reader {
     }
 }
 
+/// The answer of the store that a reader has open; none when it has none open.
+fn answer_from<T>(
+    visit: &mut Option<DirectAccess>,
+    from_store: impl Fn(&SledStore) -> Result<T, StoreError>,
+) -> Option<Result<T, StoreError>> {
+    let visit = visit.as_mut()?;
+    let answer = from_store(&visit.store);
+    visit.used = Instant::now();
+    Some(answer)
+}
+
 /// Ends a visit when an owner comes, when nothing is read, and when it has lasted long enough.
 fn watch_for_owner(inside: &Weak<SharedAccess>, layout: &Layout) {
     loop {
@@ -232,6 +265,14 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// True when an error says that the other side did nothing for too long.
+fn is_silence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
     )
 }
 
@@ -324,5 +365,38 @@ impl EventLog for Reader {
             }
         }
         Ok(deploys)
+    }
+
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.ask(
+            &Question::Document { hash: *hash },
+            |answer, mut connection| {
+                let Answer::Document(there) = answer else {
+                    return off_topic();
+                };
+                if !there {
+                    return Ok(Ok(None));
+                }
+                Ok(protocol::read_document(&mut connection, hash)?.map(Some))
+            },
+            |store| store.document(hash),
+        )
+    }
+
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError> {
+        let question = Question::Documents {
+            after: after.copied(),
+            limit: limit.min(DOCUMENTS_MAX),
+        };
+        self.ask(
+            &question,
+            |answer, _| {
+                let Answer::Documents(hashes) = answer else {
+                    return off_topic();
+                };
+                Ok(Ok(hashes))
+            },
+            |store| store.documents(after, limit.min(DOCUMENTS_MAX)),
+        )
     }
 }

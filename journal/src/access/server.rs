@@ -107,7 +107,7 @@ fn accept<F: EventLog>(listener: &UnixListener, store: &F, shared: &Shared) {
 }
 
 fn converse<F: EventLog>(stream: &UnixStream, store: &F) -> io::Result<()> {
-    let mut timed = Timed::new(stream, ANSWER_TIMEOUT);
+    let mut timed = Timed::new(stream, ANSWER_TIMEOUT, ANSWER_TIMEOUT);
     let question = protocol::read_question(&mut timed)?;
     let mut to = BufWriter::with_capacity(64 * 1024, timed);
     protocol::answer(&mut to, store, &question)?;

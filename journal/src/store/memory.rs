@@ -10,7 +10,7 @@ use crate::chain::{Damage, DamageKind};
 use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
-use crate::store::validate_append::{AppendState, validate_append};
+use crate::store::validate_append::{AppendState, check_document, validate_append};
 use crate::store::{AppendError, EventLog, Page, Store, StoreError, StoredHead};
 use crate::stream::StreamId;
 
@@ -26,6 +26,7 @@ pub struct MemoryStore {
 pub(crate) struct State {
     pub(crate) records: BTreeMap<u64, Vec<u8>>,
     pub(crate) payloads: BTreeMap<Hash, Vec<u8>>,
+    pub(crate) documents: BTreeMap<Hash, Vec<u8>>,
     pub(crate) starts: BTreeMap<u64, Uuid>,
     pub(crate) by_deploy: BTreeMap<Uuid, u64>,
     pub(crate) tip: AppendState,
@@ -45,6 +46,7 @@ impl MemoryStore {
             state: RwLock::new(State {
                 records: BTreeMap::new(),
                 payloads: BTreeMap::new(),
+                documents: BTreeMap::new(),
                 starts: BTreeMap::new(),
                 by_deploy: BTreeMap::new(),
                 kept: StoredHead::Head(tip.head),
@@ -133,9 +135,31 @@ impl EventLog for MemoryStore {
             .map(|(first, id)| (*first, *id))
             .collect())
     }
+
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        let kept = self.read().documents.get(hash).cloned();
+        if kept.as_ref().is_some_and(|bytes| Hash::of(bytes) != *hash) {
+            return Err(Damage::at(0, DamageKind::Document(*hash)).into());
+        }
+        Ok(kept)
+    }
+
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.read();
+        let rest = state.documents.range::<Hash, _>((from, Bound::Unbounded));
+        Ok(rest.map(|(hash, _)| *hash).take(limit).collect())
+    }
 }
 
 impl Store for MemoryStore {
+    fn put_document(&self, bytes: &[u8]) -> Result<Hash, AppendError> {
+        check_document(bytes)?;
+        let hash = Hash::of(bytes);
+        self.write().documents.insert(hash, bytes.to_vec());
+        Ok(hash)
+    }
+
     fn append(
         &self,
         expected: &Head,

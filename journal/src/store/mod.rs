@@ -1,7 +1,9 @@
 //! The port to where events are kept, and its two implementations. Both pass one conformance suite (`tests::conformance`).
 //!
-//! Not here: who may open a store at which time (`target`).
+//! Not here: who may open a store at which time (`access`).
 
+mod documents;
+mod identity;
 mod keys;
 pub(crate) mod log_backup;
 pub(crate) mod memory;
@@ -15,14 +17,17 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::access::Holder;
 use crate::chain::Damage;
 use crate::envelope::{Head, NewEvent, Schema, StoredEvent};
+use crate::hash::Hash;
 use crate::stream::StreamId;
 
 pub use memory::MemoryStore;
 pub use sled::{SledStore, panics_are_caught};
 pub use stored_head::StoredHead;
 
+pub(crate) use identity::Identity;
 pub(crate) use page::Page;
 pub(crate) use stored_head::StoredHeadFile;
 
@@ -51,10 +56,20 @@ pub trait EventLog: Send + Sync {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, Uuid)>, StoreError>;
+
+    /// A document by the hash of its bytes, checked against it; none when no such document is kept.
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The hashes of the documents that are kept, in their order, after one of them (from the first when none), at most `limit`.
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError>;
 }
 
 /// A store that events can be appended to.
 pub trait Store: EventLog {
+    /// Keeps a document of at most [`PAYLOAD_MAX`](crate::PAYLOAD_MAX) bytes and returns its hash. It is durable on return, so that
+    /// an event may name it. A document that is kept already is kept once.
+    fn put_document(&self, bytes: &[u8]) -> Result<Hash, AppendError>;
+
     /// Appends events after `expected` when that is still the head: all of them or none, durable on return.
     fn append(
         &self,
@@ -87,6 +102,24 @@ pub enum StoreError {
     #[error("`{}` is open in another process", path.display())]
     Busy {
         /// The store.
+        path: PathBuf,
+    },
+    /// The process that owns the target does not answer: it is stopped, or it hangs.
+    #[error(
+        "the process that owns `{}` does not answer{}",
+        path.display(),
+        holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+    )]
+    Silent {
+        /// The store.
+        path: PathBuf,
+        /// The process, when it has written its name.
+        holder: Option<Box<Holder>>,
+    },
+    /// The journal was moved, removed or replaced while this process had it open.
+    #[error("`{}` is not the file that this process opened: the journal was moved, removed or replaced meanwhile", path.display())]
+    Moved {
+        /// The file.
         path: PathBuf,
     },
     /// An earlier append failed half-way, so that nothing is known of later ones.
@@ -144,8 +177,8 @@ pub enum AppendError {
         /// Its first event.
         first: u64,
     },
-    /// A payload is larger than any can be.
-    #[error("the payload has {length} bytes, at most {max} can be kept")]
+    /// A payload or document is larger than any can be.
+    #[error("the payload or document has {length} bytes, at most {max} can be kept")]
     TooLarge {
         /// Its length.
         length: usize,

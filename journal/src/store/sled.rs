@@ -18,13 +18,15 @@ use uuid::Uuid;
 use crate::chain::{Damage, DamageKind};
 use crate::disk::Disk;
 use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
+use crate::hash::Hash;
 use crate::record;
+use crate::store::documents::Documents;
 use crate::store::keys::{deploy_key, event_key, number, sequence_of, start_key};
 use crate::store::log_backup::LogBackup;
 use crate::store::payloads::Payloads;
 use crate::store::stored_head::StoredHeadFile;
-use crate::store::validate_append::{Admitted, validate_append};
-use crate::store::{AppendError, EventLog, Store, StoreError, StoredHead, event};
+use crate::store::validate_append::{Admitted, check_document, validate_append};
+use crate::store::{AppendError, EventLog, Identity, Store, StoreError, StoredHead, event};
 use crate::stream::StreamId;
 
 #[cfg(test)]
@@ -47,6 +49,9 @@ pub struct SledStore {
     db: Db,
     log: File,
     payloads: Payloads,
+    documents: Documents,
+    /// Files that must be where they were opened, or an append is kept where nobody looks.
+    identities: Vec<Identity>,
     kept_path: PathBuf,
     disk: Disk,
     end: RwLock<ReadableEnd>,
@@ -112,6 +117,8 @@ impl SledStore {
             log,
             log_backup,
         } = files::open(&disk, folder, &path)?;
+        let log_path = path.join("db");
+        let identity = Identity::of(&log_path, &log).map_err(StoreError::io(&log_path))?;
         let end = read_end(&db, &path, &stream, supported)
             .inspect_err(|error| notice(log_backup.as_ref(), error))?;
         let store = Self {
@@ -120,6 +127,8 @@ impl SledStore {
             db,
             log,
             payloads: Payloads::new(folder.join("payloads")),
+            documents: Documents::new(folder.join("documents")),
+            identities: vec![identity],
             kept_path: folder.join("head"),
             folder: folder.to_owned(),
             disk,
@@ -132,6 +141,16 @@ impl SledStore {
         };
         store.compare_with_kept();
         Ok(store)
+    }
+
+    /// Has appends check one more file: the lock of the process that owns the store.
+    pub(crate) fn require(&mut self, identity: Identity) {
+        self.identities.push(identity);
+    }
+
+    /// Fails when the store, or the lock of its owner, is not where it was opened.
+    pub(crate) fn check_identity(&self) -> Result<(), StoreError> {
+        self.identities.iter().try_for_each(Identity::check)
     }
 
     /// A log that ends before the head kept apart, or whose end cannot be read, has lost events by being opened.
@@ -308,9 +327,23 @@ impl EventLog for SledStore {
         }
         Ok(deploys)
     }
+
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.documents.read(hash)
+    }
+
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError> {
+        self.documents.list(after, limit)
+    }
 }
 
 impl Store for SledStore {
+    fn put_document(&self, bytes: &[u8]) -> Result<Hash, AppendError> {
+        check_document(bytes)?;
+        self.check_identity()?;
+        Ok(self.documents.keep(&self.disk, bytes)?)
+    }
+
     fn append(
         &self,
         expected: &Head,
@@ -332,10 +365,12 @@ impl Store for SledStore {
             drafts,
             |deploy| self.deploy_start(deploy),
         )?;
+        self.check_identity()?;
         self.keep_payloads(&admitted)?;
         // Whatever fails from here on, part of it may be on disk. The kernel reports a failed write once, so there is no second try.
         appending.failed = true;
         self.write(&admitted)?;
+        self.check_identity()?;
         let kept = appending.kept.as_ref().ok_or_else(failed)?;
         let kept = kept.write(&admitted.tip.head, &self.stream);
         // The events are durable, so the append has succeeded; but the next one must not leave the head two appends behind.

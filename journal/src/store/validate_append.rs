@@ -112,6 +112,17 @@ pub(crate) fn validate_append(
     Ok(admitted)
 }
 
+/// Checks the length of a document.
+pub(crate) fn check_document(bytes: &[u8]) -> Result<(), AppendError> {
+    if bytes.len() > PAYLOAD_MAX {
+        return Err(AppendError::TooLarge {
+            length: bytes.len(),
+            max: PAYLOAD_MAX,
+        });
+    }
+    Ok(())
+}
+
 fn check_draft(draft: &NewEvent) -> Result<(), AppendError> {
     check_text("kind", &draft.kind, KIND_MAX)?;
     check_text("actor", &draft.actor, ACTOR_MAX)?;

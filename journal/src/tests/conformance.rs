@@ -36,10 +36,43 @@ fn on_disk(rule: Rule) {
 #[case::bounds_every_field(bounds_every_field)]
 #[case::bounds_a_batch(bounds_a_batch)]
 #[case::refuses_schemas_it_may_not_append(refuses_schemas_it_may_not_append)]
+#[case::keeps_documents_by_their_hash(keeps_documents_by_their_hash)]
 #[case::crosses_one_byte_of_sequence(crosses_one_byte_of_sequence)]
 #[case::crosses_two_bytes_of_sequence(crosses_two_bytes_of_sequence)]
 fn a_store(#[case] rule: Rule, #[values(in_memory, on_disk)] store: fn(Rule)) {
     store(rule);
+}
+
+fn keeps_documents_by_their_hash(store: &dyn Store) {
+    let documents = [
+        Vec::new(),
+        b"functions: {}\n".to_vec(),
+        b"functions: {}\n".repeat(9_000),
+        (0..=255).cycle().take(70_000).collect(),
+    ];
+    let mut hashes = Vec::new();
+    for document in &documents {
+        assert_eq!(store.document(&Hash::of(document)).unwrap(), None);
+        let hash = store.put_document(document).unwrap();
+        assert_eq!(hash, Hash::of(document));
+        assert_eq!(
+            store.put_document(document).unwrap(),
+            hash,
+            "it is kept once"
+        );
+        assert_eq!(store.document(&hash).unwrap().as_ref(), Some(document));
+        hashes.push(hash);
+    }
+    hashes.sort_unstable();
+    assert_eq!(store.documents(None, 9).unwrap(), hashes);
+    assert_eq!(store.documents(None, 2).unwrap(), hashes[..2]);
+    assert_eq!(store.documents(Some(&hashes[1]), 9).unwrap(), hashes[2..]);
+    let report = chain::verify(store, None).unwrap();
+    assert_eq!((report.documents, report.damage), (4, None));
+    assert!(matches!(
+        store.put_document(&vec![0; PAYLOAD_MAX + 1]),
+        Err(AppendError::TooLarge { .. })
+    ));
 }
 
 fn starts_empty(store: &dyn Store) {

@@ -2,9 +2,11 @@
 
 mod conformance;
 mod damage;
+mod documents;
 mod follow;
 mod golden;
 mod long_log;
+mod moved;
 mod names;
 mod owner;
 mod reader;

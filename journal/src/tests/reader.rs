@@ -271,6 +271,73 @@ fn a_reader_outlives_what_an_owner_answers(#[case] answer: Vec<u8>) {
     assert!(matches!(reader, Err(ReadError::Busy { .. })));
 }
 
+/// What an owner that is stopped looks like: its lock has its name, its socket takes connections, and nobody accepts them.
+#[rstest]
+#[case::that_takes_connections(0)]
+#[case::whose_connections_are_all_taken(300)]
+fn readers_of_an_owner_that_is_stopped_name_it_after_two_seconds(#[case] waiting: usize) {
+    let root = TempDir::new().unwrap();
+    append_each(own(&root).store(), &[1]);
+    let named = serde_json::to_vec(&holder("ada")).unwrap();
+    fs::write(folder(&root).join("lock"), named).unwrap();
+    let socket = folder(&root).join("socket");
+    let _stopped = UnixListener::bind(&socket).unwrap();
+    let taken: Vec<_> = (0..waiting)
+        .map_while(|_| {
+            let waiting = rustix::net::socket_with(
+                rustix::net::AddressFamily::UNIX,
+                rustix::net::SocketType::STREAM,
+                rustix::net::SocketFlags::NONBLOCK,
+                None,
+            )
+            .unwrap();
+            let address = rustix::net::SocketAddrUnix::new(&socket).unwrap();
+            rustix::net::connect(&waiting, &address).ok()?;
+            Some(waiting)
+        })
+        .collect();
+    let asked = Instant::now();
+    let silent = Journal::read(root.path(), &stream());
+    assert!(
+        asked.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        asked.elapsed()
+    );
+    let Err(ReadError::Store(StoreError::Silent { holder: named, .. })) = silent else {
+        panic!("{silent:?}");
+    };
+    assert_eq!(named.as_deref(), Some(&holder("ada")));
+    drop(taken);
+}
+
+#[test]
+fn readers_of_one_journal_do_not_wait_for_each_others_answers() {
+    let root = TempDir::new().unwrap();
+    let owned = own(&root);
+    append_each(owned.store(), &[1]);
+    let reader = Journal::read(root.path(), &stream()).unwrap();
+    drop(owned);
+    // An owner that answers the second connection and not the first.
+    drop(fs::remove_file(folder(&root).join("socket")));
+    let listener = UnixListener::bind(folder(&root).join("socket")).unwrap();
+    let (accepted, first_asks) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let (_first, _) = listener.accept().unwrap();
+            accepted.send(()).unwrap();
+            let (mut second, _) = listener.accept().unwrap();
+            second
+                .write_all(b"\0\0\0\x15{\"deploy_start\":null}")
+                .unwrap();
+        });
+        let first = scope.spawn(|| reader.head());
+        first_asks.recv().unwrap();
+        assert_eq!(reader.deploy_start(id(9)).unwrap(), None);
+        // The owner is gone by now, and the store answers.
+        assert_eq!(first.join().unwrap().unwrap().sequence, 1);
+    });
+}
+
 #[test]
 fn a_store_error_crosses_the_socket() {
     let root = TempDir::new().unwrap();

@@ -57,6 +57,7 @@ pub fn verify(
         head,
         events,
         deploys,
+        documents: 0,
         damage,
     })
 }

@@ -178,6 +178,7 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
             head: Head::empty(stream),
             events: 0,
             deploys: 0,
+            documents: 0,
             damage: Some(damage),
         },
         illegal: None,

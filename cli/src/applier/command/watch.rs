@@ -73,7 +73,9 @@ fn read(
             Ok(reader) => break reader,
             // It is made by its first deploy.
             Err(ReadError::Absent { .. }) => thread::sleep(LOOKING),
-            Err(ReadError::Busy { path }) => busy(&path),
+            Err(ReadError::Busy { path } | ReadError::Store(StoreError::Silent { path, .. })) => {
+                busy(&path);
+            }
             Err(error) => return Err(target::read_failure(&error)),
         }
     };
@@ -100,7 +102,7 @@ fn read(
                     }
                 }
             }
-            Err(StoreError::Busy { path }) => busy(&path),
+            Err(StoreError::Busy { path } | StoreError::Silent { path, .. }) => busy(&path),
             Err(error) => return Err(target::store_failure(&error)),
         }
     }

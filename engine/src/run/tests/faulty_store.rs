@@ -7,8 +7,8 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use journal::{
-    AppendError, EventLog, Head, MemoryStore, NewEvent, Store, StoreError, StoredEvent, StoredHead,
-    StreamId,
+    AppendError, EventLog, Hash, Head, MemoryStore, NewEvent, Store, StoreError, StoredEvent,
+    StoredHead, StreamId,
 };
 use uuid::Uuid;
 
@@ -130,6 +130,14 @@ impl EventLog for FaultyStore<'_> {
     ) -> Result<Vec<(u64, Uuid)>, StoreError> {
         self.store.latest_deploys(before, limit)
     }
+
+    fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.document(hash)
+    }
+
+    fn documents(&self, after: Option<&Hash>, limit: usize) -> Result<Vec<Hash>, StoreError> {
+        self.store.documents(after, limit)
+    }
 }
 
 impl FaultyStore<'_> {
@@ -155,6 +163,10 @@ fn disk_full() -> AppendError {
 }
 
 impl Store for FaultyStore<'_> {
+    fn put_document(&self, bytes: &[u8]) -> Result<Hash, AppendError> {
+        self.store.put_document(bytes)
+    }
+
     fn append(
         &self,
         expected: &Head,

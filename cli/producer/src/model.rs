@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::contract::{FunctionName, SourceTemplate};
 use serde::Serialize;
 
+pub use crate::text::Piece;
 pub use resource::{
     AttributeType, Billing, Bucket, Index, Keys, LifecycleRule, Projection, StreamView, Table,
     Throughput,
@@ -24,7 +25,7 @@ pub use resource::{
 pub struct App {
     /// Where it came from, as the manifest says it: path, digest, and the parameters that were given, without `NoEcho` ones.
     pub source: SourceTemplate,
-    /// Names under which the stack needs secrets: those of [`EnvValue::Secret`]. They belong in `required_secret_env`.
+    /// Names under which the stack needs secrets: those in [`EnvValue`]s. They belong in `required_secret_env`.
     pub required_secrets: BTreeSet<String>,
     /// Functions; no two have one name.
     pub functions: Vec<Function>,
@@ -204,8 +205,21 @@ impl Architecture {
 pub enum EnvValue {
     /// A text; no secret had a part in it.
     Text(String),
-    /// The value of a `NoEcho` parameter: the name under which the stack knows it (docs/adr/0007).
+    /// The value of a `NoEcho` parameter: the name under which the gateway knows it (docs/adr/0025).
     Secret(String),
+    /// Texts and secrets one after the other.
+    Joined(Vec<Piece>),
+}
+
+impl EnvValue {
+    /// Its pieces.
+    pub fn pieces(&self) -> Vec<Piece> {
+        match self {
+            Self::Text(text) => vec![Piece::Literal(text.clone())],
+            Self::Secret(name) => vec![Piece::Secret(name.clone())],
+            Self::Joined(pieces) => pieces.clone(),
+        }
+    }
 }
 
 /// One path of the gateway.

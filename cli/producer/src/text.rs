@@ -2,12 +2,14 @@
 //!
 //! The value of a `NoEcho` parameter, and every text made from one, carries the names of the parameters. Such a text cannot be
 //! printed, compared or written by accident: the only way to the characters of any text is [`Text::shown`], which refuses, and
-//! [`Text::reveal`], which only the intrinsic functions call (docs/adr/0007).
+//! [`Text::reveal`], which only the intrinsic functions call (docs/adr/0025).
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::collections::BTreeSet;
 use std::fmt;
+
+use serde::Serialize;
 
 /// A text and the secrets in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,10 +23,19 @@ pub struct Text {
 pub enum Taint {
     /// None.
     None,
-    /// It is the value of this parameter, unchanged.
-    Whole(String),
+    /// Values of parameters stand in it unchanged, between characters that no secret had a part in.
+    Inside(Vec<Piece>),
     /// It was made from the values of these parameters.
     Part(BTreeSet<String>),
+}
+
+/// A piece of a text with secrets in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Piece {
+    /// Characters that no secret had a part in.
+    Literal(String),
+    /// The value of the parameter of this name.
+    Secret(String),
 }
 
 impl Text {
@@ -40,7 +51,7 @@ impl Text {
     pub fn secret(parameter: &str, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
-            taint: Taint::Whole(parameter.to_owned()),
+            taint: Taint::Inside(vec![Piece::Secret(parameter.to_owned())]),
         }
     }
 
@@ -53,7 +64,7 @@ impl Text {
     pub fn shown(&self) -> Result<&str, &Taint> {
         match self.taint {
             Taint::None => Ok(&self.text),
-            Taint::Whole(_) | Taint::Part(_) => Err(&self.taint),
+            Taint::Inside(_) | Taint::Part(_) => Err(&self.taint),
         }
     }
 
@@ -71,9 +82,7 @@ impl Text {
         for source in sources {
             match &source.taint {
                 Taint::None => {}
-                Taint::Whole(name) => {
-                    names.insert(name.clone());
-                }
+                Taint::Inside(pieces) => names.extend(secrets(pieces).map(str::to_owned)),
                 Taint::Part(others) => names.extend(others.iter().cloned()),
             }
         }
@@ -87,22 +96,47 @@ impl Text {
         }
     }
 
-    /// The same characters, no longer known to be the whole of a parameter's value.
+    /// The same characters, no longer known to hold a parameter's value unchanged.
     #[must_use]
     pub fn altered(self) -> Self {
         Self::made_from(self.text.clone(), [&self])
     }
 
-    /// Texts one after the other. A single text with nothing around it stays what it is.
+    /// Texts one after the other. Values of parameters that stand in them unchanged still do.
     pub fn concat(parts: &[Self]) -> Self {
-        let mut filled = parts
-            .iter()
-            .filter(|part| !part.text.is_empty() || part.taint != Taint::None);
-        if let (Some(only), None) = (filled.next(), filled.next()) {
-            return only.clone();
-        }
         let text: String = parts.iter().map(|part| part.text.as_str()).collect();
-        Self::made_from(text, parts)
+        let mut pieces = Vec::new();
+        for part in parts {
+            match &part.taint {
+                Taint::None if part.text.is_empty() => {}
+                Taint::None => push(&mut pieces, &Piece::Literal(part.text.clone())),
+                Taint::Inside(inside) => inside.iter().for_each(|piece| push(&mut pieces, piece)),
+                Taint::Part(_) => return Self::made_from(text, parts),
+            }
+        }
+        let is_clean = secrets(&pieces).next().is_none();
+        let taint = if is_clean {
+            Taint::None
+        } else {
+            Taint::Inside(pieces)
+        };
+        Self { text, taint }
+    }
+}
+
+/// The names of the parameters whose values are among pieces.
+fn secrets(pieces: &[Piece]) -> impl Iterator<Item = &str> {
+    pieces.iter().filter_map(|piece| match piece {
+        Piece::Literal(_) => None,
+        Piece::Secret(name) => Some(name.as_str()),
+    })
+}
+
+/// Adds a piece; literal ones that follow each other are one.
+fn push(pieces: &mut Vec<Piece>, piece: &Piece) {
+    match (pieces.last_mut(), piece) {
+        (Some(Piece::Literal(text)), Piece::Literal(more)) => text.push_str(more),
+        (_, piece) => pieces.push(piece.clone()),
     }
 }
 
@@ -111,7 +145,7 @@ impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.taint {
             Taint::None => write!(f, "{:?}", self.text),
-            taint @ (Taint::Whole(_) | Taint::Part(_)) => write!(f, "Secret({taint:?})"),
+            taint @ (Taint::Inside(_) | Taint::Part(_)) => write!(f, "Secret({taint:?})"),
         }
     }
 }
@@ -119,14 +153,13 @@ impl fmt::Debug for Text {
 impl Taint {
     /// The names of the parameters, in backticks, for messages.
     pub fn names(&self) -> String {
-        match self {
-            Self::None => String::new(),
-            Self::Whole(name) => format!("`{name}`"),
-            Self::Part(names) => {
-                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                names.join(", ")
-            }
-        }
+        let names: BTreeSet<&str> = match self {
+            Self::None => BTreeSet::new(),
+            Self::Inside(pieces) => secrets(pieces).collect(),
+            Self::Part(names) => names.iter().map(String::as_str).collect(),
+        };
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
     }
 }
 
@@ -154,10 +187,27 @@ mod tests {
     #[test]
     fn a_secret_with_nothing_around_it_stays_whole() {
         let alone = Text::concat(&[Text::clean(""), secret()]);
-        assert_eq!(alone.taint(), &Taint::Whole("Password".to_owned()));
-        let with_text = Text::concat(&[Text::clean("x"), secret()]);
-        assert!(matches!(with_text.taint(), Taint::Part(_)));
-        assert_eq!(with_text.reveal(), "xhunter2");
+        let whole = Piece::Secret("Password".to_owned());
+        assert_eq!(alone.taint(), &Taint::Inside(vec![whole]));
+    }
+
+    #[test]
+    fn a_secret_between_texts_stays_known() {
+        let inner = Text::concat(&[Text::clean("b"), secret()]);
+        let text = Text::concat(&[Text::clean("a"), inner, Text::clean(""), Text::clean("c")]);
+        let pieces = vec![
+            Piece::Literal("ab".to_owned()),
+            Piece::Secret("Password".to_owned()),
+            Piece::Literal("c".to_owned()),
+        ];
+        assert_eq!(text.taint(), &Taint::Inside(pieces));
+        assert_eq!(text.reveal(), "abhunter2c");
+    }
+
+    #[test]
+    fn a_secret_that_was_computed_with_is_not_known_any_more() {
+        let text = Text::concat(&[Text::clean("a"), secret(), secret().altered()]);
+        assert!(matches!(text.taint(), Taint::Part(_)));
     }
 
     #[test]

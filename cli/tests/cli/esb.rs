@@ -276,7 +276,7 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
         )
         .replace(
             "          TABLE: !Ref Items\n",
-            "          TABLE: !Ref Items\n          DB: !Ref Password\n",
+            "          TABLE: !Ref Items\n          DB: !Ref Password\n          URL: !Sub \"db://u:${Password}@h/$5\"\n",
         );
     fs::write(machine.work().join("sam/shop.yaml"), text).unwrap();
     fs::write(
@@ -296,7 +296,8 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
     let made = listing(&machine.work().join("shop"));
     assert!(!made.contains(SECRET));
     assert!(
-        made.contains("    environment:\n      DB: |2-\n        ${Password}\n"),
+        made.contains("      DB: |2-\n        ${Password}\n")
+            && made.contains("      URL: |2-\n        db://u:${Password}@h/$$5\n"),
         "{made}"
     );
     assert!(
@@ -314,7 +315,7 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
 #[case::timeout("Timeout: !Ref Password")]
 #[case::code("CodeUri: !Sub \"hello/${Password}\"")]
 #[case::architecture("Architectures: [!Ref Password]")]
-#[case::variable("Environment: { Variables: { URL: !Sub \"db://${Password}@host\" } }")]
+#[case::variable("Environment: { Variables: { URL: {\"Fn::Base64\": !Ref Password} } }")]
 #[case::map_key("MemorySize: !FindInMap [Sizes, !Ref Password, a]")]
 #[case::list_index("Timeout: !Select [!Ref Password, [1, 2]]")]
 #[case::import("Handler: !ImportValue {\"Fn::Sub\": \"${Password}\"}")]

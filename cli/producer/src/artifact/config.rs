@@ -8,7 +8,7 @@ use engine::yaml::{self, Fields, Node, Value, literal, reference};
 use super::route::Written;
 use super::schedule;
 use crate::intrinsics::Pseudo;
-use crate::model::{App, EnvValue, Function};
+use crate::model::{App, Function, Piece};
 
 /// What AWS Lambda takes where a template is silent. The gateway takes neither from `defaults`, so that every function has them.
 const DEFAULT_TIMEOUT_S: u32 = 3;
@@ -63,10 +63,11 @@ fn function(function: &Function, image: Option<&str>) -> Node {
     fields.number("memory_size", memory_mb.into());
     let mut environment = Fields::default();
     for (name, value) in &function.environment {
-        match value {
-            EnvValue::Text(text) => environment.text(name, &literal(text)),
-            EnvValue::Secret(secret) => environment.text(name, &reference(secret)),
-        }
+        let pieces = value.pieces().into_iter().map(|piece| match piece {
+            Piece::Literal(text) => literal(&text),
+            Piece::Secret(secret) => reference(&secret),
+        });
+        environment.text(name, &pieces.collect::<String>());
     }
     fields.filled("environment", environment);
     let mut scaling = Fields::default();

@@ -344,7 +344,7 @@ impl Resolver<'_> {
                     "the value of {} would be written down: it is a `NoEcho` parameter",
                     taint.names()
                 ),
-                "give it to a function as the whole value of one variable",
+                "give it to a function in a variable, by `!Ref` or in the text of a `!Sub`",
             ),
         }
     }

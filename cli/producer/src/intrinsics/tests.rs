@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use rstest::rstest;
 
-use crate::model::{App, EnvValue};
+use crate::model::{App, EnvValue, Piece};
 use crate::parameters::{Given, GivenValue};
 use crate::report::{Finding, Level, Report};
 use crate::sam::{Input, resolve};
@@ -136,16 +136,32 @@ fn a_whole_secret_becomes_its_name(#[case] value: &str) {
     );
 }
 
+/// `<Secret>` is the place of the secret.
 #[rstest]
-#[case("!Sub 'x${Secret}'")]
-#[case("!Sub '${Secret}${Secret}'")]
-#[case("!Join ['', [a, !Ref Secret]]")]
+#[case("!Sub 'x${Secret}'", "x<Secret>")]
+#[case("!Sub '${Secret}${Secret}'", "<Secret><Secret>")]
+#[case("!Join ['', [a, !Ref Secret]]", "a<Secret>")]
+#[case("!Join ['-', [!Ref Secret, b, c]]", "<Secret>-b-c")]
+#[case("!Sub ['${A}?${B}', {A: !Sub '${Secret}!', B: x}]", "<Secret>!?x")]
+#[case("!Sub 'postgres://u:${Secret}@h/$5'", "postgres://u:<Secret>@h/$5")]
+fn a_secret_may_stand_between_texts(#[case] value: &str, #[case] expected: &str) {
+    let Ok(Some(value)) = variable(value) else {
+        panic!("{value} is refused");
+    };
+    let shown = value.pieces().into_iter().map(|piece| match piece {
+        Piece::Literal(text) => text,
+        Piece::Secret(name) => format!("<{name}>"),
+    });
+    assert_eq!(shown.collect::<String>(), expected);
+}
+
+#[rstest]
 #[case("!Base64 {Ref: Secret}")]
 #[case("!Select [0, !Split [x, !Ref Secret]]")]
 #[case("!Select [!Ref Index, [a, b]]")]
 #[case("!FindInMap [M, !Ref Index, k]")]
-#[case("!Sub ['${A}', {A: !Sub '${Secret}!'}]")]
 #[case("!Join ['', !Split [a, !Ref Secret]]")]
+#[case("!Sub ['${Secret}${A}', {A: !Base64 {Ref: Secret}}]")]
 fn a_text_made_from_a_secret_is_refused(#[case] value: &str) {
     assert_eq!(variable(value), Err("secret-in-text".to_owned()));
 }

@@ -28,7 +28,7 @@ use engine::contract::{Digest, SourceTemplate};
 use engine::yaml::{Node, Span, Value};
 
 use super::intrinsics::{Context, Pseudo, has_loops, written_out};
-use super::model::{App, EnvValue, Function};
+use super::model::{App, EnvValue, Function, Piece};
 use super::parameters::{self, Bound, Given, IMPORT, Question};
 use super::report::{Findings, Read, Report, Rule, Subject};
 use super::template::{Kind, Resource, Template};
@@ -251,9 +251,10 @@ fn secrets(functions: &[Function]) -> BTreeSet<String> {
     functions
         .iter()
         .flat_map(|function| function.environment.values())
-        .filter_map(|value| match value {
-            EnvValue::Secret(name) => Some(name.clone()),
-            EnvValue::Text(_) => None,
+        .flat_map(EnvValue::pieces)
+        .filter_map(|piece| match piece {
+            Piece::Secret(name) => Some(name),
+            Piece::Literal(_) => None,
         })
         .collect()
 }

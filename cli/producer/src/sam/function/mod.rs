@@ -15,7 +15,7 @@ use crate::intrinsics::{Context, Resolver};
 use crate::model::{Architecture, EnvValue, Function, LocalPath, Scaling};
 use crate::report::{Read, Rule};
 use crate::template::{Kind, Resource};
-use crate::text::Taint;
+use crate::text::{Piece, Taint, Text};
 
 /// A function, and the routes it asks for.
 pub(super) struct Found {
@@ -176,32 +176,42 @@ fn environment(fields: &Fields<'_, '_>) -> Read<BTreeMap<String, EnvValue>> {
     values.into_iter().filter_map(Result::transpose).collect()
 }
 
-/// The value of a variable: a text, or the name of a secret. A text that a secret is only a part of is refused: it would have to be
-/// written down.
+/// The value of a variable: a text, in which the gateway puts the values of secrets by their names. A text that a secret was
+/// computed with is refused: it would have to be written down.
 fn variable(own: &Resolver<'_>, node: &Node) -> Read<Option<EnvValue>> {
     let Some(text) = own.text(node)? else {
         return Ok(None);
     };
-    match text.taint() {
-        Taint::Whole(parameter) if is_variable(parameter) => {
-            Ok(Some(EnvValue::Secret(parameter.clone())))
-        }
-        Taint::Whole(parameter) => {
-            let message = format!("the `NoEcho` parameter `{parameter}` cannot name a secret");
-            let hint = "let its name begin with a letter";
-            Err(own.findings().error_with_hint(
-                Rule::SecretInText,
-                &own.subject,
-                node.span,
-                message,
-                hint,
-            ))
-        }
+    let pieces = match text.taint() {
+        Taint::Inside(pieces) => pieces,
         Taint::None | Taint::Part(_) => {
             let text = own.plain(&text, node.span)?;
-            Ok(Some(EnvValue::Text(text.to_owned())))
+            return Ok(Some(EnvValue::Text(text.to_owned())));
+        }
+    };
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => {
+                own.plain(&Text::clean(literal), node.span)?;
+            }
+            Piece::Secret(parameter) if is_variable(parameter) => {}
+            Piece::Secret(parameter) => {
+                let message = format!("the `NoEcho` parameter `{parameter}` cannot name a secret");
+                let hint = "let its name begin with a letter";
+                return Err(own.findings().error_with_hint(
+                    Rule::SecretInText,
+                    &own.subject,
+                    node.span,
+                    message,
+                    hint,
+                ));
+            }
         }
     }
+    Ok(Some(match pieces.as_slice() {
+        [Piece::Secret(parameter)] => EnvValue::Secret(parameter.clone()),
+        pieces => EnvValue::Joined(pieces.to_vec()),
+    }))
 }
 
 fn is_variable(name: &str) -> bool {

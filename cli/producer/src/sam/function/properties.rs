@@ -41,7 +41,7 @@ pub(in crate::sam) const SERVERLESS: Properties = Properties {
         read("Environment", ""),
         read(
             "Environment.Variables",
-            "texts; a `NoEcho` parameter as the whole of a variable becomes a secret",
+            "texts; a `NoEcho` parameter in one becomes a reference that the gateway replaces",
         ),
         no_effect("EphemeralStorage", "the stack does not limit `/tmp`"),
         left_out(
@@ -152,7 +152,7 @@ pub(in crate::sam) const LAMBDA: Properties = Properties {
         read("Environment", ""),
         read(
             "Environment.Variables",
-            "texts; a `NoEcho` parameter as the whole of a variable becomes a secret",
+            "texts; a `NoEcho` parameter in one becomes a reference that the gateway replaces",
         ),
         no_effect("EphemeralStorage", "the stack does not limit `/tmp`"),
         left_out("FileSystemConfigs", "no file system is mounted"),

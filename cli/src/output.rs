@@ -36,13 +36,14 @@ pub(crate) enum Type {
     Provisioned,
     Generated,
     Config,
+    Initialized,
     Error,
 }
 
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Event,
         Self::Applied,
         Self::Failed,
@@ -60,6 +61,7 @@ impl Type {
         Self::Provisioned,
         Self::Generated,
         Self::Config,
+        Self::Initialized,
         Self::Error,
     ];
 
@@ -121,6 +123,10 @@ impl Type {
             Self::Config => (
                 "`config`",
                 "`project_file`, `settings`: of each `key`, `value`, `origin` (flag, environment, file, default), `at` (the flag, the variable, file and line)",
+            ),
+            Self::Initialized => (
+                "`init`",
+                "`project_file`, `settings` (the keys that got a value), `missing` (what a deploy still needs)",
             ),
             Self::Error => (
                 "every command that fails",

@@ -96,7 +96,7 @@ fn refused(error: &clap::Error, words: &[OsString], broken: Option<&Failure>) ->
     if error.kind() == ErrorKind::MissingRequiredArgument {
         let _ = writeln!(
             std::io::stderr(),
-            "\nhint: a project file, `{}`, can hold such values",
+            "\nhint: a project file, `{}`, can hold such values; `artifactctl init` writes one",
             project::FILE
         );
     }

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Manifest(Manifest),
     /// Run the stack's one-shot provisioner
     Provision(Provision),
+    /// Write a project file from what lies here and what runs; a file that is there stays as it is
+    Init,
     /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
     Config,
     /// Print a completion script for a shell

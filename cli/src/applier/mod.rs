@@ -28,7 +28,7 @@ impl Program for Args {
     }
 
     fn reads_project_file(&self) -> bool {
-        !matches!(self.command, Command::Completions { .. })
+        !matches!(self.command, Command::Init | Command::Completions { .. })
     }
 
     /// No flag of `artifactctl` is a table.

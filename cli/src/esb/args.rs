@@ -36,6 +36,8 @@ pub(crate) enum Command {
         esb deploy --template template.yaml --out /srv/stack/config\n  \
         esb deploy --template orders.yaml --template stock.yaml --parameter Stage=dev --out /srv/stack/config --dry-run")]
     Deploy(Box<MakeAndDeploy>),
+    /// Write a project file from what lies here and what runs; a file that is there stays as it is
+    Init,
     /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
     Config,
 }

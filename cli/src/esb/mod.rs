@@ -37,6 +37,7 @@ fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Artifact(Artifact::Generate(generate)) => generate::run(generate, output),
         Command::Artifact(Artifact::Apply(deploy)) => apply(&args.global, deploy, output),
         Command::Deploy(deploy) => deploy::run(&args.global, deploy, output),
+        Command::Init => project::init::run("esb", &args.global, output),
         Command::Config => project::config::run("esb", call, output),
     }
 }
@@ -47,14 +48,14 @@ impl Program for Args {
     }
 
     fn reads_project_file(&self) -> bool {
-        true
+        !matches!(self.command, Command::Init)
     }
 
     fn take_tables(&mut self, file: &ProjectFile) {
         match &mut self.command {
             Command::Artifact(Artifact::Generate(generate)) => generate.making.take_tables(file),
             Command::Deploy(deploy) => deploy.making.take_tables(file),
-            Command::Artifact(Artifact::Apply(_)) | Command::Config => {}
+            Command::Artifact(Artifact::Apply(_)) | Command::Init | Command::Config => {}
         }
     }
 }

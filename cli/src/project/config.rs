@@ -150,7 +150,10 @@ fn text(body: &Body) -> String {
     let (keys, values) = (width(0), width(1).min(40));
     let mut text = match &body.project_file {
         Some(file) => format!("project file: {file}\n"),
-        None => format!("project file: none ({} is not here)\n", super::FILE),
+        None => format!(
+            "project file: none (`artifactctl init` writes {})\n",
+            super::FILE
+        ),
     };
     for [key, value, origin] in &shown {
         text.push_str(&format!("{key:keys$}  {value:values$}  {origin}\n"));

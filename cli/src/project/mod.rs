@@ -3,15 +3,17 @@
 //! Every key is the name of a flag without its dashes, so that each flag has its place as soon as it is declared. A flag is
 //! stronger than its environment variable, the variable is stronger than the file, the file is stronger than the default.
 //! Here: which keys exist (`settings`), reading the file (`read`), handing its values to the command line (`defaults`), showing
-//! where each value comes from (`config`).
+//! where each value comes from (`config`), writing a new file (`init`).
 //! Not here: what a setting means.
 
 pub(crate) mod config;
 mod defaults;
+pub(crate) mod init;
 mod read;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -118,6 +120,14 @@ impl ProjectFile {
         let folder = path.parent().unwrap_or(Path::new(""));
         folder.join(text).display().to_string()
     }
+}
+
+/// The folder of a project file, as the system can open it.
+fn folder(path: &Path) -> PathBuf {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The name of a flag's value `NAME=VALUE`.

@@ -25,7 +25,7 @@ pub(super) fn file(path: &Path) -> Result<ProjectFile, Failure> {
             FailureKind::Usage,
             format!("cannot read the project file `{shown}`: {why}"),
         )
-        .hint("`--project-file PATH` names another")
+        .hint("`artifactctl init` writes a project file; `--project-file PATH` names another")
     };
     let meta = fs::metadata(path).map_err(|error| unreadable(&error))?;
     if !meta.is_file() {

@@ -26,6 +26,7 @@ use crate::support::Machine;
 #[case::manifest_validate(&["manifest", "validate"])]
 #[case::manifest_sync_ids(&["manifest", "sync-ids"])]
 #[case::provision(&["provision"])]
+#[case::init(&["init"])]
 #[case::config(&["config"])]
 #[case::completions(&["completions"])]
 fn help_is_written_to_standard_output(#[case] command: &[&str]) {
@@ -44,6 +45,7 @@ fn help_is_written_to_standard_output(#[case] command: &[&str]) {
 #[case::artifact("esb-artifact", &["artifact"])]
 #[case::artifact_apply("esb-artifact-apply", &["artifact", "apply"])]
 #[case::artifact_generate("esb-artifact-generate", &["artifact", "generate"])]
+#[case::init("esb-init", &["init"])]
 #[case::config("esb-config", &["config"])]
 #[case::deploy("esb-deploy", &["deploy"])]
 fn help_of_esb_is_written_to_standard_output(#[case] name: &str, #[case] command: &[&str]) {

@@ -292,3 +292,60 @@ fn config_is_json_too() {
     assert_eq!(of("jobs")["origin"], "default");
     assert_eq!(of("artifact")["value"], "shop/artifact.yml");
 }
+
+#[test]
+fn init_writes_what_it_finds_and_both_programs_read_it() {
+    let machine = with_shop();
+    let work = machine.work();
+    fs::rename(work.join("sam"), work.join("away")).unwrap();
+    for entry in fs::read_dir(work.join("away")).unwrap() {
+        let entry = entry.unwrap();
+        fs::rename(entry.path(), work.join(entry.file_name())).unwrap();
+    }
+    fs::rename(work.join("shop.yaml"), work.join("template.yaml")).unwrap();
+    fs::create_dir(work.join("config")).unwrap();
+    fs::write(work.join("config/functions.yml"), "functions: {}\n").unwrap();
+    fs::write(work.join("compose.yaml"), "services: {}\n").unwrap();
+
+    let ran = machine.esb(&["init"]);
+
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(
+        ran.stdout,
+        "wrote artifactctl.toml: filled in template, out, compose-file\n`esb deploy` reads it\n"
+    );
+    let text = fs::read_to_string(work.join("artifactctl.toml")).unwrap();
+    assert!(text.contains("# compose-project = \"esb-dev\"\n"), "{text}");
+    assert!(text.contains("(no Docker engine answered)"), "{text}");
+    let generated = machine.esb(&["artifact", "generate"]);
+    assert_eq!(generated.code, 0, "{}", generated.stderr);
+    let planned = machine.run(&["plan"]);
+    assert_eq!(planned.code, 9, "{}", planned.stderr);
+}
+
+#[rstest]
+#[case::there("artifactctl.toml", &[])]
+#[case::named("other.toml", &["--project-file", "other.toml"])]
+fn init_never_overwrites(#[case] name: &str, #[case] flags: &[&str]) {
+    let machine = Machine::fresh();
+    let path = machine.work().join(name);
+    fs::write(&path, "templte = 'x'\n").unwrap();
+    let ran = machine.run(&[&["init"], flags].concat());
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "templte = 'x'\n");
+}
+
+#[test]
+fn init_copies_no_credentials_of_the_environment() {
+    let machine = Machine::fresh();
+    let mut command = machine.command(&["init"]);
+    command.env("CONTAINER_REGISTRY", "user:canary@registry:5000");
+    command.env("HOST_REGISTRY_ADDR", "127.0.0.1:5010");
+    assert_eq!(ran(command).code, 0);
+    let text = fs::read_to_string(machine.work().join("artifactctl.toml")).unwrap();
+    assert!(!text.contains("canary"), "{text}");
+    assert!(
+        text.contains("\nhost-registry = \"127.0.0.1:5010\"\n"),
+        "{text}"
+    );
+}

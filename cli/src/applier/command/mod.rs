@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Import(import) => transfer::import(global, import, output),
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
+        Command::Init => project::init::run("artifactctl", global, output),
         Command::Config => project::config::run("artifactctl", call, output),
         Command::Completions { shell } => completions::run(*shell),
     }

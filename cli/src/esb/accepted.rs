@@ -202,7 +202,7 @@ fn is_accepted(generated: &Generated) {
     generated.write(folder.path());
     let making = making(folder.path(), generated);
     let mode = making.mode.map_or(Mode::Docker, Into::into);
-    let made = make(&making, mode).unwrap_or_else(|failure| panic!("{}", failure.message));
+    let made = make(&making, mode).unwrap_or_else(|not| panic!("{}", not.failure.message));
     made.publish()
         .unwrap_or_else(|failure| panic!("{}", failure.message));
     assert_eq!(made.differences().unwrap(), Vec::<String>::new());

@@ -1,5 +1,5 @@
 //! Answers that were saved with `--save-defaults`. They are suggestions at a terminal, and nothing else: no artifact ever
-//! depends on a file that nobody named.
+//! depends on them.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Make artifacts, or apply them
     #[command(subcommand)]
     Artifact(Artifact),
+    /// Make an artifact of templates; the same as `artifact generate`
+    #[command(visible_alias = "build", alias = "package")]
+    Generate(Box<Generate>),
     /// Make an artifact of templates and deploy it, in one go
     #[command(after_help = "Examples:\n  \
         esb deploy --template template.yaml --out /srv/stack/config\n  \
@@ -60,10 +63,10 @@ pub(crate) enum Artifact {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Making {
     /// A SAM template, YAML or JSON; repeatable, in the order in which they merge [default: template.yaml, .yml or .json here]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH")]
     pub(crate) template: Vec<PathBuf>,
     /// Folder of the artifact; replaced as a whole
-    #[arg(long, value_name = "DIR", default_value = "artifact")]
+    #[arg(long, short, value_name = "DIR", default_value = "artifact")]
     pub(crate) output: PathBuf,
     /// The manifest [default: artifact.yml in the folder of the artifact]
     #[arg(long, value_name = "PATH")]
@@ -71,7 +74,7 @@ pub(crate) struct Making {
     /// Value of a parameter; repeatable, stronger than files
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) parameter: Vec<String>,
-    /// File of parameters: JSON, YAML, dotenv or samconfig.toml; repeatable, a later one is stronger
+    /// File of parameters: JSON, YAML, dotenv or samconfig.toml; repeatable, a later one is stronger [default: samconfig.toml beside the template]
     #[arg(long, value_name = "PATH")]
     pub(crate) parameters_file: Vec<PathBuf>,
     /// Environment of a samconfig.toml

@@ -21,8 +21,9 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     let made = make(
         &args.making,
         mode(args.making.mode.map(Mode::from), seen.as_ref())?,
-    )?;
-    say(&made);
+    )
+    .map_err(|not_made| not_made.said(global.verbose))?;
+    say(&made.warnings, global.verbose);
     if let Some(seen) = &seen {
         let asked = args.applying.platform.as_deref();
         let platform = asked.unwrap_or(&seen.engine.platform);

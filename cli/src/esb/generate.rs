@@ -1,17 +1,20 @@
 //! `esb artifact generate`: makes an artifact. Nothing is applied.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use engine::contract::Mode;
+use engine::contract::{Mode, with_ids};
 use serde::Serialize;
 
+use crate::args::Global;
 use crate::esb::args::Generate;
 use crate::esb::images;
 use crate::esb::made::{Made, Published};
 use crate::esb::make::make;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
-use crate::program::Ended;
+use crate::program::{Call, Ended};
+use crate::project::ProjectFile;
 use crate::report::{counted, talk};
 use producer::report::{Finding, Level};
 
@@ -20,7 +23,7 @@ use producer::report::{Finding, Level};
 struct Generated<'a> {
     manifest: String,
     output: String,
-    entries: Vec<Option<&'a str>>,
+    entries: Vec<String>,
     functions: usize,
     /// The artifact on disk is the one that the templates give.
     current: bool,
@@ -33,10 +36,10 @@ struct Generated<'a> {
 }
 
 /// Makes the artifact, or compares it with what is on disk.
-pub(super) fn run(args: &Generate, output: &Output) -> Ended {
+pub(super) fn run(global: &Global, args: &Generate, call: &Call, output: &Output) -> Ended {
     let mode = args.making.mode.map_or(Mode::Docker, Into::into);
-    let made = make(&args.making, mode)?;
-    say(&made);
+    let made = make(&args.making, mode).map_err(|not_made| not_made.said(global.verbose))?;
+    say(&made.warnings, global.verbose);
     if args.check {
         return check(&made, output);
     }
@@ -55,7 +58,21 @@ pub(super) fn run(args: &Generate, output: &Output) -> Ended {
             output,
         )?;
     }
+    suggest_deploy(&made, call.file.as_ref(), output);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names the next command, to a person only.
+fn suggest_deploy(made: &Made, file: Option<&ProjectFile>, output: &Output) {
+    if output.is_json() || !std::io::stderr().is_terminal() {
+        return;
+    }
+    let manifest = made.manifest_path.display();
+    let next = match file {
+        Some(file) if file.get("out").is_some() => "`artifactctl deploy`".to_owned(),
+        Some(_) | None => format!("`artifactctl deploy --artifact {manifest} --out DIR`"),
+    };
+    talk(&format!("next: {next} deploys it"));
 }
 
 fn check(made: &Made, output: &Output) -> Ended {
@@ -88,11 +105,10 @@ fn body<'a>(made: &'a Made, current: bool, differences: Option<&'a [String]>) ->
     Generated {
         manifest: made.manifest_path.display().to_string(),
         output: made.output.display().to_string(),
-        entries: made
-            .manifest
+        entries: with_ids(made.manifest.clone())
             .artifacts
-            .iter()
-            .map(|entry| entry.id.as_deref())
+            .into_iter()
+            .filter_map(|entry| entry.id)
             .collect(),
         functions: made.functions,
         current,
@@ -115,12 +131,17 @@ fn words(made: &Made, published: Published) -> String {
     )
 }
 
-/// Says what is odd in the templates: warnings and notes, each with its place.
-pub(super) fn say(made: &Made) {
-    for finding in &made.warnings {
+/// Says what is odd in the templates, each with its place: warnings, and with `-v` notes, which need no action.
+pub(super) fn say(findings: &[Finding], verbose: u8) {
+    let mut notes = 0;
+    for finding in findings {
         let level = match finding.level {
             Level::Error => "error",
             Level::Warning => "warning",
+            Level::Note if verbose == 0 => {
+                notes += 1;
+                continue;
+            }
             Level::Note => "note",
         };
         let place = &finding.place;
@@ -130,5 +151,9 @@ pub(super) fn say(made: &Made) {
         };
         let message = finding.violation().message;
         talk(&format!("{level}: {}{line}: {message}", place.file));
+    }
+    if notes > 0 {
+        let them = if notes == 1 { "it" } else { "them" };
+        talk(&format!("{}: -v shows {them}", counted(notes, "note")));
     }
 }

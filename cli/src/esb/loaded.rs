@@ -23,16 +23,14 @@ pub(super) struct Loaded {
 /// Reads a template.
 pub(super) fn load_template(path: &Path) -> Result<Loaded, Failure> {
     let shown = path.display().to_string();
-    let unreadable = |why: &dyn std::fmt::Display| {
-        Failure::new(
-            Kind::Payload,
-            format!("cannot read the template `{shown}`: {why}"),
-        )
-        .hint("`--template` names a SAM template, a file such as `template.yaml`")
+    let refused = |kind, why: &dyn std::fmt::Display| {
+        Failure::new(kind, format!("cannot read the template `{shown}`: {why}"))
+            .hint("`--template` names a SAM template, a file such as `template.yaml`")
     };
-    let meta = fs::metadata(path).map_err(|error| unreadable(&error))?;
+    let unreadable = |why: &dyn std::fmt::Display| refused(Kind::Payload, why);
+    let meta = fs::metadata(path).map_err(|error| missing(path, &error, refused))?;
     if !meta.is_file() {
-        return Err(unreadable(&"it is no file"));
+        return Err(refused(Kind::Usage, &"it is not a file"));
     }
     if meta.len() > MAX_TEMPLATE {
         return Err(unreadable(&"it is larger than 8 MiB"));
@@ -48,6 +46,23 @@ pub(super) fn load_template(path: &Path) -> Result<Loaded, Failure> {
         folder,
         text,
     })
+}
+
+/// A template that is not there is a mistake of the command line: says where it was looked for.
+fn missing(
+    path: &Path,
+    error: &std::io::Error,
+    refused: impl Fn(Kind, &dyn std::fmt::Display) -> Failure,
+) -> Failure {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    if ![NotFound, NotADirectory].contains(&error.kind()) {
+        return refused(Kind::Payload, error);
+    }
+    let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    refused(
+        Kind::Usage,
+        &format!("`{}` does not exist", place.display()),
+    )
 }
 
 /// What the manifest calls a template: its path from the current folder when it lies there, since a path of one machine would

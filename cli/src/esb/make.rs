@@ -9,6 +9,7 @@ use engine::yaml::Span;
 use crate::esb::args::Making;
 use crate::esb::loaded::{Loaded, load_template};
 use crate::esb::made::Made;
+use crate::esb::not_made::NotMade;
 use crate::esb::parameters;
 use crate::esb::settings::{self, Settings};
 use crate::esb::several;
@@ -22,7 +23,7 @@ use producer::sam::{Input, resolve};
 use producer::template::Template;
 
 /// Makes the artifact of some templates, in memory.
-pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {
+pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
     let making = &Making {
         template: several::named_or_here(&making.template)?,
         ..making.clone()
@@ -36,8 +37,10 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, Failure> {
     let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
     if let Some(twice) = several::twice(&sources) {
         let message = format!("`--template` names `{twice}` twice");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint("a template is one entry of the artifact; name each once"));
+        let failure = Failure::new(Kind::Usage, message);
+        return Err(failure
+            .hint("a template is one entry of the artifact; name each once")
+            .into());
     }
     let templates = all(loaded
         .iter()
@@ -70,28 +73,36 @@ fn functions(
 }
 
 /// Every result, or what is wrong with all of them.
-fn all<T>(results: impl Iterator<Item = Result<T, Report>>) -> Result<Vec<T>, Failure> {
+fn all<T>(results: impl Iterator<Item = Result<T, Report>>) -> Result<Vec<T>, NotMade> {
     let mut good = Vec::new();
-    let mut violations = Vec::new();
+    let (mut violations, mut findings) = (Vec::new(), Vec::new());
     for result in results {
         match result {
             Ok(one) => good.push(one),
-            Err(report) => violations.extend(report.violations()),
+            Err(report) => {
+                violations.extend(report.violations());
+                let others = report.findings.into_iter();
+                findings.extend(others.filter(|finding| finding.level != Level::Error));
+            }
         }
     }
     if violations.is_empty() {
         Ok(good)
     } else {
-        Err(bad_template(violations))
+        Err(bad_template(violations, findings))
     }
 }
 
-fn bad_template(violations: Vec<Violation>) -> Failure {
-    Failure::violated(
+fn bad_template(violations: Vec<Violation>, findings: Vec<Finding>) -> NotMade {
+    let failure = Failure::violated(
         Kind::Payload,
         "no artifact can be made of this; nothing was written",
         violations,
-    )
+    );
+    NotMade {
+        failure: Box::new(failure),
+        findings,
+    }
 }
 
 fn assemble(
@@ -99,7 +110,7 @@ fn assemble(
     settings: Settings,
     loaded: &[Loaded],
     resolved: &[(App, Report)],
-) -> Result<Made, Failure> {
+) -> Result<Made, NotMade> {
     let naming = Naming {
         registry: making.registry.as_deref(),
         project: &settings.project,
@@ -180,7 +191,7 @@ fn render(
     images: &BTreeMap<FunctionName, String>,
     loaded: &[Loaded],
     resolved: &[(App, Report)],
-) -> Result<Rendered, Failure> {
+) -> Result<Rendered, NotMade> {
     let image_runtimes = by_name(&settings.image_runtimes, functions(resolved));
     let except = store::places(&making.output, &manifest_path(making));
     let archives = Archives::default();
@@ -219,7 +230,7 @@ fn render(
             warnings,
         })
     } else {
-        Err(bad_template(violations))
+        Err(bad_template(violations, warnings))
     }
 }
 

@@ -13,8 +13,10 @@ mod images;
 mod loaded;
 mod made;
 mod make;
+mod not_made;
 mod parameters;
 mod prompt;
+mod samconfig;
 mod settings;
 mod several;
 
@@ -34,7 +36,9 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
     match &args.command {
-        Command::Artifact(Artifact::Generate(generate)) => generate::run(generate, output),
+        Command::Generate(generate) | Command::Artifact(Artifact::Generate(generate)) => {
+            generate::run(&args.global, generate, call, output)
+        }
         Command::Artifact(Artifact::Apply(deploy)) => apply(&args.global, deploy, output),
         Command::Deploy(deploy) => deploy::run(&args.global, deploy, output),
         Command::Init => project::init::run("esb", &args.global, output),
@@ -53,7 +57,9 @@ impl Program for Args {
 
     fn take_tables(&mut self, file: &ProjectFile) {
         match &mut self.command {
-            Command::Artifact(Artifact::Generate(generate)) => generate.making.take_tables(file),
+            Command::Generate(generate) | Command::Artifact(Artifact::Generate(generate)) => {
+                generate.making.take_tables(file);
+            }
             Command::Deploy(deploy) => deploy.making.take_tables(file),
             Command::Artifact(Artifact::Apply(_)) | Command::Init | Command::Config => {}
         }

@@ -7,21 +7,24 @@ use engine::contract::{Violation, quoted};
 
 use crate::esb::answers::Answers;
 use crate::esb::args::Making;
-use crate::esb::prompt;
+use crate::esb::{prompt, samconfig};
 use crate::failure::{Failure, Kind};
-use producer::parameters::{Given, GivenValue, IMPORT, Question, assignment, read_file, unknown};
+use producer::parameters::{
+    Declaration, Given, GivenValue, IMPORT, Question, assignment, read_file, unknown,
+};
 use producer::report::{Finding, did_you_mean};
 use producer::sam::{Input, questions};
 use producer::template::Template;
 
-/// Values for these templates, the weakest first: the project file, files that flags name in their order, flags, the answers of the
+/// Values for these templates, the weakest first: samconfig.toml beside a template, the project file, files that flags name in their order, flags, the answers of the
 /// person at the terminal.
 pub(super) fn given(
     making: &Making,
     templates: &[Template<'_>],
     input: &Input<'_>,
 ) -> Result<Given, Failure> {
-    let mut given = of_project_file(making, templates)?;
+    let mut given = samconfig::given(making, templates)?;
+    given.extend(of_project_file(making, templates)?);
     for path in &making.parameters_file {
         given.extend(of_file(path, &making.samconfig_env)?);
     }
@@ -56,7 +59,11 @@ pub(super) fn given(
             let mut declared = declared.filter(|declaration| declaration.name == *name);
             declared.try_for_each(|declaration| declaration.check(answer))
         };
-        let value = prompt::ask(question, answers.get(name), fits)?;
+        let mut declared = templates.iter().flat_map(Template::declarations);
+        let limits = declared
+            .find(|declaration| declaration.name == *name)
+            .and_then(Declaration::limits);
+        let value = prompt::ask(question, limits.as_deref(), answers.get(name), fits)?;
         if !question.no_echo {
             answers.set(name, &value);
         }
@@ -132,7 +139,7 @@ fn of_project_file(making: &Making, templates: &[Template<'_>]) -> Result<Given,
     }
 }
 
-fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
+pub(super) fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
     let text = fs::read_to_string(path).map_err(|error| {
         let mut failure = Failure::of(Kind::Usage, &error);
         failure.message = format!("cannot read `{}`: {}", path.display(), failure.message);

@@ -21,10 +21,11 @@ pub(super) fn somebody_is_there() -> bool {
 /// Asks until an answer fits. A secret is not shown.
 pub(super) fn ask(
     question: &Question,
+    limits: Option<&str>,
     suggested: Option<&str>,
     fits: impl Fn(&str) -> Result<(), String>,
 ) -> Result<String, Failure> {
-    let words = words(question, suggested);
+    let words = words(question, limits, suggested);
     for _ in 0..MAX_TRIES {
         let line = if question.no_echo {
             let line = unseen(|| line(&words));
@@ -54,11 +55,13 @@ pub(super) fn ask(
     Err(Failure::new(Kind::Usage, message).hint("look at the declaration in the template"))
 }
 
-fn words(question: &Question, suggested: Option<&str>) -> String {
-    let mut words = question.name.clone();
-    if let Some(description) = &question.description {
-        words.push_str(&format!(" ({description})"));
-    }
+/// `Stage (String; which stage) one of dev, prod [dev]: `.
+fn words(question: &Question, limits: Option<&str>, suggested: Option<&str>) -> String {
+    let about = std::iter::once(question.type_name.as_str())
+        .chain(limits)
+        .chain(question.description.as_deref())
+        .collect::<Vec<_>>();
+    let mut words = format!("{} ({})", question.name, about.join("; "));
     if !question.allowed.is_empty() {
         words.push_str(&format!(" one of {}", question.allowed.join(", ")));
     }

@@ -37,7 +37,7 @@ const FILES: [(&str, &str); 8] = [
     ("prod.env", "Stage=prod\n"),
     ("prod.json", r#"{"Stage": "prod"}"#),
     (
-        "samconfig.toml",
+        "sam.toml",
         "[default.deploy.parameters]\nparameter_overrides = \"Stage=dev\"\n\
          [prod.deploy.parameters]\nparameter_overrides = \"Stage=prod\"\n",
     ),
@@ -134,14 +134,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         flag: "samconfig-env",
-        made: &[
-            "--parameters-file",
-            "samconfig.toml",
-            "--samconfig-env",
-            "prod",
-        ],
+        made: &["--parameters-file", "sam.toml", "--samconfig-env", "prod"],
         same: &[&["--parameters-file", "prod.env"]],
-        other: &[&["--parameters-file", "samconfig.toml"]],
+        other: &[&["--parameters-file", "sam.toml"]],
     },
     Row {
         flag: "env",

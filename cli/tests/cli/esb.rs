@@ -165,7 +165,8 @@ fn a_failed_run_leaves_the_artifact_as_it_was() {
 }
 
 #[rstest]
-#[case::no_template(&["--template", "none.yaml"], 3, "cannot read the template `none.yaml`")]
+#[case::no_template(&["--template", "none.yaml"], 2, "cannot read the template `none.yaml`: `[MACHINE]/here/none.yaml` does not exist")]
+#[case::template_is_a_folder(&["--template", "sam"], 2, "it is not a file")]
 #[case::unknown_parameter(&["--parameter", "Stge=dev"], 2, "did you mean `Stage`?")]
 #[case::no_assignment(&["--parameter", "Stage"], 2, "NAME=VALUE")]
 #[case::not_allowed(&["--parameter", "Stage=moon"], 3, "Stage")]

@@ -9,6 +9,7 @@ mod check;
 mod elsewhere;
 mod esb;
 mod exit_codes;
+mod first_hour;
 mod help;
 mod hints;
 mod journals;

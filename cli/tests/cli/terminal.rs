@@ -168,10 +168,10 @@ fn functions(machine: &Machine) -> String {
 fn what_has_no_value_is_asked_for_and_a_secret_is_not_shown() {
     let machine = machine();
     let mut terminal = Terminal::with(&machine, &[]);
-    terminal.expect("Stage (which stage) one of dev, prod: ");
+    terminal.expect("Stage (String; which stage) one of dev, prod: ");
     terminal.keys("prod\n");
     terminal.expect("prod");
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys(&format!("{SECRET}\n"));
     let (code, shown) = terminal.ended();
     assert_eq!(code, 0, "{shown}");
@@ -191,10 +191,10 @@ fn an_answer_that_does_not_fit_is_asked_for_again() {
     terminal.expect("`moon` is not one of `dev`, `prod`");
     terminal.expect("dev, prod: ");
     terminal.keys("dev\n");
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys("pw\n");
     terminal.expect("the value is shorter than 3 characters");
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys(&format!("{SECRET}\n"));
     let (code, shown) = terminal.ended();
     assert_eq!(code, 0, "{shown}");
@@ -207,7 +207,7 @@ fn answers_are_kept_on_request_and_suggested_next_time_but_for_secrets() {
     let mut terminal = Terminal::with(&machine, &["--save-defaults"]);
     terminal.expect("dev, prod: ");
     terminal.keys("prod\n");
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys(&format!("{SECRET}\n"));
     assert_eq!(terminal.ended().0, 0);
     let kept = (0o600, "{\n  \"Stage\": \"prod\"\n}".to_owned());
@@ -218,7 +218,7 @@ fn answers_are_kept_on_request_and_suggested_next_time_but_for_secrets() {
     let mut terminal = Terminal::with(&machine, &[]);
     terminal.expect("dev, prod [prod]: ");
     terminal.keys("\n");
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys(&format!("{SECRET}\n"));
     assert_eq!(terminal.ended().0, 0);
     assert!(functions(&machine).contains("STAGE: prod"));
@@ -228,7 +228,7 @@ fn answers_are_kept_on_request_and_suggested_next_time_but_for_secrets() {
 fn a_prompt_for_a_secret_that_is_interrupted_leaves_the_terminal_as_it_was() {
     let machine = machine();
     let mut terminal = Terminal::with(&machine, &["--parameter", "Stage=dev", "--save-defaults"]);
-    terminal.expect("Password: ");
+    terminal.expect("Password (String; at least 3 characters): ");
     terminal.keys(&format!("{SECRET}\u{3}"));
     let (code, shown) = terminal.ended();
     assert_eq!(code, 130, "{shown}");

@@ -363,6 +363,27 @@ impl Declaration {
         Ok(())
     }
 
+    /// What a value must keep to besides its type and its list: `1 to 10`, `at least 3 characters`, `like [a-z]+`.
+    pub fn limits(&self) -> Option<String> {
+        let (shortest, longest) = self.length;
+        let texts = |bound: Option<usize>| bound.map(|bound| bound.to_string());
+        let numbers = |bound: Option<f64>| bound.map(|bound| bound.to_string());
+        let length = between(texts(shortest), texts(longest));
+        let parts = [
+            between(numbers(self.range.0), numbers(self.range.1)),
+            length.map(|length| format!("{length} characters")),
+            self.pattern_text().map(|pattern| format!("like {pattern}")),
+        ];
+        let said: Vec<String> = parts.into_iter().flatten().collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+
+    /// The pattern as the template writes it. That of a secret may be the secret.
+    fn pattern_text(&self) -> Option<&str> {
+        let whole = self.pattern.as_ref().filter(|_| !self.no_echo)?.as_str();
+        whole.strip_prefix("^(?:")?.strip_suffix(")$")
+    }
+
     fn check_number(&self, text: &str, shown: &str) -> Result<(), String> {
         let number: f64 = text
             .parse()
@@ -384,4 +405,14 @@ impl Declaration {
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     let is_empty = text.trim().is_empty();
     text.split(',').map(str::trim).filter(move |_| !is_empty)
+}
+
+/// A range in words.
+fn between(least: Option<String>, most: Option<String>) -> Option<String> {
+    match (least, most) {
+        (Some(least), Some(most)) => Some(format!("{least} to {most}")),
+        (Some(least), None) => Some(format!("at least {least}")),
+        (None, Some(most)) => Some(format!("at most {most}")),
+        (None, None) => None,
+    }
 }

@@ -297,3 +297,23 @@ fn a_file_that_cannot_be_read_is_named_and_not_shown(
         "{violations:?}"
     );
 }
+
+#[rstest]
+#[case("{Type: Number, MinValue: 1, MaxValue: 10}", Some("1 to 10"))]
+#[case("{Type: Number, MaxValue: 1.5}", Some("at most 1.5"))]
+#[case("{Type: String, MinLength: 3}", Some("at least 3 characters"))]
+#[case(
+    "{Type: String, MaxLength: 4, AllowedPattern: '[a-z]+|x'}",
+    Some("at most 4 characters, like [a-z]+|x")
+)]
+#[case(
+    "{Type: String, NoEcho: true, MinLength: 8, AllowedPattern: canary}",
+    Some("at least 8 characters")
+)]
+#[case("{Type: String}", None)]
+fn the_limits_of_a_value_are_said_in_words(#[case] declaration: &str, #[case] words: Option<&str>) {
+    let text = format!("Parameters:\n  P: {declaration}{RESOURCES}");
+    let template = Template::read("t", &text).unwrap();
+    let limits = template.declarations()[0].limits();
+    assert_eq!(limits.as_deref(), words);
+}

@@ -1,0 +1,57 @@
+//! The samconfig.toml beside a template: `sam` reads it without being told, and so does `esb`. It is the weakest source of values.
+
+use std::path::{Path, PathBuf};
+
+use producer::parameters::{Given, IMPORT};
+use producer::template::Template;
+
+use crate::esb::args::Making;
+use crate::esb::parameters::of_file;
+use crate::failure::Failure;
+use crate::report::talk;
+
+const NAME: &str = "samconfig.toml";
+
+/// Values of the files beside the templates. A run that names a samconfig.toml itself reads no other.
+pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {
+    let mut given = Given::new();
+    let mut named = making
+        .parameters_file
+        .iter()
+        .chain(&making.project_file.files);
+    if named.any(|path| path.file_name().is_some_and(|name| name == NAME)) {
+        return Ok(given);
+    }
+    let mut read: Vec<PathBuf> = Vec::new();
+    for template in &making.template {
+        let path = template.parent().unwrap_or(Path::new("")).join(NAME);
+        if path.is_file() && !read.contains(&path) {
+            given.extend(one(&path, making, templates)?);
+            read.push(path);
+        }
+    }
+    Ok(given)
+}
+
+/// The values of one file. Nobody asked for it, so that a name which no template has is a warning.
+fn one(path: &Path, making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {
+    let found = of_file(path, &making.samconfig_env)?;
+    let is_declared = |name: &str| {
+        let mut declared = templates.iter().flat_map(Template::declarations);
+        name.starts_with(IMPORT) || declared.any(|declaration| declaration.name == name)
+    };
+    let (known, unknown): (Given, Given) =
+        found.into_iter().partition(|(name, _)| is_declared(name));
+    let names = |given: &Given| given.keys().cloned().collect::<Vec<_>>().join(", ");
+    let shown = path.display();
+    if !known.is_empty() {
+        talk(&format!("parameters from {shown}: {}", names(&known)));
+    }
+    if !unknown.is_empty() {
+        talk(&format!(
+            "warning: {shown}: no template has a parameter {}",
+            names(&unknown)
+        ));
+    }
+    Ok(known)
+}

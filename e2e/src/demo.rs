@@ -17,7 +17,7 @@ const CALLS: [(&str, &str, &str, &str); 4] = [
     ("POST", "/orders", "{\"item\":\"lamp\"}", "orders-place"),
     ("GET", "/orders/7", "", "orders-list"),
     ("POST", "/stock/audit", "{}", "stock-audit"),
-    ("GET", "/stock/shelves/3", "", "stock-count"),
+    ("GET", "/stock/shelves", "", "stock-count"),
 ];
 
 /// Why the demo did not show what it should.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(100);
 const MAX_HEADERS: usize = 64;
+const CONTENT_TYPE: &str = "Content-Type";
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +75,12 @@ fn exchange(
     body: &str,
 ) -> std::io::Result<Reply> {
     let mut request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n",
+        "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n",
         body.len()
     );
+    if !headers.iter().any(|(name, _)| *name == CONTENT_TYPE) {
+        request.push_str(&format!("{CONTENT_TYPE}: application/json\r\n"));
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

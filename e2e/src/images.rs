@@ -10,7 +10,9 @@ use std::process::Command;
 use crate::command::{self, CommandError};
 use crate::engine::{Engine, LABEL_RUN};
 use crate::packages::{self, PackageError, Tool};
+use crate::python::{self, PythonError};
 use crate::services::{self, ServicesError};
+use crate::workspace;
 
 const REGISTRY_SETTINGS: &str = "version: 0.1
 log: { level: warn, accesslog: { disabled: true } }
@@ -40,6 +42,9 @@ pub enum ImageError {
     /// The services could not be built.
     #[error(transparent)]
     Services(#[from] ServicesError),
+    /// There is no Python for the services that need it.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// `docker` or a tool failed.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -81,6 +86,29 @@ impl Context {
     pub fn add_program(&mut self, path: &str, from: &Path) -> Result<(), ImageError> {
         let content = std::fs::read(from).map_err(|source| failed(from, source))?;
         self.add(path, &content, 0o755)
+    }
+
+    /// Adds a folder of the host with what `wanted` says yes to. Times stay, by which Python knows what it has compiled.
+    pub(crate) fn add_folder(
+        &mut self,
+        path: &str,
+        from: &Path,
+        wanted: &dyn Fn(&Path) -> bool,
+    ) -> Result<(), ImageError> {
+        for entry in std::fs::read_dir(from).map_err(|source| failed(from, source))? {
+            let entry = entry.map_err(|source| failed(from, source))?.path();
+            let Some(name) = entry.file_name().filter(|_| wanted(&entry)) else {
+                continue;
+            };
+            let inside = format!("{path}/{}", name.to_string_lossy());
+            if entry.is_dir() {
+                self.add_folder(&inside, &entry, wanted)?;
+            } else if entry.is_file() {
+                let added = self.tar.append_path_with_name(&entry, &inside);
+                added.map_err(|source| failed(&entry, source))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds libraries of the host below `rootfs`, where they are on the host.
@@ -155,6 +183,30 @@ pub(crate) fn build_service(
     Context::new(&dockerfile)?.build(engine, reference, labels)
 }
 
+/// Builds the databases and buckets of a stack: moto's server.
+pub(crate) fn build_storage(engine: &Engine, reference: &str) -> Result<(), ImageError> {
+    let base = python::build_base(engine)?;
+    let dockerfile = format!("FROM {base}\nENTRYPOINT [\"python3\", \"-m\", \"moto.server\"]\n");
+    Context::new(&dockerfile)?.build(engine, reference, &BTreeMap::new())
+}
+
+/// Builds a service that is written in Python; `fixtures/stack/services` has them all.
+pub(crate) fn build_python_service(
+    engine: &Engine,
+    program: &str,
+    reference: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), ImageError> {
+    let base = python::build_base(engine)?;
+    let mut context = Context::new(&format!(
+        "FROM {base}\nCOPY services/ /services/\nENTRYPOINT [\"python3\", \"/services/{program}.py\"]\n"
+    ))?;
+    let services = workspace::fixture("stack/services");
+    let is_program = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
+    context.add_folder("services", &services, &is_program)?;
+    context.build(engine, reference, labels)
+}
+
 /// Builds the lambda base: the function runtime and busybox, with `/bin/sh` and all its other names.
 pub(crate) fn build_lambda_base(
     engine: &Engine,
@@ -211,7 +263,7 @@ pub(crate) fn build_registry(engine: &Engine, reference: &str) -> Result<(), Ima
 }
 
 /// The shared libraries and the loader of a program, as `ldd` lists them; none for a static one.
-fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
+pub(crate) fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
     let listed = command::output(Command::new("ldd").arg(program))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let paths = listed

@@ -17,6 +17,7 @@ pub mod measure;
 pub mod namespace;
 pub mod packages;
 pub mod proxy;
+pub mod python;
 pub mod registry;
 pub mod services;
 pub mod stack;
@@ -24,4 +25,5 @@ pub mod workspace;
 
 mod functions;
 mod parameters;
+mod storage;
 mod watchdog;

@@ -42,6 +42,8 @@ pub enum PackageError {
     },
 }
 
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
 /// A program, by what it is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -67,6 +69,10 @@ pub(crate) enum Tool {
     Ip,
     /// Gives an engine of ours a network namespace.
     Unshare,
+    /// Runs the services of a stack that are written in Python.
+    Python,
+    /// Downloads their packages.
+    Pip,
     /// Shows the system calls of a deploy to a test.
     Strace,
 }
@@ -104,6 +110,8 @@ impl Tool {
             Self::Runc => "runc",
             Self::Ip => "ip",
             Self::Unshare => "unshare",
+            Self::Python => "python3",
+            Self::Pip => "pip",
             Self::Strace => "strace",
         }
     }
@@ -118,6 +126,8 @@ impl Tool {
             Self::Runc => "runc",
             Self::Ip => "iproute2",
             Self::Unshare => "util-linux",
+            Self::Python => "python3",
+            Self::Pip => "python3-pip",
             Self::Strace => "strace",
         }
     }
@@ -135,6 +145,9 @@ impl Tool {
             | Self::Ip
             | Self::Unshare
             | Self::Strace => find_program(self.name()),
+            // Another interpreter on the path has its library elsewhere.
+            Self::Python => Some(PathBuf::from(SYSTEM_PYTHON)).filter(|path| path.is_file()),
+            Self::Pip => Self::find_pip(),
             Self::Compose => compose_plugin().or_else(|| find_program(self.name())),
             Self::Busybox => find_program("busybox").filter(|path| is_static(path)),
         }
@@ -142,6 +155,12 @@ impl Tool {
 }
 
 impl Tool {
+    /// Pip is a module of the interpreter.
+    fn find_pip() -> Option<PathBuf> {
+        let asked = command::output(Command::new(SYSTEM_PYTHON).args(["-m", "pip", "--version"]));
+        asked.ok()?.status.success().then(|| SYSTEM_PYTHON.into())
+    }
+
     /// Where the program is, or what to install.
     pub(crate) fn locate(self) -> Result<PathBuf, PackageError> {
         self.find().ok_or_else(|| lack(&[self]))

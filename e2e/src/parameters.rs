@@ -51,7 +51,18 @@ pub struct StackOptions {
     pub labels: bool,
     /// Compose project; none: a name nobody else has.
     pub project: Option<String>,
+    /// Variables of the gateway, which it puts into `functions.yml`, beside those that every stack has.
+    pub gateway_environment: BTreeMap<String, String>,
+    /// How many times as fast as outside the time of schedules passes.
+    pub schedule_speed: u32,
 }
+
+/// What every gateway knows: the references that a producer writes into `functions.yml` by default.
+const GATEWAY_ENVIRONMENT: [(&str, &str); 3] = [
+    ("GATEWAY_INTERNAL_URL", "http://gateway:8080"),
+    ("RUSTFS_ACCESS_KEY", "stack-access"),
+    ("RUSTFS_SECRET_KEY", "stack-secret"),
+];
 
 impl Default for StackOptions {
     fn default() -> Self {
@@ -61,6 +72,8 @@ impl Default for StackOptions {
             mode: Mode::Docker,
             labels: true,
             project: None,
+            gateway_environment: BTreeMap::new(),
+            schedule_speed: 1,
         }
     }
 }
@@ -72,6 +85,18 @@ impl StackOptions {
             version: version.to_owned(),
             ..Self::default()
         }
+    }
+
+    /// The environment of the gateway as the file that Compose reads.
+    pub(crate) fn gateway_env(&self) -> String {
+        let known = GATEWAY_ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let all = known.into_iter().chain(self.gateway_environment.clone());
+        let lines: Vec<_> = all.map(|(name, value)| format!("{name}={value}")).collect();
+        lines.join(
+            "
+",
+        ) + "
+"
     }
 
     /// Nothing of one stack alone is in here: the engine then builds the images of a second such stack from its cache.

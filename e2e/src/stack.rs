@@ -3,7 +3,7 @@
 //! Here: bringing it up, calling it, taking it down. Not here: its parameters (`parameters`), its images (`images`), the
 //! containers of its functions (`functions`), the engine, what is deployed onto it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,6 +63,7 @@ pub struct Stack<'engine> {
     options: StackOptions,
     registry_port: u16,
     gateway_port: u16,
+    storage_port: u16,
     folder: tempfile::TempDir,
     /// Whether a drop leaves it as it is.
     stays: bool,
@@ -78,15 +79,16 @@ impl<'engine> Stack<'engine> {
             .map_err(prepare("make a folder for the stack"))?;
         let config_dir = folder.path().join("config");
         std::fs::create_dir(&config_dir).map_err(prepare("make its configuration folder"))?;
-        std::fs::create_dir(folder.path().join("secrets"))
-            .map_err(prepare("make its folder of secrets"))?;
-        let [registry_port, gateway_port] = free_ports()?;
+        std::fs::write(folder.path().join("gateway.env"), options.gateway_env())
+            .map_err(prepare("write the environment of the gateway"))?;
+        let [registry_port, gateway_port, storage_port] = free_ports()?;
         let mut stack = Self {
             engine,
             project,
             options,
             registry_port,
             gateway_port,
+            storage_port,
             folder,
             stays: false,
         };
@@ -117,13 +119,17 @@ impl<'engine> Stack<'engine> {
         let build = |base: &str, name: &str, program: &str| {
             images::build_service(engine, base, program, &self.image(name), &labels)
         };
+        let python = |name: &str, labels: &BTreeMap<String, String>| {
+            images::build_python_service(engine, name, &self.image(name), labels)
+        };
         let (mode, runner) = (self.options.mode, self.options.mode.runner());
         let outcomes: Vec<_> = std::thread::scope(|scope| {
             let building = [
                 scope.spawn(|| images::build_registry(engine, &self.registry_image())),
                 scope.spawn(|| images::build_lambda_base(engine, &services, &self.lambda_base())),
-                scope.spawn(|| build(&services, "gateway", "gateway")),
-                scope.spawn(|| build(&services, "provisioner", "provisioner")),
+                scope.spawn(|| python("gateway", &labels)),
+                scope.spawn(|| python("provisioner", &labels)),
+                scope.spawn(|| images::build_storage(engine, &self.storage_image())),
                 scope.spawn(|| match mode {
                     Mode::Docker => build(&services, runner, runner),
                     Mode::Containerd => build(
@@ -152,7 +158,7 @@ impl<'engine> Stack<'engine> {
                 Err(CommandError::Failed { output, .. })
                     if attempt < UP_ATTEMPTS && output.contains("address already in use") =>
                 {
-                    [self.registry_port, self.gateway_port] = free_ports()?;
+                    [self.registry_port, self.gateway_port, self.storage_port] = free_ports()?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -275,11 +281,6 @@ impl<'engine> Stack<'engine> {
         self.folder.path().join("config")
     }
 
-    /// The folder of the stack's secrets, one file each, which functions name under `secrets`.
-    pub fn secrets_dir(&self) -> PathBuf {
-        self.folder.path().join("secrets")
-    }
-
     /// The Compose file.
     pub fn compose_file(&self) -> PathBuf {
         workspace::fixture("stack/compose.yml")
@@ -303,6 +304,11 @@ impl<'engine> Stack<'engine> {
     /// The port of the registry on this host.
     pub fn registry_port(&self) -> u16 {
         self.registry_port
+    }
+
+    /// The port of the databases and buckets on this host.
+    pub fn storage_port(&self) -> u16 {
+        self.storage_port
     }
 
     /// A reference in the registry, as this host sees it.
@@ -338,6 +344,10 @@ impl<'engine> Stack<'engine> {
         format!("{}esb-registry:local", self.image_prefix())
     }
 
+    fn storage_image(&self) -> String {
+        format!("{}esb-storage:local", self.image_prefix())
+    }
+
     fn env_text(&self) -> String {
         let variables = [
             ("ESB_RUN", self.engine.run_id().to_owned()),
@@ -349,10 +359,19 @@ impl<'engine> Stack<'engine> {
                 self.options.mode.image_suffix().to_owned(),
             ),
             ("ESB_REGISTRY_IMAGE", self.registry_image()),
+            ("ESB_STORAGE_IMAGE", self.storage_image()),
             ("ESB_REGISTRY_PORT", self.registry_port.to_string()),
             ("ESB_GATEWAY_PORT", self.gateway_port.to_string()),
             ("ESB_CONFIG_DIR", text(&self.config_dir())),
-            ("ESB_SECRETS_DIR", text(&self.secrets_dir())),
+            ("ESB_STORAGE_PORT", self.storage_port.to_string()),
+            (
+                "ESB_GATEWAY_ENV",
+                text(&self.folder.path().join("gateway.env")),
+            ),
+            (
+                "ESB_SCHEDULE_SPEED",
+                self.options.schedule_speed.to_string(),
+            ),
             ("ESB_ENGINE_SOCKET", text(self.engine.socket())),
             ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
             ("HOST_REGISTRY_ADDR", self.host_registry()),
@@ -393,14 +412,14 @@ fn unique_project() -> String {
     format!("esb-e2e-{}-{count}", std::process::id())
 }
 
-/// Two ports of the loopback address that nobody listens on at this moment.
-fn free_ports() -> Result<[u16; 2], StackError> {
+/// Three ports of the loopback address that nobody listens on at this moment.
+fn free_ports() -> Result<[u16; 3], StackError> {
     let no_port = || prepare("find a free port");
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(no_port());
-    let (first, second) = (bind()?, bind()?);
+    let (first, second, third) = (bind()?, bind()?, bind()?);
     let port = |listener: &TcpListener| {
         let address = listener.local_addr().map_err(no_port());
         address.map(|address| address.port())
     };
-    Ok([port(&first)?, port(&second)?])
+    Ok([port(&first)?, port(&second)?, port(&third)?])
 }

@@ -8,7 +8,7 @@ pub(super) const SHOP: [(&str, &str, &str, &str); 4] = [
     ("orders-place", "POST", "/orders", "{\"item\":\"lamp\"}"),
     ("orders-list", "GET", "/orders/7", ""),
     ("stock-audit", "POST", "/stock/audit", "{}"),
-    ("stock-count", "GET", "/stock/shelves/3", ""),
+    ("stock-count", "GET", "/stock/shelves", ""),
 ];
 
 pub(super) const STEPS: &[Step] = &[

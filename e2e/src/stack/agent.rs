@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::config::{self, Functions};
 use crate::http::{self, Call, HEALTH_PATH, Reply, SendError};
 use crate::registry::{Registry, ResolveError};
 use crate::{ServiceError, chain, containerd, docker};
 
 const PORT: u16 = 7070;
-const INVOKE_LIMIT: Duration = Duration::from_secs(40);
 const START_LIMIT: Duration = Duration::from_secs(20);
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -76,13 +75,21 @@ struct Warm {
     address: String,
 }
 
+/// What the gateway asks for: a function as `functions.yml` has it at this moment, and an event for it.
+#[derive(Debug, Deserialize)]
+struct Invocation {
+    image: Option<String>,
+    environment: BTreeMap<String, String>,
+    /// Seconds that the call may take.
+    timeout: u64,
+    event: String,
+}
+
 /// Why a function could not answer.
 #[derive(Debug, thiserror::Error)]
 enum InvokeError {
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
-    #[error("there is no function `{0}`")]
-    UnknownFunction(String),
+    #[error("the gateway asked for something else than a call")]
+    Malformed(#[from] serde_json::Error),
     #[error("the function `{0}` has no image")]
     NoImage(String),
     #[error(transparent)]
@@ -96,8 +103,8 @@ enum InvokeError {
 impl InvokeError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownFunction(_) => StatusCode::NOT_FOUND,
-            Self::Config(_) | Self::NoImage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::NoImage(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Send(SendError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Self::Resolve(_) | Self::Start(_) | Self::Send(_) => StatusCode::BAD_GATEWAY,
         }
@@ -159,8 +166,11 @@ impl<C: Containers> Agent<C> {
         }
     }
 
-    async fn invoke(&self, function: &str, event: Bytes) -> Result<Reply, InvokeError> {
-        let (plan, limit) = self.plan(function).await?;
+    async fn invoke(&self, function: &str, asked: Bytes) -> Result<Reply, InvokeError> {
+        let asked: Invocation = serde_json::from_slice(&asked)?;
+        let limit = Duration::from_secs(asked.timeout);
+        let event = Bytes::from(asked.event);
+        let plan = self.plan(function, asked.image, asked.environment).await?;
         let address = self.ensure(function, &plan).await?;
         let sent = match send(&address, event.clone(), limit).await {
             // The container ended behind our back: one more start, then the truth.
@@ -174,28 +184,16 @@ impl<C: Containers> Agent<C> {
         Ok(sent?)
     }
 
-    /// Reads what the function should run as, and for how long, at this moment.
-    async fn plan(&self, function: &str) -> Result<(Plan, Duration), InvokeError> {
-        let mut published: Functions = config::read("functions.yml")?;
-        let own = published
-            .functions
-            .remove(function)
-            .ok_or_else(|| InvokeError::UnknownFunction(function.to_owned()))?;
-        let image = own
-            .image
-            .filter(|image| !image.trim().is_empty())
-            .ok_or_else(|| InvokeError::NoImage(function.to_owned()))?;
-        let mut environment = published.defaults.environment;
-        environment.extend(own.environment);
-        for (variable, name) in own.secrets {
-            environment.insert(variable, config::secret(&name)?);
-        }
-        let limit = own.timeout.or(published.defaults.timeout);
-        let plan = Plan {
-            image: self.registry.resolve(image.trim()).await?,
-            environment,
-        };
-        Ok((plan, limit.map_or(INVOKE_LIMIT, Duration::from_secs)))
+    async fn plan(
+        &self,
+        function: &str,
+        image: Option<String>,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Plan, InvokeError> {
+        let image = image.filter(|image| !image.trim().is_empty());
+        let image = image.ok_or_else(|| InvokeError::NoImage(function.to_owned()))?;
+        let image = self.registry.resolve(image.trim()).await?;
+        Ok(Plan { image, environment })
     }
 
     async fn slot(&self, function: &str) -> Arc<Mutex<Option<Warm>>> {

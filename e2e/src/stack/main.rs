@@ -10,13 +10,10 @@
 )]
 
 mod agent;
-mod config;
 mod containerd;
 mod docker;
-mod gateway;
 mod http;
 mod ports;
-mod provisioner;
 mod registry;
 mod runtime;
 
@@ -27,14 +24,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What makes a service stop before its time.
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
-    #[error(
-        "unknown service `{0}`, expected gateway, agent, runtime-node, provisioner, runtime or ports"
-    )]
+    #[error("unknown service `{0}`, expected agent, runtime-node, runtime or ports")]
     UnknownService(String),
     #[error("the environment variable `{0}` is not set")]
     MissingVariable(&'static str),
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
     #[error("cannot serve HTTP on port {port}")]
     Serve { port: u16, source: std::io::Error },
     #[error("the Docker engine did not answer")]
@@ -52,8 +45,6 @@ enum ServiceError {
     Signal(std::io::Error),
     #[error(transparent)]
     Port(#[from] ports::PortError),
-    #[error(transparent)]
-    Provision(#[from] provisioner::ProvisionError),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -70,10 +61,8 @@ async fn main() -> ExitCode {
 
 async fn run(service: &str) -> Result<(), ServiceError> {
     match service {
-        "gateway" => until_stopped(gateway::serve()).await,
         "agent" => agent::run_on_docker().await,
         "runtime-node" => agent::run_on_containerd().await,
-        "provisioner" => Ok(provisioner::provision()?),
         "ports" => ports::publish(&std::env::args().skip(2).collect::<Vec<_>>()).await,
         "runtime" => until_stopped(runtime::serve()).await,
         other => Err(ServiceError::UnknownService(other.to_owned())),

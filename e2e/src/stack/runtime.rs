@@ -18,7 +18,8 @@ use crate::{ServiceError, chain};
 /// The port to listen on, where functions share one address; handlers never see it.
 pub(crate) const PORT_VARIABLE: &str = "ESB_RUNTIME_PORT";
 const TASK: &str = "/var/task";
-const HANDLER_LIMIT: Duration = Duration::from_secs(30);
+/// The longest that any function may run; the agent ends a call when its function's own time is over.
+const HANDLER_LIMIT: Duration = Duration::from_secs(15 * 60);
 const SHOWN_LINES: usize = 10;
 
 /// Serves until the process ends.

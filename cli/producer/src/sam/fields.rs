@@ -236,9 +236,33 @@ impl<'c, 'n> Fields<'c, 'n> {
         let Some(entry) = self.entry(name) else {
             return Ok(None);
         };
+        self.texts_of(name, &entry.node)
+    }
+
+    /// A list of texts, without secrets, each with the place of its item.
+    pub(super) fn texts_with_places(&self, name: &str) -> Read<Option<Vec<(String, Span)>>> {
+        let Some(node) = self.node(name)? else {
+            return Ok(None);
+        };
+        let Value::List(items) = &node.value else {
+            let texts = self.texts_of(name, node)?;
+            let placed = texts.map(|texts| texts.into_iter().map(|text| (text, node.span)));
+            return Ok(placed.map(Iterator::collect));
+        };
         let own = self.at(name);
-        let span = entry.node.span;
-        let items = match own.value(&entry.node)? {
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(text) = own.text(item)? {
+                texts.push((own.plain(&text, item.span)?.to_owned(), item.span));
+            }
+        }
+        Ok(Some(texts))
+    }
+
+    fn texts_of(&self, name: &str, node: &Node) -> Read<Option<Vec<String>>> {
+        let own = self.at(name);
+        let span = node.span;
+        let items = match own.value(node)? {
             None => return Ok(None),
             Some(Resolved::Many(items)) => items,
             Some(one @ Resolved::One(_)) => {

@@ -4,7 +4,7 @@ use engine::contract::FunctionName;
 use engine::yaml::Node;
 
 use super::fields::{Fields, choose};
-use super::function::{ARCHITECTURES, not_a_name, package};
+use super::function::{ARCHITECTURES, metadata, not_a_name, package};
 use super::property::{Properties, no_effect, read};
 use crate::intrinsics::Context;
 use crate::model::Layer;
@@ -67,7 +67,14 @@ pub(super) fn read_layer(
     };
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
     let name = fields.resource_name(resource, kind);
-    let path = package::path(&fields, content);
+    let metadata = metadata(context, resource)?;
+    let path = match package::asset(metadata.as_ref())? {
+        Some(path) => {
+            fields.no_effect(content, "the asset is taken from where it lies here");
+            Ok(Some(path))
+        }
+        None => package::path(&fields, content),
+    };
     let runtimes = fields.texts("CompatibleRuntimes");
     let architectures = fields.texts("CompatibleArchitectures");
     let name = name?;

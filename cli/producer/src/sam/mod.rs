@@ -22,13 +22,14 @@ mod table;
 mod tests;
 mod types;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::contract::{Digest, SourceTemplate};
 use engine::yaml::{Node, Span, Value};
 
 use super::intrinsics::{Context, Pseudo, has_loops, written_out};
-use super::model::{App, EnvValue, Function, Piece};
+use super::model::{App, EnvValue, Function, Layer, LocalPath, Piece};
 use super::parameters::{self, Bound, Given, IMPORT, Question};
 use super::report::{Findings, Read, Report, Rule, Subject};
 use super::template::{Kind, Resource, Template};
@@ -40,10 +41,32 @@ pub struct Input<'i> {
     pub parameters: Given,
     /// Images that were named for functions, by logical id or name.
     pub image_uris: BTreeMap<String, String>,
+    /// What stands in place of layers that the template does not have (`--layer NAME=PATH|drop`), by ARN, by ARN without its
+    /// version, or by the layer's name in the ARN.
+    pub layers: BTreeMap<String, LayerInstead>,
     /// Where the stack pretends to be.
     pub pseudo: Pseudo,
     /// How the manifest names the template; its file when there is none.
     pub source_path: Option<&'i str>,
+}
+
+/// What stands in place of a layer of the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayerInstead {
+    /// A folder or archive: absolute, or relative to the template's folder.
+    Path(LocalPath),
+    /// Nothing: the function runs without the layer.
+    Drop,
+}
+
+impl LayerInstead {
+    /// Reads `PATH` or `drop`; the error says what a path should be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "drop" => Ok(Self::Drop),
+            path => function::local_path(path).map(Self::Path),
+        }
+    }
 }
 
 impl Input<'_> {
@@ -53,8 +76,15 @@ impl Input<'_> {
     }
 }
 
-/// The layers of a template: ARN to logical id.
-type Layers = BTreeMap<String, String>;
+/// The layers that functions may name.
+struct Layers<'i> {
+    /// Those of the template: ARN to logical id.
+    own: BTreeMap<String, String>,
+    /// What stands in place of others.
+    instead: &'i BTreeMap<String, LayerInstead>,
+    /// What was taken from there, by ARN.
+    used: RefCell<BTreeMap<String, Layer>>,
+}
 
 /// The properties that a resource without any has.
 static NO_PROPERTIES: Node = Node {
@@ -131,7 +161,11 @@ fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -
         tables: Vec::new(),
         buckets: Vec::new(),
     };
-    let layers = layer_arns(context, &present);
+    let layers = Layers {
+        own: layer_arns(context, &present),
+        instead: &input.layers,
+        used: RefCell::default(),
+    };
     let mut functions = Vec::new();
     for Present {
         resource,
@@ -161,6 +195,9 @@ fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -
                 .extend(bucket::read_bucket(context, resource, properties)),
         }
     }
+    app.layers.extend(layers.used.take().into_values());
+    app.layers
+        .sort_by(|left, right| left.logical_id.cmp(&right.logical_id));
     route::share_out(findings, &mut functions);
     app.functions
         .extend(functions.into_iter().map(|(function, _)| function));
@@ -172,7 +209,7 @@ fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -
 }
 
 /// The ARNs by which functions name the layers of the template.
-fn layer_arns(context: &Context<'_>, present: &[Present<'_, '_>]) -> Layers {
+fn layer_arns(context: &Context<'_>, present: &[Present<'_, '_>]) -> BTreeMap<String, String> {
     present
         .iter()
         .filter(|present| matches!(present.kind, Kind::ServerlessLayer | Kind::LambdaLayer))

@@ -1,8 +1,8 @@
 use rstest::rstest;
 
-use super::{Input, resolve};
+use super::{Input, LayerInstead, resolve};
 use crate::model::{App, EnvValue};
-use crate::report::Level;
+use crate::report::{Level, Report};
 use crate::template::Template;
 
 /// The one function of a template with `Globals`, which has some properties of its own.
@@ -51,4 +51,74 @@ fn the_state_of_a_schedule_stands_above_whether_it_is_enabled() {
     let event = "Events: {E: {Type: Schedule, Properties: {Schedule: rate(1 day), Enabled: true, State: DISABLED}}}";
     let app = with_globals("", event).unwrap();
     assert!(!app.functions[0].schedules[0].enabled);
+}
+
+const POWERTOOLS: &str = "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:51";
+
+/// A function with a layer of the cloud, and what is said to stand in its place.
+fn with_layer_of_the_cloud(arn: &str, key: &str, instead: &str) -> Result<(App, Report), Report> {
+    let text = format!(
+        "Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Handler: a.b
+      Runtime: python3.12
+      Layers:
+        - {arn}
+"
+    );
+    let template = Template::read("t.yaml", &text).unwrap();
+    let mut input = Input::default();
+    let instead = LayerInstead::parse(instead).unwrap();
+    input.layers.insert(key.to_owned(), instead);
+    resolve(&template, &input)
+}
+
+#[rstest]
+#[case::by_arn(POWERTOOLS)]
+#[case::by_arn_without_version("arn:aws:lambda:us-east-1:017000801446:layer:Powertools")]
+#[case::by_name("Powertools")]
+fn a_path_stands_in_place_of_a_layer_of_the_cloud(#[case] key: &str) {
+    let (app, _) = with_layer_of_the_cloud(POWERTOOLS, key, "layers/powertools").unwrap();
+    let [layer] = app.layers.as_slice() else {
+        panic!("one layer, not {:?}", app.layers);
+    };
+    assert_eq!(layer.name.as_str(), "Powertools-51");
+    assert_eq!(layer.content.as_str(), "layers/powertools");
+    assert_eq!(app.functions[0].layers, [layer.logical_id.clone()]);
+}
+
+#[test]
+fn a_layer_of_the_cloud_is_dropped_on_request() {
+    let (app, report) = with_layer_of_the_cloud(POWERTOOLS, "Powertools", "drop").unwrap();
+    assert!(app.layers.is_empty() && app.functions[0].layers.is_empty());
+    let [note] = report.findings.as_slice() else {
+        panic!("one note, not {report:?}");
+    };
+    assert_eq!((note.level, note.place.line), (Level::Note, 9));
+}
+
+#[test]
+fn a_layer_of_the_cloud_that_nothing_stands_for_is_refused_with_the_flag() {
+    let report = with_layer_of_the_cloud(POWERTOOLS, "Other", "drop").unwrap_err();
+    let [error] = report.findings.as_slice() else {
+        panic!("one error, not {report:?}");
+    };
+    assert_eq!((error.place.line, error.place.column), (9, 11));
+    assert!(
+        error
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("--layer Powertools=PATH")
+    );
+}
+
+#[test]
+fn a_layer_that_only_measures_is_left_out() {
+    let arn = "arn:aws:lambda:us-east-1:580247275435:layer:LambdaInsightsExtension:14";
+    let (app, _) = with_layer_of_the_cloud(arn, "Other", "drop").unwrap();
+    assert!(app.functions[0].layers.is_empty());
 }

@@ -4,8 +4,9 @@ use crate::report::{Findings, Level, Rule, did_you_mean};
 use crate::template::{Kind, Resource, is_function, refuse};
 
 /// Types without effect on a local stack; `*` stands for the rest of a name.
-pub(super) const NO_EFFECT: [(&str, &str); 12] = [
+pub(super) const NO_EFFECT: [(&str, &str); 13] = [
     ("AWS::ApiGateway::Account", "the gateway has no account"),
+    ("AWS::CDK::Metadata", "it is for the makers of the CDK"),
     ("AWS::CloudFormation::*", "there is no CloudFormation"),
     ("AWS::CloudWatch::*", "nothing is measured"),
     ("AWS::CodeDeploy::*", "there is one version of a function"),
@@ -60,7 +61,7 @@ pub(super) const ATTRIBUTES: [(&str, &str); 9] = [
     ("DependsOn", "no effect"),
     (
         "Metadata",
-        "read of functions, see below; no effect elsewhere",
+        "read of functions and layers, see below; no effect elsewhere",
     ),
     ("Properties", "read"),
     ("Type", "read"),
@@ -79,11 +80,16 @@ pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>)
         let known = ATTRIBUTES.iter().find(|(known, _)| known == name);
         let (level, rule, message) = match known {
             Some((_, says)) if says.starts_with("read") => {
-                let is_function = matches!(
+                let is_built = matches!(
                     resource.kind,
-                    Some(Kind::ServerlessFunction | Kind::LambdaFunction)
+                    Some(
+                        Kind::ServerlessFunction
+                            | Kind::LambdaFunction
+                            | Kind::ServerlessLayer
+                            | Kind::LambdaLayer
+                    )
                 );
-                if name != "Metadata" || is_function {
+                if name != "Metadata" || is_built {
                     continue;
                 }
                 let message = "it has no effect: it is for other tools";

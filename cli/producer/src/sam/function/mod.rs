@@ -1,9 +1,10 @@
 //! Functions: `AWS::Serverless::Function` and `AWS::Lambda::Function`.
 
+mod layers;
 pub(super) mod package;
 pub(super) mod properties;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use engine::contract::{FunctionName, quoted};
 use engine::yaml::Node;
@@ -36,7 +37,7 @@ pub(super) fn read(
     kind: Kind,
     properties: &Node,
     input: &Input<'_>,
-    layers: &Layers,
+    layers: &Layers<'_>,
 ) -> Read<Found> {
     let list = if kind == Kind::ServerlessFunction {
         &properties::SERVERLESS
@@ -53,7 +54,7 @@ pub(super) fn read(
         &|name| input.image_uri(resource.id, name),
         name.as_ref().ok(),
     );
-    let layers = used_layers(&fields, layers, package.as_ref().ok());
+    let layers = layers::used(&fields, layers, package.as_ref().ok());
     let environment = environment(&fields);
     let scaling = scaling(&fields, kind);
     let events = match (&name, kind) {
@@ -102,7 +103,8 @@ pub(super) fn not_a_name(text: &str) -> String {
     )
 }
 
-fn metadata<'c, 'n>(
+/// What a resource says for whoever builds it.
+pub(super) fn metadata<'c, 'n>(
     context: &'c Context<'_>,
     resource: &Resource<'n>,
 ) -> Read<Option<Fields<'c, 'n>>> {
@@ -219,41 +221,6 @@ fn is_variable(name: &str) -> bool {
     name.as_bytes().first().is_some_and(begins)
         && name.len() <= 256
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn used_layers(
-    fields: &Fields<'_, '_>,
-    layers: &Layers,
-    package: Option<&crate::model::Package>,
-) -> Read<Vec<String>> {
-    use crate::model::Package;
-    if let Some(Package::Image { .. }) = package {
-        fields.no_effect("Layers", properties::IN_IMAGE);
-        return Ok(Vec::new());
-    }
-    let arns = fields.texts("Layers")?.unwrap_or_default();
-    let mut seen = BTreeSet::new();
-    arns.iter()
-        .map(|arn| {
-            let Some(id) = layers.get(arn) else {
-                let message = format!("the layer {} is not in the template", quoted(arn));
-                let own = fields.at("Layers");
-                let hint =
-                    "declare it as `AWS::Serverless::LayerVersion` with a local `ContentUri`";
-                return Err(own.findings().error_with_hint(
-                    Rule::PropertyRefused,
-                    &own.subject,
-                    fields.place("Layers"),
-                    message,
-                    hint,
-                ));
-            };
-            if !seen.insert(id) {
-                return Err(fields.bad("Layers", format!("the layer `{id}` stands there twice")));
-            }
-            Ok(id.clone())
-        })
-        .collect()
 }
 
 /// A path as templates may say it; the error says what it should be.

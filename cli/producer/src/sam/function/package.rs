@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use engine::contract::{FunctionName, quoted};
-use engine::yaml::Value;
+use engine::yaml::{Span, Value};
 
 use super::local_path;
 use super::properties::{IN_IMAGE, OF_ZIPS};
 use crate::model::{Code, Family, ImageConfig, ImageSource, LocalPath, Package, Runtime};
-use crate::report::{Read, Rule};
+use crate::report::{Read, Reported, Rule, Subject};
 use crate::sam::fields::Fields;
 use crate::template::{Kind, is_call};
 
@@ -33,10 +33,10 @@ pub(super) fn read(
         let given = image_uri(name.map_or("", FunctionName::as_str));
         return image(fields, kind, metadata, given);
     }
-    zip(fields, kind)
+    zip(fields, kind, metadata)
 }
 
-fn zip(fields: &Fields<'_, '_>, kind: Kind) -> Read<Package> {
+fn zip(fields: &Fields<'_, '_>, kind: Kind, metadata: Option<&Fields<'_, '_>>) -> Read<Package> {
     let runtime = fields.parsed("Runtime", runtime);
     let handler = fields.text("Handler");
     let family = runtime
@@ -44,7 +44,7 @@ fn zip(fields: &Fields<'_, '_>, kind: Kind) -> Read<Package> {
         .ok()
         .and_then(Option::as_ref)
         .map(|runtime| runtime.family);
-    let code = code(fields, kind, family);
+    let code = code(fields, kind, metadata, family);
     fields.no_effect("ImageConfig", "the function is no image; see `PackageType`");
     if kind == Kind::ServerlessFunction {
         fields.no_effect("ImageUri", "the function is no image; see `PackageType`");
@@ -68,7 +68,12 @@ fn zip(fields: &Fields<'_, '_>, kind: Kind) -> Read<Package> {
     })
 }
 
-fn code(fields: &Fields<'_, '_>, kind: Kind, family: Option<Family>) -> Read<Code> {
+fn code(
+    fields: &Fields<'_, '_>,
+    kind: Kind,
+    metadata: Option<&Fields<'_, '_>>,
+    family: Option<Family>,
+) -> Read<Code> {
     if kind == Kind::ServerlessFunction {
         if let Some(text) = fields.text("InlineCode")? {
             fields.no_effect("CodeUri", "`InlineCode` stands in its place");
@@ -87,6 +92,15 @@ fn code(fields: &Fields<'_, '_>, kind: Kind, family: Option<Family>) -> Read<Cod
     }
     let inside = fields.child("Code")?;
     let inside = fields.need("Code", inside)?;
+    if let Some(path) = asset(metadata)? {
+        for name in ["S3Bucket", "S3Key"] {
+            inside.no_effect(name, "the asset is taken from where it lies here");
+        }
+        return Ok(Code::Path(path));
+    }
+    if inside.has("S3Bucket") || inside.has("S3Key") {
+        return Err(not_fetched(&inside.own().subject, &inside, inside.span));
+    }
     match inside.text("ZipFile")? {
         Some(text) => inline(&inside, "ZipFile", text, family),
         None => Err(inside.missing("ZipFile")),
@@ -104,17 +118,25 @@ pub(in crate::sam) fn path(fields: &Fields<'_, '_>, name: &str) -> Read<Option<L
         && let Value::Map(map) = &node.value
         && !is_call(map)
     {
-        let own = fields.at(name);
-        let message = "what lies in S3 is not fetched";
-        return Err(own.findings().error_with_hint(
-            Rule::PropertyRefused,
-            &own.subject,
-            node.span,
-            message,
-            "name a local path",
-        ));
+        return Err(not_fetched(&fields.at(name).subject, fields, node.span));
     }
     fields.parsed(name, local_path)
+}
+
+/// Refuses what lies in S3.
+fn not_fetched(subject: &Subject, fields: &Fields<'_, '_>, span: Span) -> Reported {
+    let message = "what lies in S3 is not fetched";
+    let hint = "name a local path";
+    let findings = fields.own().findings();
+    findings.error_with_hint(Rule::PropertyRefused, subject, span, message, hint)
+}
+
+/// Where the CDK put the asset that a resource is made from.
+pub(in crate::sam) fn asset(metadata: Option<&Fields<'_, '_>>) -> Read<Option<LocalPath>> {
+    match metadata {
+        Some(metadata) => metadata.parsed("aws:asset:path", local_path),
+        None => Ok(None),
+    }
 }
 
 fn inline(fields: &Fields<'_, '_>, name: &str, text: String, family: Option<Family>) -> Read<Code> {
@@ -254,16 +276,31 @@ fn image_config(fields: &Fields<'_, '_>) -> Read<ImageConfig> {
 
 /// A Dockerfile of the function's own, when its metadata names one.
 fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
-    if !metadata.has("DockerContext") && !metadata.has("Dockerfile") {
+    let names = if metadata.has("aws:asset:path") {
+        [
+            "aws:asset:path",
+            "aws:asset:dockerfile-path",
+            "aws:asset:docker-build-target",
+            "aws:asset:docker-build-args",
+        ]
+    } else if metadata.has("DockerContext") || metadata.has("Dockerfile") {
+        [
+            "DockerContext",
+            "Dockerfile",
+            "DockerBuildTarget",
+            "DockerBuildArgs",
+        ]
+    } else {
         return Ok(None);
-    }
-    let context = metadata.parsed("DockerContext", local_path)?;
-    let dockerfile = metadata.parsed("Dockerfile", local_path)?;
-    let target = metadata.text("DockerBuildTarget")?;
+    };
+    let [context_name, dockerfile_name, target_name, args_name] = names;
+    let context = metadata.parsed(context_name, local_path)?;
+    let dockerfile = metadata.parsed(dockerfile_name, local_path)?;
+    let target = metadata.text(target_name)?;
     let mut args = BTreeMap::new();
-    if let Some(map) = metadata.free("DockerBuildArgs")? {
+    if let Some(map) = metadata.free(args_name)? {
         for (name, entry) in map {
-            let own = metadata.at(&format!("DockerBuildArgs.{name}"));
+            let own = metadata.at(&format!("{args_name}.{name}"));
             if let Some(text) = own.text(&entry.node)? {
                 let text = own.plain(&text, entry.node.span)?;
                 args.insert(name.clone(), text.to_owned());
@@ -271,7 +308,7 @@ fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
         }
     }
     Ok(Some(ImageSource::Dockerfile {
-        context: metadata.need("DockerContext", context)?,
+        context: metadata.need(context_name, context)?,
         dockerfile: dockerfile.unwrap_or_else(|| LocalPath("Dockerfile".to_owned())),
         target,
         args,

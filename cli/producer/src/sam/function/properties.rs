@@ -7,6 +7,8 @@ const VPC: &str = "functions are in the network of the stack";
 const TRACE: &str = "the stack keeps no traces";
 const LOGS: &str = "logs are the stack's";
 const VERSIONS: &str = "there is one version of a function";
+const IN_S3: &str =
+    "what lies in S3 is not fetched; refused without the `Metadata` `aws:asset:path`";
 const QUEUE: &str = "a call that fails goes nowhere";
 
 /// `AWS::Serverless::Function`.
@@ -75,7 +77,7 @@ pub(in crate::sam) const SERVERLESS: Properties = Properties {
         no_effect("KmsKeyArn", "variables are not encrypted"),
         read(
             "Layers",
-            "layers of the template, by `Ref`; others are refused",
+            "layers of the template, by `Ref`; `--layer` says what stands in place of others",
         ),
         no_effect("LoggingConfig", LOGS),
         read("MemorySize", "megabytes, 128 to 32768"),
@@ -134,11 +136,8 @@ pub(in crate::sam) const LAMBDA: Properties = Properties {
             "Code.ImageUri",
             "image functions; `--image-uri` stands above it",
         ),
-        refused(
-            "Code.S3Bucket",
-            "code in S3 is not fetched; name a local path",
-        ),
-        refused("Code.S3Key", "code in S3 is not fetched; name a local path"),
+        read("Code.S3Bucket", IN_S3),
+        read("Code.S3Key", IN_S3),
         no_effect("Code.S3ObjectVersion", "see `S3Bucket`"),
         no_effect("Code.SourceKMSKeyArn", "code is not encrypted"),
         read("Code.ZipFile", "the text of `index.py` or `index.js`"),
@@ -175,7 +174,7 @@ pub(in crate::sam) const LAMBDA: Properties = Properties {
         no_effect("KmsKeyArn", "variables are not encrypted"),
         read(
             "Layers",
-            "layers of the template, by `Ref`; others are refused",
+            "layers of the template, by `Ref`; `--layer` says what stands in place of others",
         ),
         no_effect("LoggingConfig", LOGS),
         read("MemorySize", "megabytes, 128 to 32768"),
@@ -226,6 +225,20 @@ pub(in crate::sam) const METADATA: Properties = Properties {
             "EsbHooks",
             "a local folder that becomes `functions/<name>/hooks`",
         ),
+        no_effect("SamResourceId", "`sam build` made the template"),
+        read("aws:asset:docker-build-args", "as `DockerBuildArgs`"),
+        read("aws:asset:docker-build-target", "as `DockerBuildTarget`"),
+        read("aws:asset:dockerfile-path", "as `Dockerfile`"),
+        no_effect(
+            "aws:asset:is-bundled",
+            "the asset is taken as it lies there",
+        ),
+        read(
+            "aws:asset:path",
+            "the local path of an asset of the CDK, which stands in place of S3 or of a registry",
+        ),
+        no_effect("aws:asset:property", "it is the code of the resource"),
+        no_effect("aws:cdk:path", "it is for other tools"),
     ],
 };
 

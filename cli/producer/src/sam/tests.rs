@@ -87,7 +87,10 @@ fn a_path_stands_in_place_of_a_layer_of_the_cloud(#[case] key: &str) {
     };
     assert_eq!(layer.name.as_str(), "Powertools-51");
     assert_eq!(layer.content.as_str(), "layers/powertools");
-    assert_eq!(app.functions[0].layers, [layer.logical_id.clone()]);
+    assert_eq!(
+        app.functions[0].layers,
+        std::slice::from_ref(&layer.logical_id)
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use engine::contract::{Violation, render_violations};
 use engine::machine::{Failed, FailureKind};
+use engine::redact::credentials;
 use engine::run::Fault;
 use serde::Serialize;
 
@@ -174,6 +175,16 @@ impl Failure {
         let mut failure = hints.take(3).fold(Self::new(kind, message), Self::hint);
         failure.violations = violations.into();
         failure
+    }
+
+    /// The same without credentials, whoever said what is in it.
+    pub(crate) fn without_credentials(mut self) -> Self {
+        let lists = [&mut self.causes, &mut self.output, &mut self.hints];
+        let texts = lists.into_iter().flatten();
+        for text in std::iter::once(&mut self.message).chain(texts) {
+            *text = credentials(text).into_owned();
+        }
+        self
     }
 
     /// The message and its causes in one line.

@@ -199,6 +199,7 @@ impl Output {
 
     /// Reports a failure: words on standard error, and in JSON an object on standard output too.
     pub(crate) fn failed(&self, failure: &Failure) -> ExitCode {
+        let failure = &failure.clone().without_credentials();
         if self.is_json() {
             #[derive(Serialize)]
             struct Body<'a> {

@@ -3,7 +3,7 @@
 //! The words of an event live here once, for the live run and for `show`.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
     Merged, RecordedEvent,
 };
+use engine::redact::credentials;
 use engine::run::{Notice, PlannedImage};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -36,10 +37,25 @@ pub(crate) fn log(verbose: u8) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color)
+        .with_writer(|| Clean(io::stderr()))
+        .with_ansi(io::stderr().is_terminal() && !no_color)
         .without_time()
         .init();
+}
+
+/// Writes log lines without credentials. The log writes each of its lines at once.
+struct Clean<W>(W);
+
+impl<W: Write> Write for Clean<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.write_all(credentials(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Tells a person, or a pipe, what a run does.
@@ -62,7 +78,7 @@ struct EventLine<'a> {
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(output: &'a Output, explain: bool) -> Self {
-        let bars = (std::io::stderr().is_terminal() && !output.is_json()).then(MultiProgress::new);
+        let bars = (io::stderr().is_terminal() && !output.is_json()).then(MultiProgress::new);
         Self {
             output,
             explain,
@@ -169,7 +185,7 @@ impl<'a> Reporter<'a> {
     /// Says a line on standard error, above the bars when there are some.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {
-            Some(bars) => drop(bars.println(printable_lines(line))),
+            Some(bars) => drop(bars.println(printable_lines(&credentials(line)))),
             None => talk(line),
         }
     }
@@ -177,9 +193,12 @@ impl<'a> Reporter<'a> {
 
 /// Says a line on standard error.
 pub(crate) fn talk(line: &str) {
-    use std::io::Write;
     // Whoever closed standard error does not want to hear.
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable_lines(line));
+    let _ = writeln!(
+        io::stderr().lock(),
+        "{}",
+        printable_lines(&credentials(line))
+    );
 }
 
 /// One planned image in one line.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::connect::Engine;
 use super::fault;
-use super::redact::Redactor;
+use super::redact::{Line, Redactor};
 use super::transcript::{Tail, tidy};
 use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
 use crate::run::Fault;
@@ -53,9 +53,11 @@ pub(super) async fn provision(
         let ran = timeout(
             engine.limits.provision,
             watch(command, |line| {
-                let line = tidy(line, redactor);
-                say(&line);
-                tail.push(line);
+                let line = tidy(&line, redactor);
+                if !line.trim().is_empty() {
+                    say(&line);
+                    tail.push(line);
+                }
             }),
         );
         let ended = match ran.await {
@@ -186,20 +188,24 @@ fn run(with_deps: bool) -> &'static [&'static str] {
     }
 }
 
-/// Runs a command to its end; both of its outputs go to `line`, in the order in which they come.
-async fn watch(mut command: Command, mut line: impl FnMut(&str)) -> std::io::Result<ExitStatus> {
-    let mut output = Output::new()?;
+/// Runs a command to its end. Each of its outputs is read for itself, so that neither stands in the middle of a line of the other.
+async fn watch(mut command: Command, mut line: impl FnMut(Line)) -> std::io::Result<ExitStatus> {
+    let mut outputs = [Output::new()?, Output::new()?];
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(output.writer()?)
-        .stderr(output.writer()?)
+        .stdout(outputs[0].writer()?)
+        .stderr(outputs[1].writer()?)
         .kill_on_drop(true)
         .spawn()?;
     loop {
         let ended = timeout(LOOKING, child.wait()).await;
-        output.read(&mut line)?;
+        for output in &mut outputs {
+            output.read(&mut line)?;
+        }
         if let Ok(status) = ended {
-            output.end(&mut line);
+            for output in &mut outputs {
+                output.end(&mut line);
+            }
             return status;
         }
     }

@@ -251,7 +251,9 @@ fn host_of(docker_host: Option<&str>, env: impl Fn(&str) -> Option<String>) -> R
             unsupported("TLS (`DOCKER_TLS_VERIFY`)")
         }
         "tcp" | "http" => {
-            let address = rest.trim_end_matches('/');
+            // User and password are for nobody: a plain connection asks for none, and Docker does not send them either.
+            let address = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+            let address = address.trim_end_matches('/');
             let address = if address.is_empty() {
                 "localhost"
             } else {

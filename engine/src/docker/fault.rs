@@ -15,14 +15,15 @@ use super::wire::{Host, WireError};
 use crate::contract::printable;
 use crate::machine::FailureKind;
 use crate::publish::PublishError;
+use crate::redact::credentials;
 use crate::run::Fault;
 
-/// A fault without output.
+/// A fault without output. Whatever it quotes is without credentials.
 pub(super) fn plain(kind: FailureKind, message: impl Into<String>, hint: Option<String>) -> Fault {
     Fault {
         kind,
-        message: message.into(),
-        hint,
+        message: credentials(&message.into()).into_owned(),
+        hint: hint.map(|hint| credentials(&hint).into_owned()),
         output: Vec::new(),
         retryable: false,
     }

@@ -9,13 +9,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
+use super::redact::{Line, Lines};
+
 /// More steps than any Dockerfile has; beyond it steps are not remembered, so that memory stays bounded.
 const STEP_LIMIT: usize = 10_000;
 
-/// What was already said of each step.
+/// More lines than any build leaves open at a time: each step has two outputs, and few steps run side by side.
+const OPEN_LIMIT: usize = 64;
+
+/// What was already said of each step, and what it has begun to say.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     said: BTreeMap<String, Said>,
+    /// By step and output. `BuildKit` sends what a step prints in pieces of 32 KiB, wherever its lines end.
+    open: BTreeMap<(String, i64), Lines>,
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +34,7 @@ struct Said {
 
 impl Trace {
     /// The lines one message adds; none when it says nothing that was not said, or cannot be read.
-    pub(super) fn lines(&mut self, aux: &str) -> Vec<String> {
+    pub(super) fn lines(&mut self, aux: &str) -> Vec<Line> {
         let Ok(bytes) = STANDARD.decode(aux) else {
             return Vec::new();
         };
@@ -38,14 +45,50 @@ impl Trace {
         for vertex in &status.vertexes {
             self.step(vertex, &mut lines);
         }
-        for log in &status.logs {
-            let text = String::from_utf8_lossy(&log.msg);
-            lines.extend(text.lines().map(str::to_owned));
+        for log in status.logs {
+            self.log(log, &mut lines);
+        }
+        // What a step said in this message stands before its end.
+        for vertex in &status.vertexes {
+            self.step_ended(vertex, &mut lines);
         }
         lines
     }
 
-    fn step(&mut self, vertex: &Vertex, lines: &mut Vec<String>) {
+    /// Hands over the lines whose ends have not come; `cut` says that more of them may have been meant to come.
+    pub(super) fn end(&mut self, cut: bool, mut line: impl FnMut(Line)) {
+        for (_, mut open) in std::mem::take(&mut self.open) {
+            open.end(cut, &mut line);
+        }
+    }
+
+    fn log(&mut self, log: VertexLog, lines: &mut Vec<Line>) {
+        let output = (log.vertex, log.stream);
+        if self.open.len() >= OPEN_LIMIT && !self.open.contains_key(&output) {
+            self.end(true, |line| lines.push(line));
+        }
+        let open = self.open.entry(output).or_default();
+        open.read(&log.msg, |line| lines.push(line));
+    }
+
+    fn step_ended(&mut self, vertex: &Vertex, lines: &mut Vec<Line>) {
+        if vertex.completed.is_some() || !vertex.error.is_empty() {
+            for output in [1, 2] {
+                if let Some(mut open) = self.open.remove(&(vertex.digest.clone(), output)) {
+                    open.end(false, |line| lines.push(line));
+                }
+            }
+        }
+        let Some(said) = self.said.get_mut(&vertex.digest) else {
+            return;
+        };
+        if !vertex.error.is_empty() && !said.error {
+            said.error = true;
+            lines.push(Line::whole(format!("{}: {}", vertex.name, vertex.error)));
+        }
+    }
+
+    fn step(&mut self, vertex: &Vertex, lines: &mut Vec<Line>) {
         if self.said.len() >= STEP_LIMIT && !self.said.contains_key(&vertex.digest) {
             return;
         }
@@ -54,18 +97,14 @@ impl Trace {
         if vertex.cached && !said.cached {
             (said.cached, said.started) = (true, true);
             if !internal {
-                lines.push(format!("{} (cached)", vertex.name));
+                lines.push(Line::whole(format!("{} (cached)", vertex.name)));
             }
         }
         if vertex.started.is_some() && !said.started {
             said.started = true;
             if !internal {
-                lines.push(vertex.name.clone());
+                lines.push(Line::whole(vertex.name.clone()));
             }
-        }
-        if !vertex.error.is_empty() && !said.error {
-            said.error = true;
-            lines.push(format!("{}: {}", vertex.name, vertex.error));
         }
     }
 }
@@ -88,6 +127,8 @@ struct Vertex {
     cached: bool,
     #[prost(message, optional, tag = "5")]
     started: Option<Timestamp>,
+    #[prost(message, optional, tag = "6")]
+    completed: Option<Timestamp>,
     #[prost(string, tag = "7")]
     error: String,
 }
@@ -97,6 +138,10 @@ struct Timestamp {}
 
 #[derive(Clone, PartialEq, Message)]
 struct VertexLog {
+    #[prost(string, tag = "1")]
+    vertex: String,
+    #[prost(int64, tag = "3")]
+    stream: i64,
     #[prost(bytes = "vec", tag = "4")]
     msg: Vec<u8>,
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::redact::Redactor;
+use super::redact::{Line, Lines, Redactor};
 use super::trace::Trace;
 use crate::contract::Digest;
 
@@ -46,8 +46,8 @@ pub(super) struct Transcript<'a> {
     redactor: &'a Redactor,
     say: &'a (dyn Fn(String) + Sync),
     trace: Trace,
-    /// A line of a classic build that has no end yet.
-    open: String,
+    /// What a classic build says.
+    open: Lines,
     tail: Tail,
     /// The manifest digest a push or pull ends with.
     digest: Option<Digest>,
@@ -61,7 +61,7 @@ impl<'a> Transcript<'a> {
             redactor,
             say,
             trace: Trace::default(),
-            open: String::new(),
+            open: Lines::default(),
             tail: Tail::default(),
             digest: None,
             error: None,
@@ -88,14 +88,14 @@ impl<'a> Transcript<'a> {
         }
         let detail = message.error_detail.and_then(|detail| detail.message);
         if let Some(error) = detail.or(message.error) {
-            self.flush();
+            self.flush(false);
             self.error = Some(tidy_lines(&error, self.redactor));
         }
     }
 
     /// How it ended.
     pub(super) fn end(mut self) -> Result<Option<Digest>, Spoken> {
-        self.flush();
+        self.flush(false);
         match self.error {
             None => Ok(self.digest),
             Some(message) => Err(Spoken {
@@ -105,20 +105,16 @@ impl<'a> Transcript<'a> {
         }
     }
 
-    /// The last lines so far, for a failure that the engine did not speak of itself.
+    /// The last lines so far, for a failure that the engine did not speak of itself: it may have been in the middle of a line.
     pub(super) fn last_lines(mut self) -> Vec<String> {
-        self.flush();
+        self.flush(true);
         self.tail.lines()
     }
 
     fn stream(&mut self, text: &str) {
-        for piece in text.split_inclusive('\n') {
-            self.open.push_str(piece.trim_end_matches(['\n', '\r']));
-            // Classic builds may print without ever ending a line.
-            if piece.ends_with('\n') || self.open.len() > LINE_CHARS * 4 {
-                self.flush();
-            }
-        }
+        let mut lines = Vec::new();
+        self.open.read(text.as_bytes(), |line| lines.push(line));
+        self.lines(lines);
     }
 
     fn status(&mut self, status: &str, message: &Message) {
@@ -142,26 +138,34 @@ impl<'a> Transcript<'a> {
 
     fn aux(&mut self, id: Option<&str>, aux: &serde_json::Value) {
         if let (Some("moby.buildkit.trace"), Some(text)) = (id, aux.as_str()) {
-            for line in self.trace.lines(text) {
-                self.line(&line);
-            }
+            let lines = self.trace.lines(text);
+            self.lines(lines);
         }
         if let Some(digest) = aux.get("Digest").and_then(|digest| digest.as_str()) {
             self.digest = Digest::parse(digest).or(self.digest.take());
         }
     }
 
-    fn flush(&mut self) {
-        let line = std::mem::take(&mut self.open);
-        if !line.trim().is_empty() {
-            self.line(&line);
-        }
+    /// Hands over the lines whose ends have not come; `cut` says that more of them may have been meant to come.
+    fn flush(&mut self, cut: bool) {
+        let mut lines = Vec::new();
+        self.open.end(cut, |line| lines.push(line));
+        self.trace.end(cut, |line| lines.push(line));
+        self.lines(lines);
     }
 
     fn line(&mut self, text: &str) {
-        let line = tidy(text, self.redactor);
-        self.tail.push(line.clone());
-        (self.say)(line);
+        self.lines(vec![Line::whole(text)]);
+    }
+
+    fn lines(&mut self, lines: Vec<Line>) {
+        for line in lines {
+            let line = tidy(&line, self.redactor);
+            if !line.trim().is_empty() {
+                self.tail.push(line.clone());
+                (self.say)(line);
+            }
+        }
     }
 }
 
@@ -193,12 +197,17 @@ impl Tail {
     }
 }
 
-/// A line as people and the journal get it: printable, without secrets, cut to what a fact may hold.
-pub(super) fn tidy(line: &str, redactor: &Redactor) -> String {
-    let line = redactor.clean(&printable(line));
-    match line.char_indices().nth(LINE_CHARS) {
-        None => line,
-        Some((at, _)) => line[..at].to_owned(),
+/// A line as people and the journal get it: printable, without secrets, cut to what an event may hold.
+pub(super) fn tidy(line: &Line, redactor: &Redactor) -> String {
+    let text = printable(&line.text);
+    let text = if line.cut {
+        redactor.clean_cut(&text)
+    } else {
+        redactor.clean(&text)
+    };
+    match text.char_indices().nth(LINE_CHARS) {
+        None => text,
+        Some((at, _)) => text[..at].to_owned(),
     }
 }
 
@@ -206,13 +215,13 @@ pub(super) fn tidy(line: &str, redactor: &Redactor) -> String {
 pub(super) fn tidy_lines(message: &str, redactor: &Redactor) -> String {
     let lines = message.trim().lines().take(KEPT_LINES);
     lines
-        .map(|line| tidy(line, redactor))
+        .map(|line| tidy(&Line::whole(line), redactor))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
 /// Takes out colours and everything else that moves a terminal. Of a line that was overwritten (`\r`) the last state stays.
-fn printable(line: &str) -> String {
+pub(super) fn printable(line: &str) -> String {
     let line = line.trim_end();
     let line = line.rsplit('\r').next().unwrap_or(line);
     let mut out = String::with_capacity(line.len());

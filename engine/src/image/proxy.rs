@@ -1,7 +1,7 @@
 //! Proxy settings for builds, and what must not be seen of them.
 //!
-//! Here: which settings reach a build, and redaction of lines that may show credentials. Not here: reading the
-//! environment (`cli`).
+//! Here: which settings reach a build, and the credentials in them. Not here: reading the environment (`cli`), and taking
+//! credentials out of texts (`redact`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,8 +11,6 @@ use super::registries::Registries;
 #[cfg(test)]
 mod tests;
 
-/// Stands where something secret stood.
-const REDACTED: &str = "***";
 /// The proxies; a build gets each in upper and in lower case, since programs read one or the other.
 const PROXIES: [&str; 2] = ["HTTP_PROXY", "HTTPS_PROXY"];
 /// What is not reached through them.
@@ -88,40 +86,6 @@ pub fn is_loopback(address: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A line with the credentials of every URL in it replaced; also those of `user:password@host` without a scheme.
-///
-/// A URL with credentials loses everything up to its last `@`, since a password may hold `/` and `@` itself.
-pub fn redact_url(line: &str) -> String {
-    let mut result = String::with_capacity(line.len());
-    for token in line.split_inclusive(ends_url) {
-        result.push_str(&redact_token(token));
-    }
-    result
-}
-
-/// A line with every occurrence of these secrets replaced, then as [`redact_url`] does. A secret of several lines is
-/// replaced line by line.
-pub fn redact_line(line: &str, secrets: &[String]) -> String {
-    let mut pieces: Vec<&str> = secrets
-        .iter()
-        .flat_map(|secret| std::iter::once(secret.as_str()).chain(secret.lines()))
-        .filter(|piece| !piece.trim().is_empty())
-        .collect();
-    // The longest first, so that a secret that begins with another is replaced as a whole.
-    pieces.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
-    let mut result = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(c) = rest.chars().next() {
-        let (shown, length) = match pieces.iter().find(|piece| rest.starts_with(**piece)) {
-            Some(piece) => (REDACTED, piece.len()),
-            None => (&rest[..c.len_utf8()], c.len_utf8()),
-        };
-        result.push_str(shown);
-        rest = &rest[length..];
-    }
-    redact_url(&result)
-}
-
 /// A setting in both spellings; one that is set stands in for the other.
 fn spellings(env: &BTreeMap<String, String>, name: &str) -> Vec<(String, String)> {
     let lower = name.to_ascii_lowercase();
@@ -169,45 +133,6 @@ fn host(address: &str) -> &str {
     {
         Some((host, _)) => host,
         None => authority.split(':').next().unwrap_or(authority),
-    }
-}
-
-/// What ends a URL in running text. Commas, brackets and single quotes may be part of a password and do not.
-fn ends_url(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>')
-}
-
-fn redact_token(token: &str) -> String {
-    let Some((before, after)) = token.rsplit_once('@') else {
-        return token.to_owned();
-    };
-    let Some((scheme, _)) = before.split_once("://") else {
-        return redact_bare(token, before, after);
-    };
-    // Without a user the first `/` ends the authority: `https://host/@scope/x` has no credentials. A port that is no
-    // number is the beginning of a password with a `/` in it.
-    let rest = &token[scheme.len() + "://".len()..];
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let odd_port = !port.bytes().all(|b| b.is_ascii_digit()) && !port.ends_with(']');
-    if authority.contains('@') || odd_port {
-        return format!("{scheme}://{REDACTED}@{after}");
-    }
-    token.to_owned()
-}
-
-/// A token without a scheme: `user:password@host`, perhaps behind `name=`. An image with a tag and a digest looks alike.
-fn redact_bare(token: &str, before: &str, after: &str) -> String {
-    let digest = ["sha256:", "sha384:", "sha512:"]
-        .iter()
-        .any(|name| after.starts_with(name));
-    if digest || !before.contains(':') {
-        return token.to_owned();
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    match before.split_once('=') {
-        Some((name, _)) if name.chars().all(plain) => format!("{name}={REDACTED}@{after}"),
-        Some(_) | None => format!("{REDACTED}@{after}"),
     }
 }
 

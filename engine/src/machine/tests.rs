@@ -1,6 +1,7 @@
 //! The rules of the machine, and the tables of `docs/events.md`.
 
 mod base;
+mod credentials;
 mod given;
 mod locks;
 mod payloads;

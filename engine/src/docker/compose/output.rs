@@ -7,10 +7,9 @@ use std::process::Stdio;
 
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 
-/// Longest line; a longer one is cut.
-const LINE_MAX: usize = 64 << 10;
+use crate::docker::redact::{Line, Lines};
 
-/// Memory that a command writes into.
+/// Memory that one output of a command is written into.
 ///
 /// Not a pipe: a pipe breaks when this process is killed, and Compose dies of that wherever it is, and leaves a container that it has made
 /// and not started. As it is it comes to its end, and takes its container away.
@@ -18,8 +17,8 @@ pub(super) struct Output {
     memory: File,
     /// Up to where it has been read.
     place: u64,
-    /// A line whose end has not been read.
-    begun: Vec<u8>,
+    /// The line whose end has not been read.
+    begun: Lines,
 }
 
 impl Output {
@@ -27,17 +26,17 @@ impl Output {
         Ok(Self {
             memory: memfd_create("output", MemfdFlags::CLOEXEC)?.into(),
             place: 0,
-            begun: Vec::new(),
+            begun: Lines::default(),
         })
     }
 
-    /// An end to write to. All of them write one after the other.
+    /// The end to write to.
     pub(super) fn writer(&self) -> io::Result<Stdio> {
         Ok(self.memory.try_clone()?.into())
     }
 
-    /// Hands over the lines that have been written since the last time. What is not UTF-8 is replaced.
-    pub(super) fn read(&mut self, line: &mut impl FnMut(&str)) -> io::Result<()> {
+    /// Hands over the lines that have been written since the last time.
+    pub(super) fn read(&mut self, line: &mut impl FnMut(Line)) -> io::Result<()> {
         let before = self.place;
         let mut buffer = [0; 8192];
         loop {
@@ -46,14 +45,7 @@ impl Output {
                 break;
             }
             self.place += read as u64;
-            for byte in &buffer[..read] {
-                if *byte != b'\n' {
-                    self.begun.push(*byte);
-                }
-                if *byte == b'\n' || self.begun.len() == LINE_MAX {
-                    self.end(line);
-                }
-            }
+            self.begun.read(&buffer[..read], &mut *line);
         }
         if self.place > before {
             // What has been read takes no room any more.
@@ -64,12 +56,7 @@ impl Output {
     }
 
     /// Hands over the last line, which may have no end.
-    pub(super) fn end(&mut self, line: &mut impl FnMut(&str)) {
-        let text = String::from_utf8_lossy(&self.begun);
-        let text = text.trim_end();
-        if !text.is_empty() {
-            line(text);
-        }
-        self.begun.clear();
+    pub(super) fn end(&mut self, line: &mut impl FnMut(Line)) {
+        self.begun.end(false, line);
     }
 }

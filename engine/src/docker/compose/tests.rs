@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use super::output::Output;
 use super::{ComposeCall, common, ended_badly, prebuild, program, run, watch};
+use crate::docker::redact::Line;
 use crate::machine::FailureKind;
 
 #[test]
@@ -98,9 +99,7 @@ async fn both_outputs_are_read_to_their_end() {
     let mut command = Command::new("sh");
     command.args(["-c", "echo out; echo err >&2; printf 'no end'; exit 3"]);
     let mut lines = Vec::new();
-    let status = watch(command, |line| lines.push(line.to_owned()))
-        .await
-        .unwrap();
+    let status = watch(command, |line| lines.push(line.text)).await.unwrap();
     assert_eq!(lines, ["out", "err", "no end"]);
     let fault = ended_badly("`docker compose run`", Some("shop"), status);
     assert_eq!(fault.message, "`docker compose run` ended with exit code 3");
@@ -117,8 +116,8 @@ async fn output_that_is_no_text_and_has_no_end_is_bounded() {
     let mut longest = 0;
     let mut first = None;
     let status = watch(command, |line| {
-        longest = longest.max(line.len());
-        first.get_or_insert(line.to_owned());
+        longest = longest.max(line.text.len());
+        first.get_or_insert(line.text);
     });
     assert!(status.await.unwrap().success());
     assert_eq!(first.unwrap(), "\u{fffd}");
@@ -152,7 +151,7 @@ fn a_command_comes_to_its_end_when_nobody_reads_its_output_any_more() {
     let mut lines = Vec::new();
     while lines.is_empty() {
         output
-            .read(&mut |line: &str| lines.push(line.to_owned()))
+            .read(&mut |line: Line| lines.push(line.text))
             .unwrap();
     }
     assert_eq!(lines, ["begun"]);

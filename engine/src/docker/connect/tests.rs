@@ -32,8 +32,29 @@ fn docker_host_is_honoured(#[case] value: Option<&str>, #[case] host: &str) {
     assert_eq!(host_of(value, |_| None).unwrap().to_string(), host);
 }
 
+/// As Docker does: nothing of it is ever sent, and nobody may see it.
 #[rstest]
-#[case::ssh("ssh://me@host", "SSH")]
+#[case::spoken_to("tcp://me:hunter22@127.0.0.1:1", "tcp://127.0.0.1:1")]
+#[case::with_an_at("tcp://me:hun@ter22@127.0.0.1:1", "tcp://127.0.0.1:1")]
+fn a_password_of_docker_host_is_dropped(#[case] value: &str, #[case] host: &str) {
+    assert_eq!(host_of(Some(value), |_| None).unwrap().to_string(), host);
+}
+
+#[rstest]
+#[case("https://me:hunter22@host:2376")]
+#[case("ssh://me:hunter22@host")]
+#[case("me:hunter22@host")]
+fn a_password_of_docker_host_is_not_said(#[case] value: &str) {
+    let fault = host_of(Some(value), |_| None).unwrap_err();
+    let said = format!("{fault:?}");
+    assert!(
+        said.contains("host") && !said.contains("hunter22"),
+        "{said}"
+    );
+}
+
+#[rstest]
+#[case::ssh("ssh://host", "SSH")]
 #[case::pipe("npipe:////./pipe/docker_engine", "a named pipe")]
 #[case::https("https://host:2376", "TLS")]
 #[case::bare("/var/run/docker.sock", "such an address")]

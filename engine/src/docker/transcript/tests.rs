@@ -1,14 +1,17 @@
 //! Reading streams that a Docker 20.10 engine wrote (`recorded/`), and streams that no engine would write.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rstest::rstest;
 
 use super::{KEPT_LINES, Spoken, Transcript};
 use crate::contract::Digest;
-use crate::contract::SecretValues;
-use crate::docker::redact::Redactor;
+use crate::contract::{SecretValues, secret_values};
+use crate::docker::redact::{Line, Redactor};
 
 const PUSHED: &str = "sha256:46d4ac86454ef41e49c88ec54cc3ca20e0f6240771e8ed1bbc1ef656e16f3936";
 
@@ -131,7 +134,7 @@ fn a_failure_keeps_the_last_forty_lines_each_cut() {
 #[case::tab("a\tb", "a b")]
 #[case::bidi_is_text("\u{5d0}", "\u{5d0}")]
 fn a_line_never_moves_the_terminal(#[case] line: &str, #[case] shown: &str) {
-    assert_eq!(super::tidy(line, &Redactor::NONE), shown);
+    assert_eq!(super::tidy(&Line::whole(line), &Redactor::NONE), shown);
 }
 
 #[test]
@@ -148,4 +151,58 @@ fn secrets_reach_neither_the_lines_nor_the_failure() {
     let spoken = ended.unwrap_err();
     assert_eq!(spoken.message, "proxy said ***");
     assert_eq!(spoken.output, said);
+}
+
+/// One message of `BuildKit`: pieces of what a step says, by output.
+fn trace(pieces: &[(&str, i64, &[u8])]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for (step, output, text) in pieces {
+        let mut log = Vec::new();
+        prost::encoding::string::encode(1, &(*step).to_owned(), &mut log);
+        prost::encoding::int64::encode(3, output, &mut log);
+        prost::encoding::bytes::encode(4, &text.to_vec(), &mut log);
+        prost::encoding::bytes::encode(3, &log, &mut message);
+    }
+    let aux = STANDARD.encode(message);
+    format!(r#"{{"id":"moby.buildkit.trace","aux":"{aux}"}}"#).into_bytes()
+}
+
+/// `BuildKit` hands out pieces of 32 KiB of each output of each step, and they may end anywhere.
+#[test]
+fn a_secret_in_pieces_is_taken_out() {
+    let values = secret_values("A=hunter22hunter22\n", &["A"].into());
+    let redactor = Redactor::of(&BTreeMap::new(), &values);
+    let stream = [
+        trace(&[("s", 1, b"it is hunter22"), ("s", 2, b"an error\nand hunt")]),
+        trace(&[("t", 1, b"another step\n"), ("s", 1, b"hunter22, really\n")]),
+        trace(&[("s", 2, b"er22hunter22")]),
+    ]
+    .join(&b'\n');
+    let (_, said) = read(&stream, &redactor);
+    let expected = ["an error", "another step", "it is ***, really", "and ***"];
+    assert_eq!(said, expected);
+}
+
+/// The longest line that is kept ends in the middle of a secret, and so much was taken out before that its end would be shown.
+#[test]
+fn a_secret_at_the_end_of_a_line_that_is_too_long_is_taken_out() {
+    let secret = "hunter22".repeat(128);
+    let values = secret_values(&format!("A={secret}\n"), &["A"].into());
+    let redactor = Redactor::of(&BTreeMap::new(), &values);
+    let long = format!("begins {}", format!("{secret} ").repeat(100));
+    let json = serde_json::json!({ "stream": long }).to_string();
+    let (_, said) = read(json.as_bytes(), &redactor);
+    assert!(said[0].starts_with("begins ***"), "{said:?}");
+    assert!(!said.concat().contains("hunt"), "{said:?}");
+}
+
+/// A build that is cut off in the middle of a line may have been in the middle of a secret.
+#[test]
+fn the_beginning_of_a_secret_is_not_kept_when_a_build_breaks_off() {
+    let values = secret_values("A=hunter22hunter22\n", &["A"].into());
+    let redactor = Redactor::of(&BTreeMap::new(), &values);
+    let say = |_| ();
+    let mut transcript = Transcript::new(&redactor, &say);
+    transcript.read(&trace(&[("s", 1, b"before\nhunter22hunt")]));
+    assert_eq!(transcript.last_lines(), ["before"]);
 }

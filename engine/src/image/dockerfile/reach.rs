@@ -7,8 +7,8 @@ use super::shell::Unexpanded;
 use super::text::Piece;
 use super::walk::{Walk, shown};
 use super::words;
-use crate::image::proxy::redact_url;
 use crate::image::sources;
+use crate::redact::credentials;
 
 /// The part of an artifact that no build sees.
 const OUTSIDE: &str = "runtime-base";
@@ -69,7 +69,7 @@ impl Walk<'_> {
             Origin::Anywhere if is_remote(known) => {
                 let message = format!(
                     "`{}` is fetched during the build, and a change of it does not cause one; add `--checksum`",
-                    shown(&redact_url(known))
+                    shown(&credentials(known))
                 );
                 return self.warn(offset, message);
             }

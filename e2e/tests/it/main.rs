@@ -18,6 +18,7 @@ mod harmless;
 mod hostile;
 mod lock;
 mod matrix;
+mod parity;
 mod payload;
 mod power;
 mod process;

@@ -16,7 +16,7 @@ use super::template::{Template, is_call, shorthand};
 const UNREAD: [(&str, &str); 1] = [("Mappings/*/*", "a row that nothing asks for in this run")];
 
 /// What may be taken out without a trace besides, and why.
-const CHECKS_AND_DEFAULTS: [(&str, &str); 29] = [
+const CHECKS_AND_DEFAULTS: [(&str, &str); 30] = [
     ("AWSTemplateFormatVersion", "a check"),
     ("Transform", "a check"),
     ("Transform/*", "a check"),
@@ -34,6 +34,10 @@ const CHECKS_AND_DEFAULTS: [(&str, &str); 29] = [
     ("Resources/*/Condition", "it holds"),
     ("Resources/*/Properties/Architectures", "as without it"),
     ("Resources/Configured/Properties/CodeUri", "as without it"),
+    (
+        "Resources/*/Properties/FunctionUrlConfig/AuthType",
+        "as without it",
+    ),
     ("Resources/Model/Metadata/Dockerfile", "as without it"),
     ("Resources/Worker/Properties/Handler", "as without it"),
     (

@@ -12,7 +12,7 @@ use engine::yaml::{self, Limits, Value};
 use super::model::App;
 use super::parameters;
 use super::report::Report;
-use super::sam::{self, Input};
+use super::sam::{self, Files, Input};
 use super::template::Template;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/templates");
@@ -44,6 +44,16 @@ pub(super) fn texts() -> Vec<String> {
     folders.iter().map(|folder| template_of(folder).1).collect()
 }
 
+/// The files beside a template of the fixtures.
+#[derive(Debug)]
+struct Beside(PathBuf);
+
+impl Files for Beside {
+    fn read(&self, path: &str) -> Result<String, String> {
+        fs::read_to_string(self.0.join(path)).map_err(|error| error.kind().to_string())
+    }
+}
+
 /// What is given for a template.
 pub(super) fn input_of(folder: &Path) -> Input<'static> {
     let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
@@ -59,6 +69,7 @@ pub(super) fn input_of(folder: &Path) -> Input<'static> {
             .into_iter()
             .map(|(name, entry)| (name, entry.node.value.text().unwrap().to_owned()))
             .collect(),
+        files: Some(Box::leak(Box::new(Beside(folder.to_owned())))),
         ..Input::default()
     }
 }

@@ -59,6 +59,9 @@ pub struct Function {
     pub name: FunctionName,
     /// Line of the template in which its logical id stands, from 1; for messages about its files.
     pub line: u32,
+    /// The nested template that it stands in; none for the template itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested_in: Option<String>,
     /// What runs.
     pub package: Package,
     /// The processor it is built for.

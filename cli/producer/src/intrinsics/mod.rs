@@ -10,6 +10,7 @@
 mod call;
 mod condition;
 mod language;
+mod names;
 mod reference;
 mod repeat;
 mod sub;
@@ -21,6 +22,7 @@ pub use call::FUNCTIONS;
 #[cfg(test)]
 pub use reference::PSEUDO;
 
+pub use names::references;
 pub use repeat::{has_loops, written_out};
 
 use std::cell::{Cell, RefCell};
@@ -65,6 +67,31 @@ impl Default for Pseudo {
     }
 }
 
+/// Where a template stands among nested ones.
+#[derive(Default)]
+pub struct Nest<'a> {
+    /// What stands before its logical ids in the artifact: those of the nested stacks around it.
+    pub prefix: String,
+    /// Its folder, as seen from the outermost template's; empty for that one.
+    pub folder: String,
+    /// Its file, as findings show it; none for the outermost template.
+    pub file: Option<String>,
+    /// The stacks nested in it.
+    pub stacks: Option<&'a dyn Stacks>,
+}
+
+/// The stacks nested in a template.
+pub trait Stacks {
+    /// An output of a nested stack; none when the stack is left out.
+    fn output(
+        &self,
+        resolver: &Resolver<'_>,
+        resource: &Resource<'_>,
+        output: &str,
+        span: Span,
+    ) -> Read<Option<Text>>;
+}
+
 /// A value without intrinsic functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolved {
@@ -98,6 +125,7 @@ pub struct Context<'a> {
     parameters: &'a BTreeMap<String, Bound>,
     given: &'a Given,
     pseudo: &'a Pseudo,
+    nest: &'a Nest<'a>,
     resources: BTreeMap<&'a str, Resource<'a>>,
     conditions: RefCell<BTreeMap<String, Once<bool>>>,
     names: RefCell<BTreeMap<String, Once<String>>>,
@@ -114,12 +142,14 @@ impl<'a> Context<'a> {
         parameters: &'a BTreeMap<String, Bound>,
         given: &'a Given,
         pseudo: &'a Pseudo,
+        nest: &'a Nest<'a>,
     ) -> Self {
         Self {
             template,
             parameters,
             given,
             pseudo,
+            nest,
             resources: template.resources(),
             conditions: RefCell::default(),
             names: RefCell::default(),
@@ -132,6 +162,36 @@ impl<'a> Context<'a> {
     /// Where findings are collected.
     pub fn findings(&self) -> &'a Findings<'a> {
         &self.template.findings
+    }
+
+    /// Where the template stands among nested ones.
+    pub fn nest(&self) -> &'a Nest<'a> {
+        self.nest
+    }
+
+    /// Where the stack pretends to be.
+    pub fn pseudo(&self) -> &'a Pseudo {
+        self.pseudo
+    }
+
+    /// The whole tree.
+    pub fn root(&self) -> &'a Map {
+        self.template.root()
+    }
+
+    /// A section; an absent one is empty.
+    pub fn section(&self, name: &str) -> &'a Map {
+        self.template.section(name)
+    }
+
+    /// One resource.
+    pub fn resource(&self, id: &str) -> Option<&Resource<'a>> {
+        self.resources.get(id)
+    }
+
+    /// The logical id of a resource in the artifact.
+    pub fn logical_id(&self, id: &str) -> String {
+        format!("{}{id}", self.nest.prefix)
     }
 
     /// The resources, by logical id.

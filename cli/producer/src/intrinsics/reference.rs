@@ -150,6 +150,15 @@ impl Resolver<'_> {
             let message = format!("the resource `{id}` is absent: its condition does not hold");
             return Err(self.error(Rule::UnknownName, span, message));
         }
+        if let (true, Some(output), Some(stacks)) = (
+            resource.is_nested(),
+            attribute.and_then(|attribute| attribute.strip_prefix("Outputs.")),
+            self.context.nest.stacks,
+        ) && let Some(text) = stacks.output(self, resource, output, span)?
+        {
+            self.charge(text.reveal().len(), span)?;
+            return Ok(text);
+        }
         let kind = match (resource.kind, attribute) {
             (Some(kind), None) => kind,
             (Some(kind), Some(attribute)) if !self.is_left_out(id, attribute) => kind,
@@ -286,12 +295,12 @@ impl Resolver<'_> {
     }
 
     fn work_name_out(&self, resource: &Resource<'_>, kind: Kind) -> Read<String> {
-        let id = resource.id;
+        let id = &self.context.logical_id(resource.id);
         // The cloud puts the stack's name before every logical id; here it is there when the id alone can be no name.
         let long = if id.len() < SHORTEST_NAME {
             format!("{}-{id}", self.context.pseudo.stack_name)
         } else {
-            id.to_owned()
+            id.clone()
         };
         let fallback = match kind {
             Kind::Bucket => long.to_ascii_lowercase(),
@@ -299,7 +308,7 @@ impl Resolver<'_> {
             Kind::ServerlessFunction
             | Kind::LambdaFunction
             | Kind::ServerlessLayer
-            | Kind::LambdaLayer => id.to_owned(),
+            | Kind::LambdaLayer => id.clone(),
         };
         let property = kind.name_property();
         let properties = resource

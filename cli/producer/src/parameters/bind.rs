@@ -34,6 +34,8 @@ pub struct Missing {
     pub span: Span,
     /// Whether the cloud would look its value up.
     pub looked_up: bool,
+    /// Whether it is one of a nested template.
+    pub is_nested: bool,
 }
 
 impl Missing {
@@ -50,7 +52,11 @@ impl Missing {
             &subject(name),
             self.span,
             format!("the parameter `{name}` is needed: {why}"),
-            format!("give it with `--parameter {name}=VALUE`"),
+            if self.is_nested {
+                format!("give `{name}` among the `Parameters` of the nested stack")
+            } else {
+                format!("give it with `--parameter {name}=VALUE`")
+            },
         )
     }
 }
@@ -130,6 +136,56 @@ pub fn bind(template: &Template<'_>, given: &Given) -> BTreeMap<String, Bound> {
         .collect()
 }
 
+/// Gives every parameter of a nested template the value that the template around it says. What is missing or does not fit is reported
+/// as [`bind`] does.
+pub fn bind_nested(
+    template: &Template<'_>,
+    values: &BTreeMap<String, Text>,
+) -> BTreeMap<String, Bound> {
+    let nothing = Given::new();
+    let bind = |declared: &Declaration| match values.get(&declared.name) {
+        Some(text) => bind_text(template, declared, text),
+        None => match bind_one(template, declared, &nothing) {
+            Bound::Missing(missing) => Bound::Missing(Missing {
+                is_nested: true,
+                ..missing
+            }),
+            bound @ (Bound::One(_) | Bound::Many(_) | Bound::Refused(_)) => bound,
+        },
+    };
+    let declarations = template.declarations().iter();
+    declarations
+        .map(|declared| (declared.name.clone(), bind(declared)))
+        .collect()
+}
+
+/// The value that the template around gives: a secret stays one under its own name.
+fn bind_text(template: &Template<'_>, declared: &Declaration, text: &Text) -> Bound {
+    if let Err(message) = declared.check(text.reveal()) {
+        let message = match text.shown() {
+            Ok(_) => message,
+            Err(taint) => format!("the value of {} does not fit", taint.names()),
+        };
+        let (findings, subject) = (&template.findings, subject(&declared.name));
+        return Bound::Refused(findings.error(
+            Rule::ParameterValue,
+            &subject,
+            declared.span,
+            message,
+        ));
+    }
+    let text = match text.shown() {
+        Ok(clean) if declared.no_echo => Text::secret(&declared.name, clean),
+        Ok(_) | Err(_) => text.clone(),
+    };
+    if declared.shape.is_list {
+        let part = |item: &str| Text::made_from(item, [&text]);
+        Bound::Many(items(text.reveal()).map(part).collect())
+    } else {
+        Bound::One(text)
+    }
+}
+
 fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> Bound {
     let name = &declared.name;
     let Some(value) = given.get(name).or(declared.default.as_ref()) else {
@@ -137,6 +193,7 @@ fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> B
             name: name.clone(),
             span: declared.span,
             looked_up: declared.looked_up,
+            is_nested: false,
         });
     };
     if let Err(message) = declared.check(value.reveal()) {

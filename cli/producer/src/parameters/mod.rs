@@ -17,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use bind::{Bound, Missing, Question, bind, questions, unknown};
+pub use bind::{Bound, Missing, Question, bind, bind_nested, questions, unknown};
 pub use declare::{Declaration, declarations, is_flag};
 pub use source::{assignment, read_file};
 

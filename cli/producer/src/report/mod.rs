@@ -134,6 +134,8 @@ pub struct Findings<'a> {
     /// Lines whose text is never shown.
     hidden: RefCell<BTreeSet<u32>>,
     kept: RefCell<BTreeSet<Finding>>,
+    /// Kinds of which only the first is a warning.
+    kinds: RefCell<BTreeSet<String>>,
     errors: Cell<usize>,
 }
 
@@ -144,6 +146,7 @@ impl<'a> Findings<'a> {
             source: Source::new(file, text),
             hidden: RefCell::default(),
             kept: RefCell::default(),
+            kinds: RefCell::default(),
             errors: Cell::new(0),
         }
     }
@@ -219,6 +222,43 @@ impl<'a> Findings<'a> {
             message: message.into(),
             hint,
         });
+    }
+
+    /// Notes something at a place that may be in another file.
+    pub fn note_at(
+        &self,
+        level: Level,
+        rule: Rule,
+        subject: &Subject,
+        place: Place,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.keep(Finding {
+            place,
+            level,
+            rule: rule.name().to_owned(),
+            subject: subject.clone(),
+            message: message.into(),
+            hint,
+        });
+    }
+
+    /// Notes an error at a place that may be in another file, and gives the proof.
+    pub fn error_at(
+        &self,
+        rule: Rule,
+        subject: &Subject,
+        place: Place,
+        message: impl Into<String>,
+    ) -> Reported {
+        self.note_at(Level::Error, rule, subject, place, message, None);
+        Reported(())
+    }
+
+    /// Whether nothing of a kind was reported before.
+    pub fn is_first_of_kind(&self, kind: &str) -> bool {
+        self.kinds.borrow_mut().insert(kind.to_owned())
     }
 
     /// Notes an error, and gives the proof.

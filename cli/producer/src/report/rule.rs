@@ -49,6 +49,8 @@ pub enum Rule {
     SecretInText,
     /// Two resources, or two routes, with one name.
     DuplicateName,
+    /// A nested template that cannot be read, or nests itself.
+    NestedTemplate,
     /// A text that grows over the limit when it is resolved.
     TooLong,
     /// References nested over the limit.
@@ -60,7 +62,7 @@ pub enum Rule {
 impl Rule {
     /// Every rule.
     #[cfg(test)]
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NotATemplate,
         Self::WrongKind,
         Self::MissingProperty,
@@ -84,6 +86,7 @@ impl Rule {
         Self::UncheckedPattern,
         Self::SecretInText,
         Self::DuplicateName,
+        Self::NestedTemplate,
         Self::TooLong,
         Self::TooDeep,
         Self::TooMany,
@@ -115,6 +118,7 @@ impl Rule {
             Self::UncheckedPattern => "unchecked-pattern",
             Self::SecretInText => "secret-in-text",
             Self::DuplicateName => "duplicate-name",
+            Self::NestedTemplate => "nested-template",
             Self::TooLong => "too-long",
             Self::TooDeep => "too-deep",
             Self::TooMany => "too-many",
@@ -177,6 +181,10 @@ impl Rule {
                 "the value of a `NoEcho` parameter where it would be written down",
             ),
             Self::DuplicateName => ("error", "two resources, or two routes, with one name"),
+            Self::NestedTemplate => (
+                "error",
+                "a nested template that cannot be read, or that nests itself",
+            ),
             Self::TooLong => (
                 "error",
                 "a text that grows over the limit when it is resolved",

@@ -126,7 +126,7 @@ pub(super) fn read_bucket(
         return Err(fields.bad("BucketName", message));
     }
     Ok(Bucket {
-        logical_id: resource.id.to_owned(),
+        logical_id: context.logical_id(resource.id),
         name,
         lifecycle: lifecycle?,
     })

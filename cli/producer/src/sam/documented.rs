@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::property::{Properties, Support};
-use super::{bucket, event, function, globals, layer, table, types};
+use super::{bucket, event, function, globals, layer, table, trigger, types};
 use crate::intrinsics::{FUNCTIONS, PSEUDO};
 use crate::report::Rule;
-use crate::template::{Kind, REFUSED};
+use crate::template::{Kind, NESTED, REFUSED};
 use crate::testing::check_page;
 
 const PAGE: &str = "docs/producer.md";
@@ -67,6 +67,12 @@ fn the_documented_types_are_those_of_the_code() {
             kind.name()
         )
         .unwrap();
+    }
+    for (name, says) in trigger::TYPES {
+        writeln!(made, "| `{name}` | read for what calls functions: {says} |").unwrap();
+    }
+    for name in NESTED {
+        writeln!(made, "| `{name}` | read: a template beside this one |").unwrap();
     }
     for (name, why) in types::NO_EFFECT {
         writeln!(made, "| `{name}` | no effect: {why} |").unwrap();

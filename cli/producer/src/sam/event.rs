@@ -1,13 +1,14 @@
 //! Events of a function: paths of the gateway, and times.
 
-use engine::contract::{FunctionName, quoted};
+use engine::contract::{FunctionName, Place, quoted};
 use engine::yaml::{Entry, Span, Value};
 
 use super::fields::Fields;
 use super::property::{Properties, left_out, no_effect, read};
-use crate::intrinsics::Resolver;
+use super::trigger;
+use crate::intrinsics::{Resolver, references};
 use crate::model::{Method, Schedule};
-use crate::report::{Level, Read, Rule, Subject};
+use crate::report::{Read, Rule, Subject};
 
 const AUTH: &str = "the gateway does not ask who calls; see its own configuration";
 const FORMAT: &str = "the gateway has one form of events";
@@ -134,16 +135,22 @@ pub(super) const LEFT_OUT: [&str; 17] = [
     "WebSocketApi",
 ];
 
+/// The APIs that SAM makes for events that name none.
+const API_OF_SAM: &str = "ServerlessRestApi";
+const HTTP_API_OF_SAM: &str = "ServerlessHttpApi";
+
 /// A path that a function asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     /// What findings about it are about.
     pub(super) subject: Subject,
-    /// Where the event stands.
-    pub(super) span: Span,
+    /// Where the event or resource stands, which may be in a nested template.
+    pub(super) place: Place,
     pub(super) path: String,
     /// None for ANY.
     pub(super) method: Option<Method>,
+    /// The API that it belongs to; none for a function's URL.
+    pub(super) api: Option<String>,
 }
 
 /// What the events of one function are.
@@ -188,7 +195,7 @@ fn event(
         return Err(own.error(Rule::MissingProperty, node.span, message));
     };
     let Some(properties) = TYPES.iter().find(|known| known.of == type_name) else {
-        leave_out(&own, type_name, entry.key_span);
+        trigger::leave_out(&own, type_name, entry.key_span);
         return Ok(());
     };
     let mut subject = own.subject.clone();
@@ -202,17 +209,16 @@ fn event(
         if type_name == HTTP_API.of {
             events
                 .claims
-                .extend(everything(&own.subject, entry.key_span));
+                .extend(everything(&own, entry.key_span, HTTP_API_OF_SAM));
             return Ok(());
         }
         let message = "an event has `Properties`";
         return Err(own.error(Rule::MissingProperty, node.span, message));
     };
-    let subject = own.subject.clone();
     let inside = Fields::open(own, properties, "", inside)?;
     match type_name {
         "Api" | "HttpApi" => {
-            let claims = claims(&inside, entry.key_span, &subject, type_name)?;
+            let claims = claims(&inside, entry.key_span, type_name)?;
             events.claims.extend(claims);
         }
         _ => {
@@ -223,42 +229,39 @@ fn event(
     Ok(())
 }
 
-fn leave_out(own: &Resolver<'_>, type_name: &str, span: Span) {
-    let known = LEFT_OUT.contains(&type_name);
-    let message = if known {
-        format!("events of the type `{type_name}` are left out: nothing in the stack sends them")
-    } else {
-        format!(
-            "no type {} of events is known; the event is left out",
-            quoted(type_name)
-        )
-    };
-    let all = LEFT_OUT
-        .iter()
-        .copied()
-        .chain(TYPES.iter().map(|known| known.of));
-    let hint = crate::report::did_you_mean(type_name, all).filter(|_| !known);
-    let (level, rule) = (Level::Warning, Rule::TypeLeftOut);
-    own.findings()
-        .note(level, rule, &own.subject, span, message, hint);
-}
-
 /// The claims of an `HttpApi` that names no path.
-fn everything(subject: &Subject, span: Span) -> [Claim; 2] {
+fn everything(own: &Resolver<'_>, span: Span, api: &str) -> [Claim; 2] {
     ["/", "/{proxy+}"].map(|path| Claim {
-        subject: subject.clone(),
-        span,
+        subject: own.subject.clone(),
+        place: own.findings().place(span),
         path: path.to_owned(),
         method: None,
+        api: Some(api.to_owned()),
     })
 }
 
-fn claims(
-    inside: &Fields<'_, '_>,
-    span: Span,
-    subject: &Subject,
-    type_name: &str,
-) -> Read<Vec<Claim>> {
+/// The claims of a function's URL: its own path, and everything below.
+pub(super) fn url(fields: &Fields<'_, '_>, function: &FunctionName) -> [Claim; 2] {
+    let own = fields.at("FunctionUrlConfig");
+    let path = trigger::url_path(function.as_str());
+    [path.clone(), format!("{path}/{{proxy+}}")].map(|path| Claim {
+        subject: own.subject.clone(),
+        place: own.findings().place(fields.place("FunctionUrlConfig")),
+        path,
+        method: None,
+        api: None,
+    })
+}
+
+fn claims(inside: &Fields<'_, '_>, span: Span, type_name: &str) -> Read<Vec<Claim>> {
+    let own = inside.own();
+    let (property, implicit) = if type_name == HTTP_API.of {
+        ("ApiId", HTTP_API_OF_SAM)
+    } else {
+        ("RestApiId", API_OF_SAM)
+    };
+    let named = inside.raw(property).map(references).unwrap_or_default();
+    let api = named.first().map_or(implicit, |(id, _)| id.as_str());
     let path = inside.parsed("Path", path);
     let method = inside.parsed("Method", method);
     let (path, method) = (path?, method?);
@@ -268,7 +271,7 @@ fn claims(
         if path.is_none() && method.is_some_and(|method| method.is_some()) {
             return Err(inside.missing("Path"));
         }
-        return Ok(everything(subject, span).to_vec());
+        return Ok(everything(own, span, api).to_vec());
     }
     let path = inside.need("Path", path)?;
     if path == "$default" {
@@ -280,14 +283,16 @@ fn claims(
         None => return Err(inside.missing("Method")),
     };
     Ok(vec![Claim {
-        subject: subject.clone(),
-        span,
+        subject: own.subject.clone(),
+        place: own.findings().place(span),
         path,
         method,
+        api: Some(api.to_owned()),
     }])
 }
 
-fn path(text: &str) -> Result<String, String> {
+/// A path, or `$default`.
+pub(super) fn path(text: &str) -> Result<String, String> {
     let fits = text.starts_with('/')
         && text.len() <= 2048
         && !text.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -301,7 +306,7 @@ fn path(text: &str) -> Result<String, String> {
 }
 
 /// A method; none inside for ANY.
-fn method(text: &str) -> Result<Option<Method>, String> {
+pub(super) fn method(text: &str) -> Result<Option<Method>, String> {
     if text.eq_ignore_ascii_case("ANY") || text == "*" || text == "x-amazon-apigateway-any-method" {
         return Ok(None);
     }
@@ -349,7 +354,7 @@ fn schedule(
 }
 
 /// An expression of a time; whether it makes sense is for whoever runs it.
-fn expression(text: &str, at_too: bool) -> Result<String, String> {
+pub(super) fn expression(text: &str, at_too: bool) -> Result<String, String> {
     let inside = ["rate(", "cron(", "at("]
         .into_iter()
         .filter(|begin| at_too || *begin != "at(")

@@ -7,8 +7,10 @@ use std::ops::RangeInclusive;
 use engine::contract::quoted;
 use engine::yaml::{Entry, Map, Node, Span, Value};
 
+use super::path::{join, local_path};
 use super::property::{Properties, Support};
 use crate::intrinsics::{Resolved, Resolver};
+use crate::model::LocalPath;
 use crate::parameters::is_flag;
 use crate::report::{Level, Read, Reported, Rule, Subject, did_you_mean};
 use crate::template::{Kind, Resource, is_call, is_function};
@@ -202,6 +204,18 @@ impl<'c, 'n> Fields<'c, 'n> {
         parse(&text)
             .map(Some)
             .map_err(|message| self.bad(name, message))
+    }
+
+    /// A local path, as seen from the outermost template's folder.
+    pub(super) fn local_path(&self, name: &str) -> Read<Option<LocalPath>> {
+        let path = self.parsed(name, local_path)?;
+        let folder = &self.resolver.context().nest().folder;
+        Ok(path.map(|path| LocalPath(join(folder, path.as_str()))))
+    }
+
+    /// What stands in place of a property, which somebody else reads or nobody.
+    pub(super) fn raw(&self, name: &str) -> Option<&'n Node> {
+        self.map.get(name).map(|entry| &entry.node)
     }
 
     /// A whole number within a range.

@@ -88,7 +88,7 @@ pub(super) fn read_layer(
         })
         .collect::<Read<Vec<_>>>();
     Ok(Layer {
-        logical_id: resource.id.to_owned(),
+        logical_id: context.logical_id(resource.id),
         name: name?,
         line: resource.span.line,
         content: fields.need(content, path?)?,

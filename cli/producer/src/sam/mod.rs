@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod assemble;
 mod bucket;
 #[cfg(test)]
 mod covered;
@@ -15,24 +16,28 @@ mod fields;
 mod function;
 mod globals;
 mod layer;
+mod nested;
+mod path;
 mod property;
 mod route;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod types;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::contract::{Digest, SourceTemplate};
-use engine::yaml::{Node, Span, Value};
 
-use super::intrinsics::{Context, Pseudo, has_loops, written_out};
-use super::model::{App, EnvValue, Function, Layer, LocalPath, Piece};
-use super::parameters::{self, Bound, Given, IMPORT, Question};
-use super::report::{Findings, Read, Report, Rule, Subject};
-use super::template::{Kind, Resource, Template};
+use super::intrinsics::{Nest, Pseudo};
+use super::model::{App, Layer, LocalPath};
+use super::parameters::{self, Given, IMPORT, Question};
+use super::report::{Report, Rule};
+use super::template::Template;
+use assemble::{Parts, read_template};
+use nested::Nested;
 
 /// What a template is resolved with.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +51,16 @@ pub struct Input<'i> {
     pub layers: BTreeMap<String, LayerInstead>,
     /// Where the stack pretends to be.
     pub pseudo: Pseudo,
+    /// The files beside the template: nested templates and definitions of APIs.
+    pub files: Option<&'i dyn Files>,
     /// How the manifest names the template; its file when there is none.
     pub source_path: Option<&'i str>,
+}
+
+/// The files beside a template. The rooms that read templates see no file; whoever calls them hands the texts in.
+pub trait Files: std::fmt::Debug {
+    /// The text of a file by its path, which is relative to the template's folder. The error says why there is none.
+    fn read(&self, path: &str) -> Result<String, String>;
 }
 
 /// What stands in place of a layer of the cloud.
@@ -64,7 +77,7 @@ impl LayerInstead {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "drop" => Ok(Self::Drop),
-            path => function::local_path(path).map(Self::Path),
+            path => path::local_path(path).map(Self::Path),
         }
     }
 }
@@ -86,42 +99,35 @@ struct Layers<'i> {
     used: RefCell<BTreeMap<String, Layer>>,
 }
 
-/// The properties that a resource without any has.
-static NO_PROPERTIES: Node = Node {
-    span: Span { line: 0, column: 0 },
-    value: Value::Map(BTreeMap::new()),
-};
-
-/// Resolves a template. The report of a model holds warnings and notes; without a model it holds everything that is wrong.
+/// Resolves a template and those nested in it. The report of a model holds warnings and notes; without a model it holds everything
+/// that was found.
 pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Report), Report> {
     let findings = &template.findings;
     let bound = parameters::bind(template, &input.parameters);
-    let written = repeated(template, &bound, input);
-    let Ok(written) = written else {
-        return Err(findings.report());
+    let nested = Nested::of(input, template);
+    let nest = Nest {
+        stacks: Some(&nested),
+        ..Nest::default()
     };
-    let template = written.as_ref().unwrap_or(template);
-    globals::check(findings, template);
-    let context = Context::new(template, &bound, &input.parameters, &input.pseudo);
-    let app = assemble(&context, template, input);
-    let report = findings.report();
+    let pseudo = &input.pseudo;
+    let read = read_template(template, &bound, pseudo, &nest, &nested, input, |_| ());
+    let mut app = App {
+        source: source(template, input),
+        required_secrets: BTreeSet::new(),
+        functions: Vec::new(),
+        layers: Vec::new(),
+        tables: Vec::new(),
+        buckets: Vec::new(),
+    };
+    if let Ok((parts, ())) = read {
+        parts.put_together(findings, &mut app);
+    }
+    let mut report = findings.report();
+    report.findings.extend(nested.findings());
     if report.is_fatal() {
         return Err(report);
     }
     Ok((app, report))
-}
-
-/// The template with its loops written out; none when it has none.
-fn repeated<'a>(
-    template: &Template<'a>,
-    bound: &BTreeMap<String, Bound>,
-    input: &Input<'_>,
-) -> Read<Option<Template<'a>>> {
-    if !has_loops(template) {
-        return Ok(None);
-    }
-    let context = Context::new(template, bound, &input.parameters, &input.pseudo);
-    written_out(&context).map(|root| Some(template.with_root(root)))
 }
 
 /// The parameters that the template reads and that have no value, in the order of the text. Whether a parameter is read may depend
@@ -141,159 +147,6 @@ pub fn questions(template: &Template<'_>, input: &Input<'_>) -> Vec<Question> {
         })
     };
     open.into_iter().filter(asked).collect()
-}
-
-/// A resource that is there, and of a supported type.
-struct Present<'r, 'a> {
-    resource: &'r Resource<'a>,
-    kind: Kind,
-    properties: Node,
-}
-
-fn assemble(context: &Context<'_>, template: &Template<'_>, input: &Input<'_>) -> App {
-    let findings = &template.findings;
-    let present = present(context, template);
-    let mut app = App {
-        source: source(template, input),
-        required_secrets: BTreeSet::new(),
-        functions: Vec::new(),
-        layers: Vec::new(),
-        tables: Vec::new(),
-        buckets: Vec::new(),
-    };
-    let layers = Layers {
-        own: layer_arns(context, &present),
-        instead: &input.layers,
-        used: RefCell::default(),
-    };
-    let mut functions = Vec::new();
-    for Present {
-        resource,
-        kind,
-        properties,
-    } in &present
-    {
-        // What could not be read was reported.
-        match kind {
-            Kind::ServerlessFunction | Kind::LambdaFunction => {
-                let found = function::read(context, resource, *kind, properties, input, &layers);
-                functions.extend(found.map(|found| (found.function, found.claims)));
-            }
-            Kind::ServerlessLayer | Kind::LambdaLayer => {
-                let layer = layer::read_layer(context, resource, *kind, properties);
-                app.layers.extend(layer);
-            }
-            Kind::Table => app
-                .tables
-                .extend(table::read_table(context, resource, properties)),
-            Kind::SimpleTable => {
-                app.tables
-                    .extend(table::read_simple(context, resource, properties));
-            }
-            Kind::Bucket => app
-                .buckets
-                .extend(bucket::read_bucket(context, resource, properties)),
-        }
-    }
-    app.layers.extend(layers.used.take().into_values());
-    app.layers
-        .sort_by(|left, right| left.logical_id.cmp(&right.logical_id));
-    route::share_out(findings, &mut functions);
-    app.functions
-        .extend(functions.into_iter().map(|(function, _)| function));
-    app.required_secrets = secrets(&app.functions);
-    unique(findings, &present, &app);
-    // The fields of properties report what they were not asked for; this is the rest of the template.
-    context.note_unused();
-    app
-}
-
-/// The ARNs by which functions name the layers of the template.
-fn layer_arns(context: &Context<'_>, present: &[Present<'_, '_>]) -> BTreeMap<String, String> {
-    present
-        .iter()
-        .filter(|present| matches!(present.kind, Kind::ServerlessLayer | Kind::LambdaLayer))
-        .filter_map(|present| {
-            let own = context.resolver(present.resource.subject());
-            let name = own.resource_name(present.resource, present.kind, present.resource.span);
-            Some((own.layer_arn(&name.ok()?), present.resource.id.to_owned()))
-        })
-        .collect()
-}
-
-/// The resources that are there and supported; what becomes of the others is reported.
-fn present<'r, 'a>(context: &'r Context<'a>, template: &Template<'_>) -> Vec<Present<'r, 'a>> {
-    let mut found = Vec::new();
-    let kinds = context.resources().filter_map(|resource| resource.kind);
-    if !globals::fit(template, kinds) {
-        return found;
-    }
-    for resource in context.resources() {
-        let own = context.resolver(resource.subject());
-        match own.is_present(resource) {
-            Ok(true) => {}
-            Ok(false) => {
-                types::note_absent(&template.findings, resource);
-                continue;
-            }
-            Err(_) => continue,
-        }
-        types::check_attributes(&template.findings, resource);
-        let Some(kind) = resource.kind else {
-            types::leave_out(&template.findings, resource);
-            continue;
-        };
-        let properties = match resource.map.get("Properties") {
-            Some(entry) if entry.node.value != Value::Null => entry.node.clone(),
-            Some(_) | None => Node {
-                span: resource.span,
-                ..NO_PROPERTIES.clone()
-            },
-        };
-        let properties = globals::merged(template, kind, &properties).unwrap_or(properties);
-        found.push(Present {
-            resource,
-            kind,
-            properties,
-        });
-    }
-    found
-}
-
-/// Reports resources of one kind with one name.
-fn unique(findings: &Findings<'_>, present: &[Present<'_, '_>], app: &App) {
-    let functions = app.functions.iter();
-    let functions = functions.map(|one| ("function", one.name.as_str(), &one.logical_id));
-    let layers = app.layers.iter();
-    let layers = layers.map(|one| ("layer", one.name.as_str(), &one.logical_id));
-    let tables = app.tables.iter();
-    let tables = tables.map(|one| ("table", one.name.as_str(), &one.logical_id));
-    let buckets = app.buckets.iter();
-    let buckets = buckets.map(|one| ("bucket", one.name.as_str(), &one.logical_id));
-    let mut first = BTreeMap::new();
-    for (kind, name, id) in functions.chain(layers).chain(tables).chain(buckets) {
-        let other = *first.entry((kind, name)).or_insert(id);
-        if other == id {
-            continue;
-        }
-        let message = format!("the {kind} `{other}` is called `{name}` too");
-        let resource = present.iter().find(|present| present.resource.id == id);
-        let span = resource.map_or(Span::default(), |present| present.resource.span);
-        let subject = resource.map_or_else(Subject::default, |present| present.resource.subject());
-        findings.error(Rule::DuplicateName, &subject, span, message);
-    }
-}
-
-fn secrets(functions: &[Function]) -> BTreeSet<String> {
-    functions
-        .iter()
-        .flat_map(|function| function.environment.values())
-        .flat_map(EnvValue::pieces)
-        .filter_map(|piece| match piece {
-            Piece::Secret(name) => Some(name),
-            Piece::Literal(_) => None,
-        })
-        .collect()
 }
 
 /// Where the model came from. Parameters are those that were given, so that a new parameter with a default makes no new source of

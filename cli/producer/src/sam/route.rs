@@ -4,57 +4,81 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Claim;
 use crate::model::{Function, Method, Route};
-use crate::report::{Findings, Rule};
+use crate::report::{Findings, Level, Rule};
 
-/// Gives every function its routes, in the order of its events. Two functions that ask for the same are reported.
-pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec<Claim>)]) {
-    let mut named: BTreeMap<(&str, Method), usize> = BTreeMap::new();
-    let mut any: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, (_, claims)) in functions.iter().enumerate() {
-        for claim in claims {
-            let first = match claim.method {
-                Some(method) => *named.entry((&claim.path, method)).or_insert(index),
-                None => *any.entry(&claim.path).or_insert(index),
+/// Gives every function its routes, in the order of its events. Two functions that ask one API for the same are reported; of two APIs
+/// the first in the order of logical ids answers, since the gateway has one set of routes. Gives whether `OPTIONS` is answered.
+pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec<Claim>)]) -> bool {
+    let lost = lost_claims(findings, functions);
+    for (index, (_, claims)) in functions.iter_mut().enumerate() {
+        let mut at = 0;
+        claims.retain(|_| {
+            at += 1;
+            !lost.contains(&(index, at - 1))
+        });
+    }
+    let named: BTreeSet<(String, Method)> = functions
+        .iter()
+        .flat_map(|(_, claims)| claims)
+        .filter_map(|claim| Some((claim.path.clone(), claim.method?)))
+        .collect();
+    let mut answers_options = false;
+    for (function, claims) in functions {
+        let mut seen = BTreeSet::new();
+        for claim in claims.iter() {
+            let methods: Vec<Method> = match claim.method {
+                Some(method) => vec![method],
+                None => Method::ALL
+                    .into_iter()
+                    .filter(|method| !named.contains(&(claim.path.clone(), *method)))
+                    .collect(),
             };
-            if first != index {
-                let other = &functions[first].0.logical_id;
-                let method = claim.method.map_or("ANY", Method::as_str);
-                let message = format!(
-                    "`{method} {}` is answered by the function `{other}` already",
-                    claim.path
-                );
-                findings.error(Rule::DuplicateName, &claim.subject, claim.span, message);
+            for method in methods {
+                let route = Route {
+                    path: claim.path.clone(),
+                    method,
+                };
+                answers_options |= method == Method::Options;
+                // A function may ask for one path by two events, of an Api and of an HttpApi.
+                if seen.insert(route.clone()) {
+                    function.routes.push(route);
+                }
             }
         }
     }
-    let routes: Vec<Vec<Route>> = functions
-        .iter()
-        .map(|(_, claims)| {
-            let mut routes = Vec::new();
-            let mut seen = BTreeSet::new();
-            for claim in claims {
-                let methods: Vec<Method> = match claim.method {
-                    Some(method) => vec![method],
-                    None => Method::ALL
-                        .into_iter()
-                        .filter(|method| !named.contains_key(&(claim.path.as_str(), *method)))
-                        .collect(),
-                };
-                for method in methods {
-                    let route = Route {
-                        path: claim.path.clone(),
-                        method,
-                    };
-                    // A function may ask for one path by two events, of an Api and of an HttpApi.
-                    if seen.insert(route.clone()) {
-                        routes.push(route);
-                    }
-                }
+    answers_options
+}
+
+/// The claims, by function and position, that another function answers already.
+fn lost_claims(
+    findings: &Findings<'_>,
+    functions: &[(Function, Vec<Claim>)],
+) -> BTreeSet<(usize, usize)> {
+    let mut lost = BTreeSet::new();
+    let mut first: BTreeMap<(&str, Option<Method>), (usize, &Claim)> = BTreeMap::new();
+    for (index, (_, claims)) in functions.iter().enumerate() {
+        for (at, claim) in claims.iter().enumerate() {
+            let key = (claim.path.as_str(), claim.method);
+            let (other, winner) = *first.entry(key).or_insert((index, claim));
+            if other == index {
+                continue;
             }
-            routes
-        })
-        .collect();
-    for ((function, _), routes) in functions.iter_mut().zip(routes) {
-        function.routes = routes;
+            let method = claim.method.map_or("ANY", Method::as_str);
+            let message = format!(
+                "`{method} {}` is answered by the function `{}` already",
+                claim.path, functions[other].0.logical_id
+            );
+            let (subject, place) = (&claim.subject, claim.place.clone());
+            if winner.api == claim.api {
+                findings.error_at(Rule::DuplicateName, subject, place, message);
+                continue;
+            }
+            lost.insert((index, at));
+            let message = format!("it is left out: {message}, by another API");
+            let hint = "the gateway has one set of routes: give one of the two another path";
+            let (level, rule, hint) = (Level::Warning, Rule::PropertyLeftOut, hint.to_owned());
+            findings.note_at(level, rule, subject, place, message, Some(hint));
+        }
     }
+    lost
 }

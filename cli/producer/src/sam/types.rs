@@ -1,47 +1,79 @@
 //! Types of resources that are not read, and what a resource says besides its properties.
 
+use super::trigger;
 use crate::report::{Findings, Level, Rule, did_you_mean};
-use crate::template::{Kind, Resource, is_function, refuse};
+use crate::template::{Kind, NESTED, Resource, is_function, refuse};
 
 /// Types without effect on a local stack; `*` stands for the rest of a name.
-pub(super) const NO_EFFECT: [(&str, &str); 13] = [
-    ("AWS::ApiGateway::Account", "the gateway has no account"),
+pub(super) const NO_EFFECT: [(&str, &str); 34] = [
+    ("AWS::ApiGateway::Account", GATEWAY),
+    ("AWS::ApiGateway::Deployment", GATEWAY),
+    ("AWS::ApiGateway::DocumentationPart", "it is for people"),
+    ("AWS::ApiGateway::DocumentationVersion", "it is for people"),
+    ("AWS::ApiGateway::Stage", GATEWAY),
+    ("AWS::ApiGatewayV2::Deployment", GATEWAY),
+    ("AWS::ApiGatewayV2::Stage", GATEWAY),
+    (
+        "AWS::ApplicationAutoScaling::*",
+        "the gateway scales by itself",
+    ),
     ("AWS::CDK::Metadata", "it is for the makers of the CDK"),
+    ("AWS::CertificateManager::*", "the gateway has its own"),
     ("AWS::CloudFormation::*", "there is no CloudFormation"),
     ("AWS::CloudWatch::*", "nothing is measured"),
     ("AWS::CodeDeploy::*", "there is one version of a function"),
-    ("AWS::IAM::*", "the stack asks nobody for permission"),
+    ("AWS::EC2::*", "functions are in the network of the stack"),
+    ("AWS::Events::EventBusPolicy", NOBODY),
+    ("AWS::IAM::*", NOBODY),
     ("AWS::KMS::*", "nothing is encrypted"),
     ("AWS::Lambda::Alias", "there is one version of a function"),
+    ("AWS::Lambda::CodeSigningConfig", "code is not signed"),
     (
-        "AWS::Lambda::Permission",
-        "the stack asks nobody for permission",
+        "AWS::Lambda::EventInvokeConfig",
+        "calls that nobody waits for are not retried",
     ),
+    ("AWS::Lambda::LayerVersionPermission", NOBODY),
+    ("AWS::Lambda::Permission", NOBODY),
     ("AWS::Lambda::Version", "there is one version of a function"),
     ("AWS::Logs::*", "logs are the stack's"),
+    ("AWS::Route53::*", "names are the network's"),
+    ("AWS::S3::BucketPolicy", NOBODY),
+    ("AWS::SNS::TopicPolicy", NOBODY),
+    ("AWS::SQS::QueuePolicy", NOBODY),
+    ("AWS::SecretsManager::ResourcePolicy", NOBODY),
     (
-        "AWS::S3::BucketPolicy",
-        "the stack asks nobody for permission",
+        "AWS::SecretsManager::RotationSchedule",
+        "secrets are not rotated here",
     ),
+    ("AWS::Serverless::Connector", NOBODY),
+    ("AWS::ServiceDiscovery::*", "names are the network's"),
+    ("AWS::WAFv2::*", "the gateway does not ask who calls"),
     ("AWS::XRay::*", "the stack keeps no traces"),
 ];
 
+const GATEWAY: &str = "the gateway has no stages";
+const NOBODY: &str = "the stack asks nobody for permission";
+
 /// Types that are left out, with more to say than that.
-pub(super) const LEFT_OUT: [(&str, &str); 4] = [
+pub(super) const LEFT_OUT: [(&str, &str); 5] = [
     (
-        "AWS::Serverless::Api",
-        "the gateway serves the routes of functions; who may call, CORS and stages are its own",
+        "AWS::CloudFormation::CustomResource",
+        "nothing calls its function when the stack is deployed",
     ),
     (
-        "AWS::Serverless::Application",
-        "nested applications are templates of their own; name them with `--template`",
+        "AWS::Logs::SubscriptionFilter",
+        "nothing hands logs to its function",
     ),
     (
-        "AWS::Serverless::HttpApi",
-        "the gateway serves the routes of functions; who may call, CORS and stages are its own",
+        "AWS::SSM::Parameter",
+        "nothing here answers for SSM; give its value to a function as a variable",
     ),
     (
         "AWS::Serverless::StateMachine",
+        "the stack runs no state machines",
+    ),
+    (
+        "AWS::StepFunctions::StateMachine",
         "the stack runs no state machines",
     ),
 ];
@@ -52,10 +84,7 @@ pub(super) const ATTRIBUTES: [(&str, &str); 9] = [
         "Condition",
         "read: the resource is absent when it does not hold",
     ),
-    (
-        "Connectors",
-        "left out: the stack asks nobody for permission",
-    ),
+    ("Connectors", "no effect"),
     ("CreationPolicy", "no effect"),
     ("DeletionPolicy", "no effect"),
     ("DependsOn", "no effect"),
@@ -132,8 +161,10 @@ pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
         Some(begin) => name.starts_with(begin),
         None => name == pattern,
     };
-    let no_effect = NO_EFFECT.iter().find(|(pattern, _)| fits(pattern));
-    let left_out = LEFT_OUT.iter().find(|(pattern, _)| fits(pattern));
+    let left_out = LEFT_OUT.iter().find(|(known, _)| *known == name);
+    let no_effect = NO_EFFECT
+        .iter()
+        .find(|(pattern, _)| left_out.is_none() && fits(pattern));
     let (level, rule, message) = match (no_effect, left_out) {
         (Some((_, why)), _) => (
             Level::Note,
@@ -151,12 +182,9 @@ pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
             "the resource is left out: its type has no counterpart in the stack".to_owned(),
         ),
     };
-    // Types share long prefixes: only a letter or two more or less is a typing mistake.
-    let hint = Kind::ALL
-        .into_iter()
-        .map(Kind::name)
-        .find(|known| strsim::levenshtein(name, known) <= 2)
-        .map(|known| format!("did you mean `{known}`?"));
+    let hint = (no_effect.is_none() && left_out.is_none())
+        .then(|| misspelt(name))
+        .flatten();
     findings.note(
         level,
         rule,
@@ -165,4 +193,21 @@ pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
         message,
         hint,
     );
+}
+
+/// The type that a misspelt one was meant to be. Types share long prefixes: only a few letters more or less are a typing mistake.
+fn misspelt(name: &str) -> Option<String> {
+    const FEW: usize = 3;
+    let known = Kind::ALL.into_iter().map(Kind::name);
+    let known = known.chain(trigger::TYPES.iter().map(|(name, _)| *name));
+    let known = known.chain(NESTED);
+    let lower = name.to_ascii_lowercase();
+    known
+        .map(|known| {
+            let distance = strsim::levenshtein(&lower, &known.to_ascii_lowercase());
+            (distance, known)
+        })
+        .filter(|(distance, _)| *distance <= FEW)
+        .min()
+        .map(|(_, known)| format!("did you mean `{known}`?"))
 }

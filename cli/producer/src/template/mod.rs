@@ -29,6 +29,9 @@ use super::report::{Findings, Report, Reported, Rule, Subject, did_you_mean};
 /// Resources of one template.
 const MAX_RESOURCES: usize = 5000;
 
+/// Types of resources that are templates of their own.
+pub(crate) const NESTED: [&str; 2] = ["AWS::CloudFormation::Stack", "AWS::Serverless::Application"];
+
 /// A template that could be read: its tree, its parameters, its resources.
 pub struct Template<'a> {
     pub(super) findings: Rc<Findings<'a>>,
@@ -54,6 +57,11 @@ pub struct Resource<'t> {
 }
 
 impl Resource<'_> {
+    /// Whether it is a template of its own.
+    pub fn is_nested(&self) -> bool {
+        NESTED.contains(&self.type_name)
+    }
+
     /// What findings about it are about.
     pub fn subject(&self) -> Subject {
         Subject {

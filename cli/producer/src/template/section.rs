@@ -29,7 +29,10 @@ const SECTIONS: [(&str, Fate); 12] = [
     ),
     ("Mappings", Fate::Read),
     ("Metadata", Fate::NoEffect("it is for other tools")),
-    ("Outputs", Fate::NoEffect("nothing reads them locally")),
+    (
+        "Outputs",
+        Fate::NoEffect("only a template around this one reads them"),
+    ),
     ("Parameters", Fate::Read),
     ("Resources", Fate::Read),
     (

@@ -13,8 +13,8 @@ use super::event::{self, Claim};
 use super::fields::{Fields, choose};
 use super::{Input, Layers};
 use crate::intrinsics::{Context, Resolver};
-use crate::model::{Architecture, EnvValue, Function, LocalPath, Scaling};
-use crate::report::{Read, Rule};
+use crate::model::{Architecture, EnvValue, Function, Scaling};
+use crate::report::{Level, Read, Rule};
 use crate::template::{Kind, Resource};
 use crate::text::{Piece, Taint, Text};
 
@@ -51,7 +51,7 @@ pub(super) fn read(
         &fields,
         kind,
         metadata.as_ref(),
-        &|name| input.image_uri(resource.id, name),
+        &|name| input.image_uri(&context.logical_id(resource.id), name),
         name.as_ref().ok(),
     );
     let layers = layers::used(&fields, layers, package.as_ref().ok());
@@ -66,15 +66,19 @@ pub(super) fn read(
     let timeout_s = fields.number("Timeout", 1..=900);
     let memory_mb = fields.number("MemorySize", 128..=32768);
     let hooks = match &metadata {
-        Some(metadata) => metadata.parsed("EsbHooks", local_path),
+        Some(metadata) => metadata.local_path("EsbHooks"),
         None => Ok(None),
     };
-    let events = events?;
+    let mut events = events?;
+    if let (Ok(name), Ok(true)) = (&name, url(&fields, kind)) {
+        events.claims.extend(event::url(&fields, name));
+    }
     Ok(Found {
         function: Function {
-            logical_id: resource.id.to_owned(),
+            logical_id: context.logical_id(resource.id),
             name: name?,
             line: resource.span.line,
+            nested_in: context.nest().file.clone(),
             package: package?,
             architecture: architecture?,
             timeout_s: timeout_s?,
@@ -88,6 +92,24 @@ pub(super) fn read(
         },
         claims: events.claims,
     })
+}
+
+/// Whether a function has a URL of its own.
+fn url(fields: &Fields<'_, '_>, kind: Kind) -> Read<bool> {
+    if kind != Kind::ServerlessFunction {
+        return Ok(false);
+    }
+    let Some(url) = fields.child("FunctionUrlConfig")? else {
+        return Ok(false);
+    };
+    if url.text("AuthType")?.as_deref() == Some("AWS_IAM") {
+        let own = url.at("AuthType");
+        let message = "it is left out: the gateway does not ask who calls";
+        let (level, rule, span) = (Level::Warning, Rule::PropertyLeftOut, url.place("AuthType"));
+        own.findings()
+            .note(level, rule, &own.subject, span, message, None);
+    }
+    Ok(true)
 }
 
 fn name(fields: &Fields<'_, '_>, resource: &Resource<'_>, kind: Kind) -> Read<FunctionName> {
@@ -221,25 +243,4 @@ fn is_variable(name: &str) -> bool {
     name.as_bytes().first().is_some_and(begins)
         && name.len() <= 256
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// A path as templates may say it; the error says what it should be.
-pub(super) fn local_path(text: &str) -> Result<LocalPath, String> {
-    let wrong = if text.trim().is_empty() {
-        "it is empty"
-    } else if text.len() > 4096 {
-        "it is longer than 4096 bytes"
-    } else if text.chars().any(char::is_control) {
-        "it holds a control character"
-    } else if text.contains('\\') {
-        "it holds a backslash; write `/`"
-    } else if text.contains("://") {
-        "it is a URL, and nothing is fetched"
-    } else {
-        return Ok(LocalPath(text.to_owned()));
-    };
-    Err(format!(
-        "a local path stands here, which {} is not: {wrong}",
-        quoted(text)
-    ))
 }

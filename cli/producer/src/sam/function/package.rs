@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use engine::contract::{FunctionName, quoted};
 use engine::yaml::{Span, Value};
 
-use super::local_path;
 use super::properties::{IN_IMAGE, OF_ZIPS};
 use crate::model::{Code, Family, ImageConfig, ImageSource, LocalPath, Package, Runtime};
 use crate::report::{Read, Reported, Rule, Subject};
 use crate::sam::fields::Fields;
+use crate::sam::path::{join, local_path};
 use crate::template::{Kind, is_call};
 
 /// Which of the two.
@@ -80,10 +80,10 @@ fn code(
             return inline(fields, "InlineCode", text, family);
         }
         let path = path(fields, "CodeUri")?;
-        return Ok(Code::Path(path.unwrap_or_else(template_folder)));
+        return Ok(Code::Path(path.unwrap_or_else(|| template_folder(fields))));
     }
     let Some(node) = fields.node("Code")? else {
-        return Ok(Code::Path(template_folder()));
+        return Ok(Code::Path(template_folder(fields)));
     };
     if node.value.text().is_some() {
         return path(fields, "Code")?
@@ -108,8 +108,8 @@ fn code(
 }
 
 /// Where the code of a function lies that does not say it: SAM packs the folder of the template.
-fn template_folder() -> LocalPath {
-    LocalPath(".".to_owned())
+fn template_folder(fields: &Fields<'_, '_>) -> LocalPath {
+    LocalPath(join(&fields.own().context().nest().folder, "."))
 }
 
 /// A local path. A mapping here would say where in S3 the code lies.
@@ -120,7 +120,7 @@ pub(in crate::sam) fn path(fields: &Fields<'_, '_>, name: &str) -> Read<Option<L
     {
         return Err(not_fetched(&fields.at(name).subject, fields, node.span));
     }
-    fields.parsed(name, local_path)
+    fields.local_path(name)
 }
 
 /// Refuses what lies in S3.
@@ -134,7 +134,7 @@ fn not_fetched(subject: &Subject, fields: &Fields<'_, '_>, span: Span) -> Report
 /// Where the CDK put the asset that a resource is made from.
 pub(in crate::sam) fn asset(metadata: Option<&Fields<'_, '_>>) -> Read<Option<LocalPath>> {
     match metadata {
-        Some(metadata) => metadata.parsed("aws:asset:path", local_path),
+        Some(metadata) => metadata.local_path("aws:asset:path"),
         None => Ok(None),
     }
 }
@@ -294,7 +294,7 @@ fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
         return Ok(None);
     };
     let [context_name, dockerfile_name, target_name, args_name] = names;
-    let context = metadata.parsed(context_name, local_path)?;
+    let context = metadata.local_path(context_name)?;
     let dockerfile = metadata.parsed(dockerfile_name, local_path)?;
     let target = metadata.text(target_name)?;
     let mut args = BTreeMap::new();

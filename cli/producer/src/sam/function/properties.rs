@@ -60,10 +60,19 @@ pub(in crate::sam) const SERVERLESS: Properties = Properties {
             "FunctionScalingConfig",
             "see `ReservedConcurrentExecutions`",
         ),
-        left_out(
+        read(
             "FunctionUrlConfig",
-            "the gateway serves the events `Api` and `HttpApi`",
+            "the function answers `/_url/FUNCTION` and every path below",
         ),
+        read(
+            "FunctionUrlConfig.AuthType",
+            "as written; the gateway does not ask who calls",
+        ),
+        left_out(
+            "FunctionUrlConfig.Cors",
+            "the function answers preflight requests itself",
+        ),
+        left_out("FunctionUrlConfig.InvokeMode", "answers are not streamed"),
         read(
             "Handler",
             "required for zip functions; `bootstrap` for provided runtimes without it",

@@ -37,7 +37,7 @@ pub(super) fn read_table(
     let local_indexes = indexes(&fields, "LocalSecondaryIndexes", None);
     let stream = stream(&fields);
     let table = Table {
-        logical_id: resource.id.to_owned(),
+        logical_id: context.logical_id(resource.id),
         name: name?,
         attributes: attributes?,
         keys: keys?,
@@ -74,7 +74,7 @@ pub(super) fn read_simple(
     };
     let throughput = throughput(&fields)?;
     Ok(Table {
-        logical_id: resource.id.to_owned(),
+        logical_id: context.logical_id(resource.id),
         name: name?,
         attributes: BTreeMap::from([(key.clone(), key_type)]),
         keys: Keys {

@@ -315,6 +315,9 @@ pub struct Layer {
     pub name: FunctionName,
     /// Line of the template in which its logical id stands, from 1.
     pub line: u32,
+    /// The nested template that it stands in; none for the template itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested_in: Option<String>,
     /// A folder or zip file.
     pub content: LocalPath,
     /// `CompatibleRuntimes`, as written.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::contract::canonical_ref;
 
 use crate::failure::{Failure, Kind};
+use producer::sam::Files;
 
 /// The largest template that is read (contract, section 1, has the same bound for an artifact's files).
 const MAX_TEMPLATE: u64 = 8 << 20;
@@ -18,6 +19,46 @@ pub(super) struct Loaded {
     pub(super) source: String,
     pub(super) folder: PathBuf,
     pub(super) text: String,
+}
+
+/// The files beside a template, for the rooms that see no file. Nothing is read that lies neither below the template's folder nor below
+/// the current one.
+#[derive(Debug)]
+pub(super) struct Beside {
+    folder: PathBuf,
+}
+
+impl Beside {
+    /// The files beside this template.
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        Self {
+            folder: loaded.folder.clone(),
+        }
+    }
+}
+
+impl Files for Beside {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let unread = |error: std::io::Error| error.to_string();
+        let real = fs::canonicalize(self.folder.join(path)).map_err(unread)?;
+        let may_be_read = [self.folder.as_path(), Path::new(".")]
+            .into_iter()
+            .filter_map(|root| fs::canonicalize(root).ok())
+            .any(|root| real.starts_with(root));
+        if !may_be_read {
+            return Err(
+                "it lies neither below the template's folder nor below the current one".to_owned(),
+            );
+        }
+        let meta = fs::metadata(&real).map_err(unread)?;
+        if !meta.is_file() {
+            return Err("it is no file".to_owned());
+        }
+        if meta.len() > MAX_TEMPLATE {
+            return Err("it is larger than 8 MiB".to_owned());
+        }
+        fs::read_to_string(&real).map_err(unread)
+    }
 }
 
 /// Reads a template.
@@ -82,4 +123,28 @@ fn source_path(path: &Path) -> String {
             .display()
             .to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_a_template_does_not_lead_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("app");
+        fs::create_dir_all(below.join("inner")).unwrap();
+        fs::write(below.join("inner/api.yaml"), "inside").unwrap();
+        fs::write(folder.path().join("outside.yaml"), "outside").unwrap();
+        let link = below.join("link.yaml");
+        std::os::unix::fs::symlink(folder.path().join("outside.yaml"), link).unwrap();
+        let beside = Beside { folder: below };
+
+        assert_eq!(beside.read("inner/api.yaml"), Ok("inside".to_owned()));
+        for path in ["../outside.yaml", "link.yaml", "/etc/hostname"] {
+            let why = beside.read(path).unwrap_err();
+            assert!(why.contains("lies neither below"), "{path}: {why}");
+        }
+        assert!(beside.read("inner").unwrap_err().contains("no file"));
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use engine::contract::{ArtifactEntry, FunctionName, Generator, Manifest, Mode, Violation};
+use engine::contract::{ArtifactEntry, FunctionName, Generator, Manifest, Mode, Place, Violation};
 use engine::yaml::Span;
 
 use crate::esb::args::Making;
-use crate::esb::loaded::{Loaded, load_template};
+use crate::esb::loaded::{Beside, Loaded, load_template};
 use crate::esb::made::Made;
 use crate::esb::not_made::NotMade;
 use crate::esb::parameters;
@@ -49,12 +49,21 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
         image_uris: settings.image_uris.clone(),
         ..Input::default()
     };
-    let given = parameters::given(making, &templates, &input)?;
-    let resolved = all(templates.iter().zip(&loaded).map(|(template, loaded)| {
-        let input = Input {
-            parameters: given.clone(),
+    let files: Vec<Beside> = loaded.iter().map(Beside::of).collect();
+    let inputs: Vec<Input<'_>> = loaded
+        .iter()
+        .zip(&files)
+        .map(|(loaded, files)| Input {
+            files: Some(files),
             source_path: Some(&loaded.source),
             ..input.clone()
+        })
+        .collect();
+    let given = parameters::given(making, &templates, &inputs)?;
+    let resolved = all(templates.iter().zip(inputs).map(|(template, input)| {
+        let input = Input {
+            parameters: given.clone(),
+            ..input
         };
         resolve(template, &input)
     }))?;
@@ -299,8 +308,15 @@ fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
         line: remark.line,
         column: u32::try_from(indent + 1).unwrap_or(1),
     };
+    let place = match &remark.nested_in {
+        Some(file) => Place {
+            line: remark.line,
+            ..Place::file(file)
+        },
+        None => Findings::of(&loaded.shown, &loaded.text).place(span),
+    };
     Finding {
-        place: Findings::of(&loaded.shown, &loaded.text).place(span),
+        place,
         level,
         rule: "files".to_owned(),
         subject: Subject::default(),

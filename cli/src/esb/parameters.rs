@@ -21,7 +21,7 @@ use producer::template::Template;
 pub(super) fn given(
     making: &Making,
     templates: &[Template<'_>],
-    input: &Input<'_>,
+    inputs: &[Input<'_>],
 ) -> Result<Given, Failure> {
     let mut given = samconfig::given(making, templates)?;
     given.extend(of_project_file(making, templates)?);
@@ -43,7 +43,7 @@ pub(super) fn given(
             violations,
         ));
     }
-    let mut open = open_questions(templates, input, &given);
+    let mut open = open_questions(templates, inputs, &given);
     if open.is_empty() {
         return Ok(given);
     }
@@ -68,7 +68,7 @@ pub(super) fn given(
             answers.set(name, &value);
         }
         given.insert(name.clone(), GivenValue::new(value));
-        open = open_questions(templates, input, &given);
+        open = open_questions(templates, inputs, &given);
     }
     if making.save_defaults {
         answers.save()?;
@@ -77,15 +77,21 @@ pub(super) fn given(
 }
 
 /// The parameters that the templates read and that have no value, each once.
-fn open_questions(templates: &[Template<'_>], input: &Input<'_>, given: &Given) -> Vec<Question> {
-    let input = Input {
-        parameters: given.clone(),
-        ..input.clone()
-    };
+fn open_questions(
+    templates: &[Template<'_>],
+    inputs: &[Input<'_>],
+    given: &Given,
+) -> Vec<Question> {
     let mut open: Vec<Question> = Vec::new();
-    for question in templates.iter().flat_map(|one| questions(one, &input)) {
-        if !open.iter().any(|known| known.name == question.name) {
-            open.push(question);
+    for (template, input) in templates.iter().zip(inputs) {
+        let input = Input {
+            parameters: given.clone(),
+            ..input.clone()
+        };
+        for question in questions(template, &input) {
+            if !open.iter().any(|known| known.name == question.name) {
+                open.push(question);
+            }
         }
     }
     open

@@ -70,6 +70,7 @@ pub(super) fn shared_names(apps: &[&App], shown: &[&str]) -> Vec<(usize, Remark)
             let message = format!("it stands in the place of the one of `{}`", shown[other]);
             let remark = Remark {
                 line,
+                nested_in: None,
                 about,
                 message,
             };

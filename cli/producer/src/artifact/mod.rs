@@ -82,6 +82,8 @@ pub struct Rendered {
 pub struct Remark {
     /// Line of the template, from 1; 0 when it is not known.
     pub line: u32,
+    /// The nested template that it stands in; none for the template itself.
+    pub nested_in: Option<String>,
     /// What it is about, in words.
     pub about: String,
     /// A lowercase fragment, no period.
@@ -92,6 +94,7 @@ impl Remark {
     fn on(function: &Function, message: String) -> Self {
         Self {
             line: function.line,
+            nested_in: function.nested_in.clone(),
             about: format!("function `{}`", function.name),
             message,
         }
@@ -126,6 +129,7 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
         bundle::add(&mut tree, app, settings).map_err(|error| {
             vec![Remark {
                 line: 1,
+                nested_in: None,
                 about: "the bundle".to_owned(),
                 message: sentence(&FunctionError::from(error)),
             }]
@@ -192,6 +196,7 @@ fn gather_layers(app: &App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) ->
             }
             Err(error) => wrong.push(Remark {
                 line: layer.line,
+                nested_in: layer.nested_in.clone(),
                 about: format!("layer `{}`", layer.name),
                 message: sentence(&error),
             }),

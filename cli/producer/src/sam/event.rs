@@ -8,7 +8,7 @@ use super::property::{Properties, left_out, no_effect, read};
 use super::trigger;
 use crate::intrinsics::{Resolver, references};
 use crate::model::{Method, Schedule};
-use crate::report::{Read, Rule, Subject};
+use crate::report::{Level, Read, Rule, Subject};
 
 const AUTH: &str = "the gateway does not ask who calls; see its own configuration";
 const FORMAT: &str = "the gateway has one form of events";
@@ -244,6 +244,14 @@ fn everything(own: &Resolver<'_>, span: Span, api: &str) -> [Claim; 2] {
 pub(super) fn url(fields: &Fields<'_, '_>, function: &FunctionName) -> [Claim; 2] {
     let own = fields.at("FunctionUrlConfig");
     let path = trigger::url_path(function.as_str());
+    let message = format!("the function answers `{path}` and every path below");
+    let (level, rule, span) = (
+        Level::Note,
+        Rule::NoEffect,
+        fields.place("FunctionUrlConfig"),
+    );
+    own.findings()
+        .note(level, rule, &own.subject, span, message, None);
     [path.clone(), format!("{path}/{{proxy+}}")].map(|path| Claim {
         subject: own.subject.clone(),
         place: own.findings().place(fields.place("FunctionUrlConfig")),

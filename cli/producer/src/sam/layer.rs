@@ -91,6 +91,7 @@ pub(super) fn read_layer(
         logical_id: context.logical_id(resource.id),
         name: name?,
         line: resource.span.line,
+        nested_in: context.nest().file.clone(),
         content: fields.need(content, path?)?,
         runtimes: runtimes?.unwrap_or_default(),
         architectures: architectures?,

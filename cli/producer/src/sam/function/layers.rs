@@ -79,6 +79,7 @@ fn one(
                 logical_id: arn.to_owned(),
                 name,
                 line: span.line,
+                nested_in: own.context().nest().file.clone(),
                 content: path.clone(),
                 runtimes: Vec::new(),
                 architectures: Vec::new(),

@@ -75,6 +75,9 @@ pub enum DamageKind {
     /// The chain ends, or passes, with another hash than the one that was noted.
     #[error("it does not have the hash that was noted for it")]
     OtherHead,
+    /// There are no events, and a mark outside of the store says that some were recorded.
+    #[error("its events are gone, though some were recorded")]
+    Gone,
     /// The head that is kept apart is not there.
     #[error("it is the last one, and the head that is kept apart is missing")]
     KeptHeadMissing,
@@ -298,7 +301,7 @@ impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
         match kept {
             StoredHead::Head(_) => Ok(()),
             // A store that was made, and then nothing was appended.
-            StoredHead::Missing | StoredHead::Damaged if here.sequence == 0 => Ok(()),
+            StoredHead::Missing if here.sequence == 0 => Ok(()),
             StoredHead::Missing => {
                 Err(Damage::at(here.sequence, DamageKind::KeptHeadMissing).into())
             }

@@ -1,8 +1,8 @@
-//! The one place that asks the disk to keep something, and that makes folders.
+//! The one place that asks the disk to keep something, that makes folders, and that says who may use what was made.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,7 +58,7 @@ impl Disk {
         self.syncs.load(Ordering::Relaxed)
     }
 
-    /// Makes a folder and those above it, for this user only, so that they survive a power cut.
+    /// Makes a folder and those above it, so that they survive a power cut: for this user only, or as [`inherit_access`] says.
     pub(crate) fn make_folder(&self, folder: &Path) -> io::Result<()> {
         if folder.is_dir() {
             return Ok(());
@@ -69,7 +69,10 @@ impl Disk {
         };
         self.make_folder(parent)?;
         match DirBuilder::new().mode(0o700).create(folder) {
-            Ok(()) => self.sync_folder(parent),
+            Ok(()) => {
+                inherit_access(folder)?;
+                self.sync_folder(parent)
+            }
             // Another process may have made it since.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(io::Error::new(
@@ -79,4 +82,51 @@ impl Disk {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Both bits say that a folder's group shares what is in it: new names get the group, and its members may add some.
+const SHARED: u32 = 0o2020;
+
+/// Says who may use a file or folder that was made in the journal, whatever the umask is.
+///
+/// It is for its user only (0600, folders 0700), unless the folder that it lies in is shared (set-group-id and writable by the group): then
+/// also for that group (0660, folders 2770). What root makes in somebody else's folder is given to that user.
+pub(crate) fn inherit_access(path: &Path) -> io::Result<()> {
+    let made = fs::symlink_metadata(path)?;
+    if made.is_symlink() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let parent = fs::metadata(parent)?;
+    let shared = parent.mode() & SHARED == SHARED;
+    let owner = (parent.uid(), parent.gid());
+    if rustix::process::geteuid().is_root() && (made.uid(), made.gid()) != owner {
+        lchown(path, Some(owner.0), Some(owner.1))?;
+    }
+    let mode = match (shared, made.is_dir()) {
+        (false, false) => 0o600,
+        (false, true) => 0o700,
+        (true, false) => 0o660,
+        (true, true) => 0o2770,
+    };
+    // Another member of the group made it, as it must be; only that user may change it.
+    if made.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+/// The same for all files in a folder, and in those below it.
+pub(crate) fn inherit_access_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        inherit_access(&path)?;
+        if path.is_dir() {
+            inherit_access_below(&path)?;
+        }
+    }
+    Ok(())
 }

@@ -29,9 +29,14 @@ impl Layout {
         }
     }
 
-    /// Makes the folder, for this user only.
+    /// Makes the folder.
     pub(crate) fn make(&self) -> io::Result<()> {
         Disk::default().make_folder(&self.folder)
+    }
+
+    /// True when there is a store, or a mark that there was one.
+    pub(crate) fn is_there(&self) -> bool {
+        self.store().is_dir() || self.mark().exists()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -57,6 +62,11 @@ impl Layout {
     /// Where an import is built before it becomes the store.
     pub(crate) fn importing(&self) -> PathBuf {
         self.folder.join("store.importing")
+    }
+
+    /// What says that events were recorded, outside of the store.
+    pub(crate) fn mark(&self) -> PathBuf {
+        self.folder.join("begun")
     }
 
     /// Listens on the socket.
@@ -91,7 +101,7 @@ impl Layout {
     }
 }
 
-/// Every target below a root that has a store; names that no target has are passed over.
+/// Every target below a root that has a store, or had one; names that no target has are passed over.
 pub(crate) fn targets(root: &Path) -> Result<Vec<StreamId>, (PathBuf, io::Error)> {
     let mut found = Vec::new();
     for project in folders(root)? {
@@ -101,7 +111,7 @@ pub(crate) fn targets(root: &Path) -> Result<Vec<StreamId>, (PathBuf, io::Error)
                 .zip(part(&env))
                 .and_then(|(project, env)| StreamId::new(project, env).ok());
             if let Some(stream) = stream
-                && Layout::new(root, &stream).store().is_dir()
+                && Layout::new(root, &stream).is_there()
             {
                 found.push(stream);
             }

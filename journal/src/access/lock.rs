@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::OwnError;
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access};
 use crate::store::Identity;
 
 /// Longest text of a holder, in bytes.
@@ -154,7 +154,8 @@ pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
 /// The lock of whoever has the store open.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
-    _file: File,
+    /// None where there is no such file, so that nobody can have the store open.
+    _file: Option<File>,
 }
 
 impl StoreLock {
@@ -162,7 +163,32 @@ impl StoreLock {
     pub(crate) fn try_enter(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { _file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Enters to read, when nobody else is in, and makes nothing. Who may not write to the file locks it shared: some file systems lock
+    /// for writing only what is open for writing.
+    pub(crate) fn try_enter_to_read(path: &Path) -> io::Result<Option<Self>> {
+        let writable = OpenOptions::new().read(true).write(true).open(path);
+        let (file, locked) = match writable {
+            Ok(file) => {
+                let locked = file.try_lock();
+                (file, locked)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Self { _file: None }));
+            }
+            Err(_) => {
+                let file = File::open(path)?;
+                let locked = file.try_lock_shared();
+                (file, locked)
+            }
+        };
+        match locked {
+            Ok(()) => Ok(Some(Self { _file: Some(file) })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -182,13 +208,15 @@ impl StoreLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(path)
+        .open(path)?;
+    inherit_access(path)?;
+    Ok(file)
 }
 
 /// Reads a holder; an empty file, or one that is being written, has none.

@@ -10,6 +10,7 @@
 //! lock      held by the owner for its life; its holder is written into it
 //! store.lock  held by whoever has the store open: the owner, or a reader for a moment
 //! socket    where the owner answers; that it can be connected to says that there is an owner
+//! begun     says that events were recorded, should the store be gone
 //! store/    the store: sled's files, the head kept apart, large payloads
 //! ```
 
@@ -45,9 +46,15 @@ impl Journal {
         Owned::own(root, stream, holder)
     }
 
-    /// Opens a target's journal to read it, whether or not it has an owner.
+    /// Opens a target's journal to read it, whether or not it has an owner. Nothing is made or changed, and a journal that ends before the
+    /// head kept apart, or is gone, is damaged.
     pub fn read(root: &Path, stream: &StreamId) -> Result<Reader, ReadError> {
         Reader::open(root, stream)
+    }
+
+    /// Opens a target's journal that may have lost events, to verify it or to take out what is left. [`Journal::read`] refuses it.
+    pub fn read_damaged(root: &Path, stream: &StreamId) -> Result<Reader, ReadError> {
+        Reader::open_damaged(root, stream)
     }
 
     /// Makes a target's journal out of an export, all of it or nothing. A target that has events is refused.

@@ -14,9 +14,9 @@ use crate::access::layout::Layout;
 use crate::access::lock::{Holder, Lock, StoreLock};
 use crate::access::server::Server;
 use crate::access::{ImportIntoError, OwnError};
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access};
 use crate::envelope::Head;
-use crate::store::{EventLog, SledStore};
+use crate::store::{EventLog, Mark, SledStore};
 use crate::stream::StreamId;
 use crate::transfer::{self, ImportError};
 
@@ -36,7 +36,8 @@ pub struct Owned {
 impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
         let (seat, previous) = OwnershipGuard::take(root, stream, holder)?;
-        let mut store = SledStore::open(&seat.layout.store(), stream.clone())?;
+        let mark = Mark::at(seat.layout.mark());
+        let mut store = SledStore::open_marked(&seat.layout.store(), stream.clone(), mark)?;
         let path = seat.layout.lock();
         let identity = seat.lock.identity();
         store.require(identity.map_err(|source| OwnError::Io { path, source })?);
@@ -116,7 +117,8 @@ pub(crate) fn import(
         }
     }
     remove_folder(&importing).map_err(refused(&importing))?;
-    let head = built(&importing, stream, export).inspect_err(|_| {
+    let mark = Mark::at(seat.layout.mark());
+    let head = built(&importing, stream, export, &mark).inspect_err(|_| {
         // It is of no use any more; that it may stay until the next import removes it does not change the outcome.
         remove_folder(&importing).ok();
     })?;
@@ -125,6 +127,8 @@ pub(crate) fn import(
     Disk::default()
         .sync_folder(seat.layout.folder())
         .map_err(refused(&store))?;
+    // Opening marks that it has begun.
+    drop(SledStore::open_marked(&store, stream.clone(), mark).map_err(OwnError::from)?);
     Ok(head)
 }
 
@@ -133,13 +137,17 @@ fn built(
     folder: &Path,
     stream: &StreamId,
     export: impl BufRead + Seek,
+    mark: &Mark,
 ) -> Result<Head, ImportIntoError> {
     let open = || SledStore::open(folder, stream.clone()).map_err(OwnError::from);
     let store = open()?;
     let head = transfer::import(&store, export)?;
     drop(store);
     // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
-    let kept = open()?.head().map_err(OwnError::from)?;
+    let store = open()?;
+    let kept = store.head().map_err(OwnError::from)?;
+    // Where a journal was lost, only an export of it may take its place.
+    mark.check_events(&store).map_err(OwnError::from)?;
     if kept == head {
         Ok(head)
     } else {
@@ -211,8 +219,7 @@ impl Socket {
             Ok(()) | Err(_) => layout.bind(),
         };
         let restricted = bound.and_then(|listener| {
-            let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            fs::set_permissions(&path, owner_only)?;
+            inherit_access(&path)?;
             Ok((listener, file_at(&path)?))
         });
         match restricted {

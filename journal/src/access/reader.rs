@@ -17,7 +17,7 @@ use crate::access::lock::{self, Holder, StoreLock};
 use crate::access::protocol::{self, Answer, DEPLOYS_MAX, DOCUMENTS_MAX, Question, Timed};
 use crate::envelope::{Head, StoredEvent};
 use crate::hash::Hash;
-use crate::store::{EventLog, SledStore, StoreError, StoredHead, StoredHeadFile};
+use crate::store::{EventLog, Mark, SledStore, StoreError, StoredHead, StoredHeadFile};
 use crate::stream::StreamId;
 
 /// How long a reader tries to get an answer.
@@ -40,6 +40,8 @@ pub struct Reader {
     stream: StreamId,
     layout: Layout,
     patience: Duration,
+    /// A store that lost events is read up to where it ends.
+    forgiving: bool,
     inside: Arc<SharedAccess>,
 }
 
@@ -68,7 +70,12 @@ impl SharedAccess {
 
 impl Reader {
     pub(crate) fn open(root: &Path, stream: &StreamId) -> Result<Self, ReadError> {
-        Self::open_patiently(root, stream, ANSWER_TIMEOUT)
+        Self::open_patiently(root, stream, ANSWER_TIMEOUT, false)
+    }
+
+    /// Opens a journal also when it has lost events.
+    pub(crate) fn open_damaged(root: &Path, stream: &StreamId) -> Result<Self, ReadError> {
+        Self::open_patiently(root, stream, ANSWER_TIMEOUT, true)
     }
 
     /// Opens a journal and tries for so long to get each answer.
@@ -76,19 +83,24 @@ impl Reader {
         root: &Path,
         stream: &StreamId,
         patience: Duration,
+        forgiving: bool,
     ) -> Result<Self, ReadError> {
         let reader = Self {
             stream: stream.clone(),
             layout: Layout::new(root, stream),
             patience,
+            forgiving,
             inside: Arc::default(),
         };
-        if !reader.layout.store().is_dir() {
+        if !reader.layout.is_there() {
             return Err(ReadError::Absent {
                 stream: stream.clone(),
                 root: root.to_owned(),
             });
         }
+        Mark::at(reader.layout.mark())
+            .check_store(&reader.layout.store())
+            .map_err(ReadError::Store)?;
         match reader.kept_head() {
             Ok(_) => Ok(reader),
             Err(StoreError::Busy { path }) => Err(ReadError::Busy { path }),
@@ -202,13 +214,19 @@ impl Reader {
     /// Opens the store, when nobody else has it open.
     fn enter(&self) -> Result<Option<DirectAccess>, StoreError> {
         let path = self.layout.store_lock();
-        let Some(store_lock) = StoreLock::try_enter(&path).map_err(StoreError::io(&path))? else {
+        let Some(store_lock) =
+            StoreLock::try_enter_to_read(&path).map_err(StoreError::io(&path))?
+        else {
             return Ok(None);
         };
         let store = match SledStore::open_to_read(&self.layout.store(), self.stream.clone()) {
             Err(StoreError::Busy { .. }) => return Ok(None),
             opened => opened?,
         };
+        if !self.forgiving {
+            store.check_kept()?;
+            Mark::at(self.layout.mark()).check_events(&store)?;
+        }
         let (inside, layout) = (Arc::downgrade(&self.inside), self.layout.clone());
         thread::Builder::new()
             .name("journal-visit".to_owned())

@@ -13,7 +13,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access};
 use crate::envelope::PAYLOAD_MAX;
 use crate::hash::Hash;
 use crate::store::StoreError;
@@ -107,6 +107,7 @@ fn write(disk: &Disk, part: &Path, bytes: &[u8]) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(part)?;
+    inherit_access(part)?;
     file.write_all(&stored)?;
     disk.sync(&file)
 }

@@ -2,7 +2,8 @@
 //!
 //! Opening is not reading only: sled's recovery overwrites whatever follows the last message that it understands, so that with one bit
 //! changed in the middle of the log, merely looking at it would take away every event behind that bit. So its files are remembered
-//! before they are opened, and put back afterwards: always by a reader, and by an owner that was refused. A journal that is damaged
+//! before they are opened, and put back afterwards: by a reader of a long log, and by an owner that was refused. (Of a short one a reader
+//! opens a copy: `private`.) A journal that is damaged
 //! stays as it was found.
 //!
 //! sled notes in a snapshot where the log ended when it was opened last, and recovery reads and writes what was appended since. Of a log of
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -30,20 +31,52 @@ pub(crate) const SEGMENT: u64 = 512 * 1024;
 /// Where the header of a segment says how old it is: the place in the log, as a little-endian number, every bit but the highest inverted.
 const SEGMENT_PLACE: std::ops::Range<usize> = 4..12;
 /// How long sled may take to let go of a log that was closed.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// The files of a log as they were. Dropped after the log was closed, it puts them back when that was asked for.
 #[derive(Debug)]
 pub(crate) struct LogBackup {
     folder: PathBuf,
     /// The small files, whole.
-    files: BTreeMap<OsString, Vec<u8>>,
+    files: BTreeMap<OsString, SmallFile>,
     /// Pieces of the log, each with its place.
     log: Vec<(u64, Vec<u8>)>,
     /// They are all that recovery writes to.
     complete: bool,
     length: u64,
     put_back: AtomicBool,
+}
+
+/// A small file as it was.
+#[derive(Debug)]
+struct SmallFile {
+    bytes: Vec<u8>,
+    owner: (u32, u32),
+    mode: u32,
+}
+
+impl SmallFile {
+    fn read(path: &Path) -> io::Result<Self> {
+        let is = fs::metadata(path)?;
+        Ok(Self {
+            bytes: fs::read(path)?,
+            owner: (is.uid(), is.gid()),
+            mode: is.mode() & 0o7777,
+        })
+    }
+
+    /// Puts the file back, with the owner and mode that it had; a cut in between leaves it whole or not at all.
+    fn put_back(&self, path: &Path) -> io::Result<()> {
+        let part = path.with_extension("back");
+        let mut file = OpenOptions::new();
+        let file = file.write(true).create(true).truncate(true).mode(0o600);
+        file.open(&part)?.write_all_at(&self.bytes, 0)?;
+        if Self::read(&part)?.owner != self.owner {
+            lchown(&part, Some(self.owner.0), Some(self.owner.1))?;
+        }
+        fs::set_permissions(&part, fs::Permissions::from_mode(self.mode))?;
+        fs::rename(part, path)
+    }
 }
 
 impl LogBackup {
@@ -57,7 +90,7 @@ impl LogBackup {
         let length = log.metadata()?.len();
         let mut files = BTreeMap::new();
         for name in small_files(folder)? {
-            files.insert(name.clone(), fs::read(folder.join(name))?);
+            files.insert(name.clone(), SmallFile::read(&folder.join(name))?);
         }
         let places = places(&log, length, recovered(&files))?;
         let most = usize::try_from(REMEMBERED / SEGMENT).unwrap_or(usize::MAX);
@@ -110,12 +143,10 @@ impl LogBackup {
         if log.metadata()?.len() != self.length {
             log.set_len(self.length)?;
         }
-        for (name, bytes) in &self.files {
+        for (name, file) in &self.files {
             let path = self.folder.join(name);
-            if fs::read(&path).ok().as_ref() != Some(bytes) {
-                let mut file = OpenOptions::new();
-                let file = file.write(true).create(true).truncate(true).mode(0o600);
-                file.open(path)?.write_all_at(bytes, 0)?;
+            if fs::read(&path).ok().as_ref() != Some(&file.bytes) {
+                file.put_back(&path)?;
             }
         }
         for name in small_files(&self.folder)? {
@@ -165,10 +196,10 @@ pub(crate) fn suspect(folder: &Path) -> PathBuf {
 }
 
 /// The name of sled's log.
-const LOG: &str = "db";
+pub(crate) const LOG: &str = "db";
 
 /// The names of the other files, sorted; there are no others in folders below.
-fn small_files(folder: &Path) -> io::Result<Vec<OsString>> {
+pub(crate) fn small_files(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -181,7 +212,7 @@ fn small_files(folder: &Path) -> io::Result<Vec<OsString>> {
 }
 
 /// Where the log ended when sled opened it last, as the name of its snapshot says; 0 without one.
-fn recovered(files: &BTreeMap<OsString, Vec<u8>>) -> u64 {
+fn recovered(files: &BTreeMap<OsString, SmallFile>) -> u64 {
     let newest = files.keys().rev().find_map(|name| {
         let place = name.to_str()?.strip_prefix("snap.")?;
         u64::from_str_radix(place, 16).ok()

@@ -6,9 +6,11 @@ mod documents;
 mod identity;
 mod keys;
 pub(crate) mod log_backup;
+mod mark;
 pub(crate) mod memory;
 mod page;
 mod payloads;
+mod private;
 pub(crate) mod sled;
 mod stored_head;
 mod validate_append;
@@ -28,6 +30,7 @@ pub use sled::{SledStore, panics_are_caught};
 pub use stored_head::StoredHead;
 
 pub(crate) use identity::Identity;
+pub(crate) use mark::Mark;
 pub(crate) use page::Page;
 pub(crate) use stored_head::StoredHeadFile;
 

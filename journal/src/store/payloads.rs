@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access};
 use crate::envelope::{Header, PAYLOAD_MAX, StoredEvent};
 use crate::record;
 use crate::store::StoreError;
@@ -70,6 +70,7 @@ impl Payloads {
             .truncate(true)
             .mode(0o600)
             .open(part)?;
+        inherit_access(part)?;
         file.write_all(payload)?;
         disk.sync(&file)
     }

@@ -16,7 +16,7 @@ use ::sled::{Batch, Db};
 use uuid::Uuid;
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access_below};
 use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
@@ -24,9 +24,10 @@ use crate::store::documents::Documents;
 use crate::store::keys::{deploy_key, event_key, number, sequence_of, start_key};
 use crate::store::log_backup::LogBackup;
 use crate::store::payloads::Payloads;
+use crate::store::private;
 use crate::store::stored_head::StoredHeadFile;
-use crate::store::validate_append::{Admitted, check_document, validate_append};
-use crate::store::{AppendError, EventLog, Identity, Store, StoreError, StoredHead, event};
+use crate::store::validate_append::{Admitted, AppendState, check_document, validate_append};
+use crate::store::{AppendError, EventLog, Identity, Mark, Store, StoreError, StoredHead, event};
 use crate::stream::StreamId;
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub struct SledStore {
     documents: Documents,
     /// Files that must be where they were opened, or an append is kept where nobody looks.
     identities: Vec<Identity>,
+    mark: Option<Mark>,
     kept_path: PathBuf,
     disk: Disk,
     end: RwLock<ReadableEnd>,
@@ -82,16 +84,50 @@ impl SledStore {
         stream: StreamId,
         supported: Schema,
     ) -> Result<Self, StoreError> {
-        let mut store = Self::open_files(folder, stream, supported)?;
-        store.claim().inspect_err(|error| store.notice(error))?;
-        // It is whole up to where it must be; from here on it changes.
-        store.log_backup = None;
-        Ok(store)
+        Self::open_files(folder, stream, supported)?.claimed(None)
     }
 
-    /// Opens a store that is there only to read it.
+    /// Opens the store of a target, where a mark says whether events were recorded.
+    pub(crate) fn open_marked(
+        folder: &Path,
+        stream: StreamId,
+        mark: Mark,
+    ) -> Result<Self, StoreError> {
+        mark.check_store(folder)?;
+        Self::open_files(folder, stream, SUPPORTED)?.claimed(Some(mark))
+    }
+
+    /// Checks that nothing was lost, and takes what is written to.
+    fn claimed(mut self, mark: Option<Mark>) -> Result<Self, StoreError> {
+        let marked = mark
+            .as_ref()
+            .map_or(Ok(()), |mark| mark.check_events(&self));
+        marked
+            .and_then(|()| self.claim())
+            .inspect_err(|error| self.notice(error))?;
+        // It is whole up to where it must be; from here on it changes.
+        self.log_backup = None;
+        if let (Some(mark), Some(first)) = (&mark, event(&self, 1)?) {
+            mark.set(&self.disk, &first.header.hash)?;
+        }
+        self.mark = mark;
+        Ok(self)
+    }
+
+    /// Opens a store only to read it, and makes nothing. A short log, and one that this process may not write to, is read from a copy.
     pub(crate) fn open_to_read(folder: &Path, stream: StreamId) -> Result<Self, StoreError> {
-        let store = Self::open_files(folder, stream, SUPPORTED)?;
+        let path = folder.join("sled");
+        if !private::reads_in_place(&path) {
+            let files = files::open_copy(&path)?;
+            return Self::with_files(folder, stream, SUPPORTED, Disk::default(), files);
+        }
+        let store = match Self::open_files(folder, stream.clone(), SUPPORTED) {
+            Err(error) if private::cannot_write(&error) => {
+                let files = files::open_copy(&path)?;
+                return Self::with_files(folder, stream, SUPPORTED, Disk::default(), files);
+            }
+            opened => opened?,
+        };
         if let Some(log_backup) = &store.log_backup {
             log_backup.keep_if_complete();
         }
@@ -112,11 +148,26 @@ impl SledStore {
     fn open_files(folder: &Path, stream: StreamId, supported: Schema) -> Result<Self, StoreError> {
         let disk = Disk::default();
         let path = folder.join("sled");
+        if !path.is_dir() {
+            refuse_to_make(folder, &stream)?;
+        }
+        let files = files::open(&disk, folder, &path)?;
+        Self::with_files(folder, stream, supported, disk, files)
+    }
+
+    fn with_files(
+        folder: &Path,
+        stream: StreamId,
+        supported: Schema,
+        disk: Disk,
+        files: Files,
+    ) -> Result<Self, StoreError> {
+        let path = folder.join("sled");
         let Files {
             db,
             log,
             log_backup,
-        } = files::open(&disk, folder, &path)?;
+        } = files;
         let log_path = path.join("db");
         let identity = Identity::of(&log_path, &log).map_err(StoreError::io(&log_path))?;
         let end = read_end(&db, &path, &stream, supported)
@@ -129,6 +180,7 @@ impl SledStore {
             payloads: Payloads::new(folder.join("payloads")),
             documents: Documents::new(folder.join("documents")),
             identities: vec![identity],
+            mark: None,
             kept_path: folder.join("head"),
             folder: folder.to_owned(),
             disk,
@@ -173,8 +225,8 @@ impl SledStore {
         notice(self.log_backup.as_ref(), error);
     }
 
-    /// Compares the stream with the head kept apart, and takes that to be written.
-    fn claim(&self) -> Result<(), StoreError> {
+    /// Compares the stream with the head kept apart: it may lag, and never leads.
+    pub(crate) fn check_kept(&self) -> Result<AppendState, StoreError> {
         let tip = self.end().tip?;
         let damage = |sequence, what| Err(Damage::at(sequence, what).into());
         match self.kept_head()? {
@@ -196,12 +248,18 @@ impl SledStore {
             StoredHead::Missing if tip.head.sequence > 0 => {
                 return damage(tip.head.sequence, DamageKind::KeptHeadMissing);
             }
-            StoredHead::Damaged if tip.head.sequence > 0 => {
+            StoredHead::Damaged => {
                 return damage(tip.head.sequence, DamageKind::KeptHeadDamaged);
             }
             // A store that was being made when the power went.
-            StoredHead::Missing | StoredHead::Damaged => {}
+            StoredHead::Missing => {}
         }
+        Ok(tip)
+    }
+
+    /// Checks the end of the stream, and takes the head kept apart to be written.
+    fn claim(&self) -> Result<(), StoreError> {
+        let tip = self.check_kept()?;
         let path = &self.kept_path;
         let kept = StoredHeadFile::open(path).map_err(StoreError::io(path))?;
         kept.write(&tip.head, &self.stream)
@@ -268,6 +326,18 @@ impl SledStore {
         self.disk
             .sync(&self.log)
             .map_err(StoreError::io(&self.folder))
+    }
+}
+
+/// Where events were recorded, files that are gone are not made anew.
+fn refuse_to_make(folder: &Path, stream: &StreamId) -> Result<(), StoreError> {
+    let path = folder.join("head");
+    match StoredHeadFile::read(&path, stream).map_err(StoreError::io(&path))? {
+        StoredHead::Head(head) if head.sequence > 0 => {
+            Err(Damage::at(1, DamageKind::LostTail(head.sequence)).into())
+        }
+        StoredHead::Damaged => Err(Damage::at(0, DamageKind::KeptHeadDamaged).into()),
+        StoredHead::Head(_) | StoredHead::Missing => Ok(()),
     }
 }
 
@@ -371,6 +441,11 @@ impl Store for SledStore {
         appending.failed = true;
         self.write(&admitted)?;
         self.check_identity()?;
+        if let (Some(mark), 0, [first, ..]) =
+            (&self.mark, tip.head.sequence, admitted.events.as_slice())
+        {
+            mark.set(&self.disk, &first.header.hash)?;
+        }
         let kept = appending.kept.as_ref().ok_or_else(failed)?;
         let kept = kept.write(&admitted.tip.head, &self.stream);
         // The events are durable, so the append has succeeded; but the next one must not leave the head two appends behind.
@@ -393,6 +468,10 @@ impl Drop for SledStore {
         // A disk that fails is found here first. Whatever was appended has been durable since.
         if self.disk.sync(&self.log).is_err() {
             never_let_go(&self.db);
+        }
+        // sled may have made files meanwhile.
+        if self.appending().kept.is_some() {
+            drop(inherit_access_below(&self.folder.join("sled")));
         }
     }
 }

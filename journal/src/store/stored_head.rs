@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access};
 use crate::envelope::Head;
 use crate::hash::Hash;
 use crate::stream::StreamId;
@@ -19,7 +19,7 @@ use crate::stream::StreamId;
 pub enum StoredHead {
     /// The stream ended here, or one append later.
     Head(Head),
-    /// There is none.
+    /// There is none, or it is empty or all zeros: it was being made when the power went.
     Missing,
     /// Its bytes are not what was written, or they are another stream's.
     Damaged,
@@ -43,6 +43,7 @@ impl StoredHeadFile {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
+        inherit_access(path)?;
         Ok(Self { file })
     }
 
@@ -57,6 +58,9 @@ impl StoredHeadFile {
         };
         let mut bytes = Vec::with_capacity(LENGTH + 1);
         file.take(LENGTH as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() <= LENGTH && bytes.iter().all(|byte| *byte == 0) {
+            return Ok(StoredHead::Missing);
+        }
         Ok(decode(&bytes, stream).map_or(StoredHead::Damaged, StoredHead::Head))
     }
 

@@ -13,7 +13,7 @@ use crate::store::log_backup::{REMEMBERED, SEGMENT, WHOLE};
 use crate::{Damage, SledStore};
 
 /// Appends large events until the log is longer than so many bytes.
-fn fill(store: &SledStore, folder: &Path, longer_than: u64) {
+pub(crate) fn fill(store: &SledStore, folder: &Path, longer_than: u64) {
     let log = folder.join("sled/db");
     for number in 0_u8.. {
         append(store, vec![draft_of(1, vec![number; 60_000]); 4]);

@@ -267,7 +267,7 @@ fn a_reader_outlives_what_an_owner_answers(#[case] answer: Vec<u8>) {
     append_each(own(&root).store(), &[1]);
     answering(&folder(&root).join("socket"), answer);
     let patience = Duration::from_millis(100);
-    let reader = Reader::open_patiently(root.path(), &stream(), patience);
+    let reader = Reader::open_patiently(root.path(), &stream(), patience, false);
     assert!(matches!(reader, Err(ReadError::Busy { .. })));
 }
 

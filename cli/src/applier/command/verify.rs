@@ -151,13 +151,20 @@ fn broken(verified: &Verified) -> bool {
 }
 
 fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verified, Failure> {
-    let reader = match Journal::read(root, stream) {
+    let refused = match Journal::read(root, stream) {
+        Ok(_) => None,
+        Err(ReadError::Store(StoreError::Damaged(damage))) => Some(damage),
+        Err(error) => return Err(target::read_failure(&error)),
+    };
+    let reader = match Journal::read_damaged(root, stream) {
         Ok(reader) => reader,
         // So damaged that it cannot be opened: a finding as any other, and the other targets are still looked at.
         Err(ReadError::Store(StoreError::Damaged(damage))) => return Ok(unopened(stream, damage)),
         Err(error) => return Err(target::read_failure(&error)),
     };
-    let report = chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
+    let mut report =
+        chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
+    report.damage = report.damage.or(refused);
     let folded = if report.damage.is_none() {
         fold_all(&reader)?
     } else {

@@ -1,9 +1,10 @@
 //! Calls of sled: it panics on some damaged files, and its errors say what it cannot read, not what that means.
 
 use std::cell::Cell;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,13 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// How sled says that another process has the store open; there is no other sign of it.
 const LOCKED: &str = "could not acquire lock";
 
-/// Opens sled's files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.
+/// Opens sled's files.
 pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
+    open_db_of(path, path)
+}
+
+/// Opens sled's files, or a copy of them: an error is about the files. A store that was closed a moment ago can still be locked by a thread of sled's that has not ended.
+pub(super) fn open_db_of(shown: &Path, path: &Path) -> Result<Db, StoreError> {
     let config = Config::new()
         .path(path)
         .cache_capacity(CACHE_BYTES)
@@ -29,7 +35,7 @@ pub(crate) fn open_db(path: &Path) -> Result<Db, StoreError> {
         .flush_every_ms(None);
     let asked = Instant::now();
     loop {
-        match guarded(path, 0, || config.open()) {
+        match guarded(shown, 0, || config.open()) {
             Err(StoreError::Busy { .. }) if asked.elapsed() < CLOSING => {
                 thread::sleep(Duration::from_millis(2));
             }
@@ -87,7 +93,7 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
             broken(path, sequence, &source.to_string())
         }
         Error::Io(source) => StoreError::Io {
-            path: path.to_owned(),
+            path: refused_file(path, &source).unwrap_or_else(|| path.to_owned()),
             source,
         },
         // Where it is, sled says by an offset into its log, if at all.
@@ -105,6 +111,25 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
             broken(path, sequence, &error.to_string())
         }
     }
+}
+
+/// The file of sled's that this process may not use, when that is what an error says: sled does not name it.
+fn refused_file(folder: &Path, error: &io::Error) -> Option<PathBuf> {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let paths = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path());
+    let mut files = paths.filter(|path| path.is_file());
+    files.find(|path| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .is_err()
+    })
 }
 
 /// Damage in sled's own files.

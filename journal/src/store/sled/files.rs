@@ -6,11 +6,12 @@ use std::path::Path;
 
 use ::sled::Db;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, inherit_access_below};
 use crate::store::StoreError;
-use crate::store::log_backup::LogBackup;
+use crate::store::log_backup::{LOG, LogBackup};
+use crate::store::private;
 
-use super::call::open_db;
+use super::call::{open_db, open_db_of};
 
 /// The files, open.
 pub(super) struct Files {
@@ -18,6 +19,21 @@ pub(super) struct Files {
     pub(super) log: File,
     /// What they were before; none when there was no log.
     pub(super) log_backup: Option<LogBackup>,
+}
+
+/// Opens a private copy of the files; nothing at the path is changed.
+pub(super) fn open_copy(path: &Path) -> Result<Files, StoreError> {
+    let copied = private::copy(path)?;
+    let db = open_db_of(path, copied.path())?;
+    let log_path = copied.path().join(LOG);
+    let log = File::open(&log_path).map_err(StoreError::io(&log_path))?;
+    // sled has its files open: without names they vanish with this process, however it ends.
+    drop(copied);
+    Ok(Files {
+        db,
+        log,
+        log_backup: None,
+    })
 }
 
 /// Opens the files at a path below the store's folder, and makes them when they are not there.
@@ -38,6 +54,7 @@ pub(super) fn open(disk: &Disk, folder: &Path, path: &Path) -> Result<Files, Sto
         .inspect_err(|_| never_let_go(&db))
         .map_err(StoreError::io(path))?;
     disk.sync_folder(folder).map_err(StoreError::io(folder))?;
+    inherit_access_below(path).map_err(StoreError::io(path))?;
     Ok(Files {
         db,
         log,

@@ -2,6 +2,7 @@
 
 use engine::run::Stamp;
 use jiff::Timestamp;
+use journal::ACTOR_MAX;
 use uuid::Uuid;
 
 /// Variables in which CI systems name the person behind a run, most specific first.
@@ -13,9 +14,6 @@ const CI_ACTORS: [&str; 6] = [
     "BUILD_REQUESTEDFOR",
     "BITBUCKET_STEP_TRIGGERER_UUID",
 ];
-
-/// The longest actor that is recorded, in characters.
-const ACTOR_MAX: usize = 128;
 
 /// The version of this tool, as events carry it.
 pub(crate) const TOOL: &str = concat!("artifactctl ", env!("CARGO_PKG_VERSION"));
@@ -32,11 +30,12 @@ pub(crate) fn actor(asked: Option<&str>) -> String {
         .or_else(from_ci)
         .unwrap_or_else(|| format!("{}@{}", user(), host()));
     // A control character in a name would write into the terminal of whoever reads the journal.
+    let mut actor: String = actor.chars().filter(|c| !c.is_control()).collect();
+    // The journal counts bytes.
+    while actor.len() > ACTOR_MAX {
+        actor.pop();
+    }
     actor
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(ACTOR_MAX)
-        .collect()
 }
 
 fn user() -> String {

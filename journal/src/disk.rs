@@ -19,6 +19,17 @@ impl Disk {
         file.sync_data()
     }
 
+    /// Has a file's bytes read from the disk when they are read next: what is to be written is written, and the rest forgotten.
+    pub(crate) fn drop_cached(&self, file: &File) -> io::Result<()> {
+        self.sync(file)?;
+        Ok(rustix::fs::fadvise(
+            file,
+            0,
+            None,
+            rustix::fs::Advice::DontNeed,
+        )?)
+    }
+
     /// Makes the names in a folder survive a power cut.
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);

@@ -147,7 +147,7 @@ pub(crate) fn journal<'a>(owned: &'a Owned, actor: &str) -> Result<DeployJournal
     };
     let journal = DeployJournal::open(owned.store(), &SystemStamp, author)
         .map_err(|error| deploy_journal_failure(&error))?;
-    Ok(journal.taking_over(owned.previous().map(lost)))
+    Ok(journal.taking_over(owned.lost().iter().map(lost)))
 }
 
 fn lost(holder: &Holder) -> LostHolder {
@@ -265,13 +265,23 @@ fn journal_hint(error: &io::Error) -> &'static str {
         Of::NotADirectory,
         Of::IsADirectory,
     ];
-    if is_full(error) {
+    if is_limit(error) {
+        "a limit of this process was met: raise it (`ulimit -n`, `-u`, `-v`), then run the same command again"
+    } else if is_full(error) {
         "free some space where the journal is, then run the same command again"
     } else if refused.contains(&error.kind()) {
         "let this user write to the journal directory, or name another with `--journal DIR`"
     } else {
         DISK_HINT
     }
+}
+
+/// Says whether an error of the system is about a limit of the process: descriptors, threads or memory.
+fn is_limit(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// A journal that cannot be read.

@@ -83,8 +83,8 @@ pub struct DeployJournal<'a> {
     author: Author,
     head: Head,
     state: State,
-    /// An owner that ended without letting go, until that is recorded.
-    taken_over: Option<LostHolder>,
+    /// Owners that ended without letting go, the first to end first, until that is recorded.
+    taken_over: Vec<LostHolder>,
 }
 
 impl<'a> DeployJournal<'a> {
@@ -103,15 +103,15 @@ impl<'a> DeployJournal<'a> {
             author,
             head,
             state,
-            taken_over: None,
+            taken_over: Vec::new(),
         })
     }
 
-    /// The owner before this one ended without letting go: the next append says so as well.
+    /// Owners before this one ended without letting go, the first to end first: the next append says so as well.
     #[must_use]
-    pub fn taking_over(self, holder: Option<LostHolder>) -> Self {
+    pub fn taking_over(self, holders: impl IntoIterator<Item = LostHolder>) -> Self {
         Self {
-            taken_over: holder,
+            taken_over: holders.into_iter().collect(),
             ..self
         }
     }
@@ -168,19 +168,15 @@ impl<'a> DeployJournal<'a> {
             };
         }
         self.state = state;
-        self.taken_over = None;
+        self.taken_over.clear();
         Ok(recorded)
     }
 
     /// A take-over is recorded with what was interrupted, before all else; where nothing was, with what begins.
     fn with_take_over(&self, mut commands: Vec<Command>) -> Vec<Command> {
-        if let Some(holder) = &self.taken_over {
-            let begins = usize::from(self.state.open_id().is_none());
-            commands.insert(
-                begins.min(commands.len()),
-                Command::TakeOver(holder.clone()),
-            );
-        }
+        let begins = usize::from(self.state.open_id().is_none()).min(commands.len());
+        let taken_over = self.taken_over.iter().cloned().map(Command::TakeOver);
+        commands.splice(begins..begins, taken_over);
         commands
     }
 

@@ -17,8 +17,10 @@ use crate::access::OwnError;
 use crate::disk::{Disk, inherit_access};
 use crate::store::Identity;
 
-/// Longest text of a holder, in bytes.
-const HOLDER_MAX: u64 = 16 * 1024;
+/// Longest text of a lock, in bytes.
+const NAMES_MAX: u64 = 64 * 1024;
+/// Most holders that died and whose end has not been recorded.
+const LOST_MAX: usize = 32;
 /// How long an owner may take between taking the lock and writing its name into it.
 const HOLDER_NAME_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often a lock that is held is asked for.
@@ -52,19 +54,27 @@ impl fmt::Display for Holder {
     }
 }
 
+/// What a lock says: who has it, and who died with it before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Names {
+    /// Who has the lock; who died with it, when nobody has it.
+    holder: Option<Holder>,
+    /// Who died with it earlier and whose end has not been recorded, the first to die first.
+    lost: Vec<Holder>,
+}
+
 /// The lock of an owner.
 #[derive(Debug)]
 pub(crate) struct Lock {
     path: PathBuf,
     file: File,
-    holder: Holder,
-    /// What is written into the lock when it is let go: nothing, or a holder from before whose end has not been recorded.
-    leave: Mutex<Option<Holder>>,
+    names: Mutex<Names>,
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it. Returns the holder that did not let go cleanly as well.
-    pub(crate) fn take(path: &Path, holder: Holder) -> Result<(Self, Option<Holder>), OwnError> {
+    /// Takes the lock, or says who has it. Returns the holders that did not let go cleanly as well, the newest last.
+    pub(crate) fn take(path: &Path, holder: Holder) -> Result<(Self, Vec<Holder>), OwnError> {
         let failed = |source| OwnError::Io {
             path: path.to_owned(),
             source,
@@ -75,15 +85,26 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(held(path, &file)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let previous = read_holder(&file).map_err(failed)?;
+        let Names {
+            holder: died,
+            mut lost,
+        } = read_names(&file).map_err(failed)?;
+        lost.extend(died);
+        // Of very many the first and the newest are kept.
+        while lost.len() > LOST_MAX {
+            lost.remove(LOST_MAX / 2);
+        }
+        let names = Names {
+            holder: Some(holder),
+            lost: lost.clone(),
+        };
+        write_names(&file, &names).map_err(failed)?;
         let lock = Self {
             path: path.to_owned(),
             file,
-            holder,
-            leave: Mutex::new(previous.clone()),
+            names: Mutex::new(names),
         };
-        write_holder(&lock.file, Some(&lock.holder)).map_err(failed)?;
-        Ok((lock, previous))
+        Ok((lock, lost))
     }
 
     /// The lock as a file, for whoever checks that it is still the one at its path.
@@ -91,22 +112,27 @@ impl Lock {
         Identity::of(&self.path, &self.file)
     }
 
-    /// A holder from before is not put back when the lock is let go.
+    /// The ends of the holders before this one have been recorded.
     pub(crate) fn settle(&self) {
-        *self.leave() = None;
+        let mut names = self.names();
+        if !names.lost.is_empty() {
+            names.lost.clear();
+            // Should that fail, they are recorded once more by the next owner.
+            drop(write_names(&self.file, &names));
+        }
     }
 
-    fn leave(&self) -> MutexGuard<'_, Option<Holder>> {
-        self.leave.lock().unwrap_or_else(PoisonError::into_inner)
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the deploy that is run into the lock.
     pub(crate) fn set_deploy(&self, deploy: Uuid) -> io::Result<()> {
-        let holder = Holder {
-            deploy: Some(deploy),
-            ..self.holder.clone()
-        };
-        write_holder(&self.file, Some(&holder))
+        let mut names = self.names();
+        if let Some(holder) = &mut names.holder {
+            holder.deploy = Some(deploy);
+        }
+        write_names(&self.file, &names)
     }
 }
 
@@ -114,7 +140,9 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // A run that ends in a panic did not end cleanly, and its name stays.
         if !thread::panicking() {
-            drop(write_holder(&self.file, self.leave().as_ref()));
+            let mut names = self.names();
+            names.holder = None;
+            drop(write_names(&self.file, &names));
         }
     }
 }
@@ -123,7 +151,7 @@ impl Drop for Lock {
 fn held(path: &Path, file: &File) -> OwnError {
     let asked = Instant::now();
     loop {
-        match read_holder(file) {
+        match read_names(file).map(|names| names.holder) {
             Ok(Some(holder)) => return OwnError::Held(holder),
             // It took the lock and is about to write its name.
             Ok(None) if asked.elapsed() < HOLDER_NAME_TIMEOUT => thread::sleep(RETRY_INTERVAL),
@@ -145,7 +173,7 @@ fn held(path: &Path, file: &File) -> OwnError {
 /// Who is named in a lock, without asking for it; none when nobody is, or the name is being written.
 pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
     match File::open(path) {
-        Ok(file) => read_holder(&file),
+        Ok(file) => Ok(read_names(&file)?.holder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -219,12 +247,12 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a holder; an empty file, or one that is being written, has none.
-fn read_holder(file: &File) -> io::Result<Option<Holder>> {
+/// Reads what a lock says; an empty file, or one that is being written, names nobody.
+fn read_names(file: &File) -> io::Result<Names> {
     let mut bytes = Vec::new();
     let mut place = 0;
     let mut buffer = [0; 1024];
-    while place < HOLDER_MAX {
+    while place < NAMES_MAX {
         let read = file.read_at(&mut buffer, place)?;
         if read == 0 {
             break;
@@ -232,15 +260,24 @@ fn read_holder(file: &File) -> io::Result<Option<Holder>> {
         bytes.extend_from_slice(&buffer[..read]);
         place += read as u64;
     }
-    Ok(serde_json::from_slice(&bytes).ok())
+    // A holder alone is what is written when nobody died.
+    let alone = |holder| Names {
+        holder: Some(holder),
+        lost: Vec::new(),
+    };
+    Ok(serde_json::from_slice(&bytes)
+        .or_else(|_| serde_json::from_slice(&bytes).map(alone))
+        .unwrap_or_default())
 }
 
-fn write_holder(file: &File, holder: Option<&Holder>) -> io::Result<()> {
+fn write_names(file: &File, names: &Names) -> io::Result<()> {
+    let text = match (&names.holder, names.lost.is_empty()) {
+        (None, true) => Vec::new(),
+        (Some(holder), true) => serde_json::to_vec(holder)?,
+        (Some(_) | None, false) => serde_json::to_vec(names)?,
+    };
     file.set_len(0)?;
-    if let Some(holder) = holder {
-        let text = serde_json::to_vec(holder).map_err(io::Error::other)?;
-        file.write_all_at(&text, 0)?;
-    }
+    file.write_all_at(&text, 0)?;
     Disk::default().sync(file)
 }
 

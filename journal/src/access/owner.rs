@@ -30,13 +30,17 @@ pub struct Owned {
     _server: Server,
     store: Arc<SledStore>,
     seat: OwnershipGuard,
-    previous: Option<Holder>,
+    lost: Vec<Holder>,
 }
 
 impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
-        let (seat, previous) = OwnershipGuard::take(root, stream, holder)?;
+        let (seat, lost) = OwnershipGuard::take(root, stream, holder)?;
         let mark = Mark::at(seat.layout.mark());
+        if !lost.is_empty() {
+            // An owner whose sync failed ends like one that was killed: what it wrote may be in memory and not on the disk.
+            SledStore::drop_cached(&seat.layout.store())?;
+        }
         let mut store = SledStore::open_marked(&seat.layout.store(), stream.clone(), mark)?;
         let path = seat.layout.lock();
         let identity = seat.lock.identity();
@@ -52,7 +56,7 @@ impl Owned {
             _server: server,
             store,
             seat,
-            previous,
+            lost,
         })
     }
 
@@ -74,10 +78,15 @@ impl Owned {
     ///
     /// The kernel let go of its lock, so it is dead. It is handed on to the next owner until [`Owned::settle`].
     pub fn previous(&self) -> Option<&Holder> {
-        self.previous.as_ref()
+        self.lost.last()
     }
 
-    /// The end of the owner before this one has been recorded; the next owner is not told of it again.
+    /// Every owner that ended without letting go and whose end has not been recorded, the first to end first.
+    pub fn lost(&self) -> &[Holder] {
+        &self.lost
+    }
+
+    /// The ends of the owners before this one have been recorded; the next owner is not told of them again.
     pub fn settle(&self) {
         self.seat.lock.settle();
     }
@@ -177,13 +186,13 @@ impl OwnershipGuard {
         root: &Path,
         stream: &StreamId,
         holder: Holder,
-    ) -> Result<(Self, Option<Holder>), OwnError> {
+    ) -> Result<(Self, Vec<Holder>), OwnError> {
         let layout = Layout::new(root, stream);
         layout.make().map_err(|source| OwnError::Io {
             path: layout.folder().to_owned(),
             source,
         })?;
-        let (lock, previous) = Lock::take(&layout.lock(), holder)?;
+        let (lock, lost) = Lock::take(&layout.lock(), holder)?;
         // The socket comes before the store lock: a reader that has the store open sees it, and leaves.
         let socket = Socket::bind(&layout)?;
         let path = layout.store_lock();
@@ -198,7 +207,7 @@ impl OwnershipGuard {
             lock,
             layout,
         };
-        Ok((seat, previous))
+        Ok((seat, lost))
     }
 }
 

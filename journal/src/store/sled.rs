@@ -97,6 +97,22 @@ impl SledStore {
         Self::open_files(folder, stream, SUPPORTED)?.claimed(Some(mark))
     }
 
+    /// Has the next to open the log see what is on the disk, and not what the system still has in memory.
+    ///
+    /// After a sync that failed, Linux counts the pages as written although they are not: reads find them, and the next sync says
+    /// nothing of them. So the log is synced once more, which fails when it fails again, and its pages are dropped. The system may keep
+    /// a page that somebody uses at that moment; nobody has the log open here.
+    pub(crate) fn drop_cached(folder: &Path) -> Result<(), StoreError> {
+        let path = folder.join("sled/db");
+        match File::open(&path) {
+            Ok(log) => Disk::default()
+                .drop_cached(&log)
+                .map_err(StoreError::io(&path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(StoreError::io(&path)(error)),
+        }
+    }
+
     /// Checks that nothing was lost, and takes what is written to.
     fn claimed(mut self, mark: Option<Mark>) -> Result<Self, StoreError> {
         let marked = mark

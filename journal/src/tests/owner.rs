@@ -176,6 +176,46 @@ fn an_import_makes_a_journal_or_nothing() {
     assert_eq!(own(&root).previous(), None);
 }
 
+#[test]
+fn every_owner_that_died_is_named_until_their_ends_are_recorded() {
+    let root = TempDir::new().unwrap();
+    let die = |actor: &'static str| {
+        let path = root.path().to_owned();
+        let died = thread::spawn(move || {
+            let _owned = Journal::own(&path, &stream(), holder(actor)).unwrap();
+            std::panic::panic_any("as a test asks");
+        });
+        assert!(died.join().is_err());
+    };
+    ["ada", "grace", "barbara"].into_iter().for_each(die);
+    let expected = ["ada", "grace", "barbara"].map(holder);
+    let owned = own(&root);
+    assert_eq!(owned.lost(), expected);
+    drop(owned);
+    assert_eq!(own(&root).lost(), expected, "nobody has recorded it");
+    let owned = own(&root);
+    owned.settle();
+    let reader = Journal::read(root.path(), &stream()).unwrap();
+    assert_eq!(reader.holder().unwrap(), Some(holder("ada")));
+    drop(owned);
+    assert_eq!(own(&root).lost(), []);
+}
+
+#[test]
+fn of_very_many_owners_that_died_the_first_and_the_newest_are_named() {
+    let root = TempDir::new().unwrap();
+    drop(own(&root));
+    let names: Vec<_> = (0..300)
+        .map(|number| holder(&format!("{number}{}", "x".repeat(200))))
+        .collect();
+    let text = serde_json::json!({ "holder": null, "lost": names[..100] });
+    fs::write(folder(&root).join("lock"), text.to_string()).unwrap();
+    let owned = own(&root);
+    assert_eq!(owned.lost().len(), 32);
+    assert_eq!(owned.lost().first(), names.first());
+    assert_eq!(owned.lost().last(), names[..100].last());
+}
+
 const OWNING: &str = "JOURNAL_TEST_OWNING_ROOT";
 
 /// Runs this test again as a process of its own, which owns the target and appends until it is killed.

@@ -71,7 +71,14 @@ pub(super) fn guarded<T>(
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no reason given");
-            Err(broken(path, sequence, text))
+            // sled panics as well when the system gives it no thread or memory.
+            Err(match limit_in(text) {
+                Some(source) => StoreError::Io {
+                    path: path.to_owned(),
+                    source,
+                },
+                None => broken(path, sequence, text),
+            })
         }
     }
 }
@@ -111,6 +118,15 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
             broken(path, sequence, &error.to_string())
         }
     }
+}
+
+/// The limit of the process that a text of an error is about.
+fn limit_in(text: &str) -> Option<io::Error> {
+    use rustix::io::Errno;
+    [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE]
+        .into_iter()
+        .find(|errno| text.contains(&format!("code: {},", errno.raw_os_error())))
+        .map(io::Error::from)
 }
 
 /// The file of sled's that this process may not use, when that is what an error says: sled does not name it.

@@ -18,7 +18,7 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-/// Writes every event up to the present head, and the head on the last line. Returns the head.
+/// Writes every event up to the present head, every document, and the head on the last line. Returns the head.
 pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<Head, ExportError> {
     let head = events.head()?;
     let mut chain = Link::first(events.stream());
@@ -39,9 +39,34 @@ pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<H
         );
         return Err(StoreError::from(lost).into());
     }
-    let text = line::head_line(events.stream(), head).map_err(io::Error::from)?;
+    let format = match documents(events, to)? {
+        0 => line::FORMAT_OF_EVENTS,
+        _ => line::FORMAT,
+    };
+    let text = line::head_line(events.stream(), head, format).map_err(io::Error::from)?;
     to.write_all(text.as_bytes())?;
     to.write_all(b"\n")?;
     to.flush()?;
     Ok(head)
+}
+
+/// Writes every document, in the order of their hashes; returns how many.
+fn documents<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<u64, ExportError> {
+    const PAGE: usize = 1024;
+    let (mut written, mut after) = (0, None);
+    loop {
+        let page = events.documents(after.as_ref(), PAGE)?;
+        for hash in &page {
+            let gone = || StoreError::from(Damage::at(0, DamageKind::Document(*hash)));
+            let bytes = events.document(hash)?.ok_or_else(gone)?;
+            let text = line::document_line(hash, &bytes).map_err(io::Error::from)?;
+            to.write_all(text.as_bytes())?;
+            to.write_all(b"\n")?;
+            written += 1;
+        }
+        match page.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(written),
+        }
+    }
 }

@@ -10,9 +10,10 @@ use crate::envelope::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Head, NewEvent, PAYLOAD_INLINE_MAX, SUPPORTED, Schema,
     StoredEvent,
 };
+use crate::hash::Hash;
 use crate::store::{AppendError, Store, StoreError};
 use crate::stream::StreamId;
-use crate::transfer::line::{self, FORMAT, HeadLine, LINE_MAX, Line};
+use crate::transfer::line::{self, FORMAT, FORMAT_OF_EVENTS, HeadLine, LINE_MAX, Line};
 
 /// An export cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,8 @@ pub struct Checked {
     pub head: Head,
     /// How many deploys it holds.
     pub deploys: usize,
+    /// How many documents it holds.
+    pub documents: u64,
     /// The first line with a newer schema than this build can append, and that schema.
     pub newer: Option<(u64, Schema)>,
 }
@@ -166,8 +169,11 @@ pub fn import<S: Store + ?Sized>(
     export.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(export);
     let mut batch = Batch::default();
-    while let Some(event) = lines.next()? {
-        batch.push(store, event)?;
+    while let Some(item) = lines.next()? {
+        match item {
+            Item::Event(event) => batch.push(store, *event)?,
+            Item::Document(bytes) => drop(store.put_document(&bytes)?),
+        }
     }
     batch.append(store)?;
     let head = store.head()?;
@@ -229,12 +235,20 @@ fn draft_of(event: StoredEvent) -> NewEvent {
     }
 }
 
+/// What stands in a line before the last.
+pub(crate) enum Item {
+    Event(Box<StoredEvent>),
+    Document(Vec<u8>),
+}
+
 /// The events of an export, each verified against the ones before it.
 pub(crate) struct Lines<R> {
     from: R,
     number: u64,
     chain: Option<(StreamId, Link)>,
     deploys: BTreeSet<Uuid>,
+    documents: u64,
+    last_document: Option<Hash>,
     head: Option<HeadLine>,
     newer: Option<(u64, Schema)>,
 }
@@ -246,6 +260,8 @@ impl<R: BufRead> Lines<R> {
             number: 0,
             chain: None,
             deploys: BTreeSet::new(),
+            documents: 0,
+            last_document: None,
             head: None,
             newer: None,
         }
@@ -261,13 +277,18 @@ impl<R: BufRead> Lines<R> {
         self.chain.as_ref().map(|(_, link)| link.head())
     }
 
+    /// How many documents were read.
+    pub(crate) fn documents(&self) -> u64 {
+        self.documents
+    }
+
     /// How many deploys were read.
     pub(crate) fn deploys(&self) -> usize {
         self.deploys.len()
     }
 
-    /// The next event; none once the head was read and the file has ended.
-    pub(crate) fn next(&mut self) -> Result<Option<StoredEvent>, ImportError> {
+    /// The next event or document; none once the head was read and the file has ended.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, ImportError> {
         let Some(text) = self.read_line()? else {
             return match self.head {
                 Some(_) => Ok(None),
@@ -283,7 +304,16 @@ impl<R: BufRead> Lines<R> {
             Line::StoredEvent(event) => {
                 self.follow(&event)
                     .map_err(|problem| self.problem(problem))?;
-                Ok(Some(*event))
+                Ok(Some(Item::Event(event)))
+            }
+            Line::Document(hash, bytes) => {
+                if self.last_document.is_some_and(|last| last >= hash) {
+                    let order = "documents stand in the order of their hashes".to_owned();
+                    return Err(self.problem(LineProblem::Malformed(order)));
+                }
+                self.last_document = Some(hash);
+                self.documents += 1;
+                Ok(Some(Item::Document(bytes)))
             }
             Line::Head(head) => {
                 self.check_head(&head)
@@ -323,6 +353,10 @@ impl<R: BufRead> Lines<R> {
 
     fn follow(&mut self, event: &StoredEvent) -> Result<(), LineProblem> {
         let header = &event.header;
+        if self.documents > 0 {
+            let order = "it is an event, and documents stand behind all events".to_owned();
+            return Err(LineProblem::Malformed(order));
+        }
         let (stream, link) = self.chain.get_or_insert_with(|| {
             let stream = header.stream.clone();
             let link = Link::first(&stream);
@@ -348,8 +382,15 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn check_head(&self, said: &HeadLine) -> Result<(), LineProblem> {
-        if said.format != FORMAT {
+        if !(FORMAT_OF_EVENTS..=FORMAT).contains(&said.format) {
             return Err(LineProblem::OtherFormat(said.format));
+        }
+        if (said.format == FORMAT_OF_EVENTS) != (self.documents == 0) {
+            let other = format!(
+                "it says format {}, which is another with {} documents",
+                said.format, self.documents
+            );
+            return Err(LineProblem::Malformed(other));
         }
         let end = match &self.chain {
             Some((stream, _)) if *stream != said.stream => {
@@ -376,6 +417,7 @@ impl<R: BufRead> Lines<R> {
             stream: line.stream,
             head: line.head,
             deploys: self.deploys.len(),
+            documents: self.documents,
             newer: self.newer,
         })
     }

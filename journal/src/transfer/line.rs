@@ -12,8 +12,10 @@ use crate::hash::Hash;
 use crate::record;
 use crate::stream::StreamId;
 
-/// Version of the form, on the last line.
-pub const FORMAT: u16 = 1;
+/// Newest version of the form, on the last line: of an export with documents.
+pub const FORMAT: u16 = 2;
+/// Version of the form of an export without documents, which older tools read as well.
+pub(crate) const FORMAT_OF_EVENTS: u16 = 1;
 /// Longest line, in bytes: the largest payload as base64, and its header.
 pub const LINE_MAX: usize = PAYLOAD_MAX / 3 * 4 + 16 * 1024;
 
@@ -42,6 +44,14 @@ struct EventLine<'a> {
     payload_base64: Option<String>,
 }
 
+/// A document as a line says it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentLine {
+    document: Hash,
+    bytes_base64: String,
+}
+
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +64,7 @@ pub(crate) struct HeadLine {
 /// A line of an export.
 pub(crate) enum Line {
     StoredEvent(Box<StoredEvent>),
+    Document(Hash, Vec<u8>),
     Head(HeadLine),
 }
 
@@ -86,10 +97,18 @@ pub(crate) fn event_line(event: &StoredEvent) -> serde_json::Result<String> {
     })
 }
 
+/// Writes a document as a line, without its end.
+pub(crate) fn document_line(hash: &Hash, bytes: &[u8]) -> serde_json::Result<String> {
+    serde_json::to_string(&DocumentLine {
+        document: *hash,
+        bytes_base64: BASE64.encode(bytes),
+    })
+}
+
 /// Writes the last line, without its end.
-pub(crate) fn head_line(stream: &StreamId, head: Head) -> serde_json::Result<String> {
+pub(crate) fn head_line(stream: &StreamId, head: Head, format: u16) -> serde_json::Result<String> {
     serde_json::to_string(&HeadLine {
-        format: FORMAT,
+        format,
         stream: stream.clone(),
         head,
     })
@@ -111,11 +130,15 @@ fn as_json(payload: &[u8]) -> Option<&RawValue> {
 pub(crate) fn parse(text: &str) -> Result<Line, String> {
     if text.starts_with("{\"format\":") {
         let head: HeadLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let written = head_line(&head.stream, head.head).map_err(|error| error.to_string())?;
-        if head.format == FORMAT && written != text {
+        let written =
+            head_line(&head.stream, head.head, head.format).map_err(|error| error.to_string())?;
+        if head.format <= FORMAT && written != text {
             return Err(OTHER_SPELLING.to_owned());
         }
         return Ok(Line::Head(head));
+    }
+    if text.starts_with("{\"document\":") {
+        return parse_document(text);
     }
     let line: EventLine<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let payload = match (line.payload, line.payload_base64) {
@@ -159,6 +182,20 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
         return Err(OTHER_SPELLING.to_owned());
     }
     Ok(Line::StoredEvent(Box::new(event)))
+}
+
+fn parse_document(text: &str) -> Result<Line, String> {
+    let line: DocumentLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let bytes = BASE64
+        .decode(line.bytes_base64)
+        .map_err(|_| "its `bytes_base64` is not base64".to_owned())?;
+    if Hash::of(&bytes) != line.document || bytes.len() > PAYLOAD_MAX {
+        return Err("its bytes do not have the hash that is written with them".to_owned());
+    }
+    if document_line(&line.document, &bytes).map_err(|error| error.to_string())? != text {
+        return Err(OTHER_SPELLING.to_owned());
+    }
+    Ok(Line::Document(line.document, bytes))
 }
 
 const OTHER_SPELLING: &str = "it says the same in another spelling than an export does";

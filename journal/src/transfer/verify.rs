@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use crate::chain::{Damage, DamageKind, VerifyReport};
 use crate::envelope::{Head, StoredEvent};
-use crate::transfer::import::{Checked, ImportError, Lines};
+use crate::transfer::import::{Checked, ImportError, Item, Lines};
 
 /// Reads a whole export and finds the first damage. Each event that is whole is shown to `each`, in order.
 ///
@@ -28,7 +28,8 @@ pub fn verify(
             damage = Some(Damage::at(here.sequence, DamageKind::OtherHead));
         }
         match read {
-            Ok(Some(event)) => each(&event),
+            Ok(Some(Item::Event(event))) => each(&event),
+            Ok(Some(Item::Document(_))) => {}
             Ok(None) => break,
             Err(ImportError::Line { line, problem }) if lines.stream().is_some() => {
                 // The head that was noted may be of an earlier event than the bad line.
@@ -43,7 +44,7 @@ pub fn verify(
         let lost = DamageKind::LostTail(noted.sequence);
         damage.get_or_insert(Damage::at(events.saturating_add(1), lost));
     }
-    let deploys = lines.deploys() as u64;
+    let (deploys, documents) = (lines.deploys() as u64, lines.documents());
     let read = lines.stream().cloned().zip(lines.head());
     let (stream, head) = if let Some(read) = read {
         read
@@ -57,7 +58,7 @@ pub fn verify(
         head,
         events,
         deploys,
-        documents: 0,
+        documents,
         damage,
     })
 }

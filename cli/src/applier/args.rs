@@ -80,6 +80,9 @@ pub(crate) struct Request {
     /// The manifest, artifact.yml
     #[arg(long, value_name = "PATH")]
     pub(crate) artifact: PathBuf,
+    /// Keep keys and folders of the artifact that look like misspellings, with a warning
+    #[arg(long)]
+    pub(crate) allow_unknown: bool,
     #[command(flatten)]
     pub(crate) applying: Applying,
 }
@@ -343,6 +346,9 @@ pub(crate) enum Manifest {
         /// The manifest, artifact.yml
         #[arg(long, value_name = "PATH")]
         artifact: PathBuf,
+        /// Keep keys and folders of the artifact that look like misspellings, with a warning
+        #[arg(long)]
+        allow_unknown: bool,
     },
     /// Write the computed ids into a manifest
     SyncIds {

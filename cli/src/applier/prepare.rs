@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::compat::{Observation, Policy};
-use engine::contract::{SecretValues, render_violations, required_secrets};
+use engine::contract::{
+    SecretValues, Unknown, printable, render_violations, required_secrets, target_name,
+};
 use engine::docker::{DockerWorld, Limits, WorldOptions, connect, observe};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
@@ -75,7 +77,17 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
         options,
         applying.registries.registries()?,
         Needed::Apply,
+        unknown(request.allow_unknown),
     )
+}
+
+/// How keys and folders are taken that look like misspellings.
+pub(crate) fn unknown(is_allowed: bool) -> Unknown {
+    if is_allowed {
+        Unknown::Kept
+    } else {
+        Unknown::Refused
+    }
 }
 
 /// The same from a recorded request. The artifact must still be the one that was asked for.
@@ -94,6 +106,8 @@ pub(crate) fn recorded(
         recorded.options.clone(),
         registries.registries()?,
         Needed::Apply,
+        // The digest shows below that this is what was accepted when the deploy began.
+        Unknown::Kept,
     )
     .map_err(|failure| {
         // A violation has its own hints.
@@ -147,6 +161,7 @@ pub(crate) fn builds(
         options,
         registries.registries()?,
         Needed::Builds,
+        Unknown::Refused,
     )
 }
 
@@ -173,8 +188,9 @@ fn prepare(
     options: Options,
     registries: Registries,
     needed: Needed,
+    unknown: Unknown,
 ) -> Result<Prepared, Failure> {
-    let artifact = load::artifact(manifest).map_err(|error| load_failure(&error))?;
+    let artifact = load::artifact_with(manifest, unknown).map_err(|error| load_failure(&error))?;
     for warning in &artifact.warnings {
         report::talk(&format!("warning: {warning}"));
     }
@@ -182,20 +198,52 @@ fn prepare(
         Needed::Apply => required_secrets(&artifact.manifest),
         Needed::Builds => BTreeSet::new(),
     };
-    let secrets = load::secrets(options.secret_env.as_deref().map(Path::new), &required)
-        .map_err(|error| load_failure(&error))?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let secrets = load::secrets(
+        options.secret_env.as_deref().map(Path::new),
+        &required,
+        &environment,
+    )
+    .map_err(|error| load_failure(&error))?;
     // Compose gives the provisioner the values of its own file, which may be the same ones.
     let env_file = options.provision.as_ref();
     let env_file = env_file.and_then(|call| call.env_file.as_deref());
     let secrets = match env_file {
-        Some(path) => secrets.and(load::secrets_among(Path::new(path), &required)),
+        Some(path) => secrets.and(
+            load::secrets_among(Path::new(path), &required, &environment)
+                .map_err(|error| load_failure(&error))?,
+        ),
         None => secrets,
     };
     let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
-    let project = project.unwrap_or(&artifact.manifest.project).to_owned();
+    for warning in &inputs.warnings {
+        report::talk(&format!("warning: {warning}"));
+    }
+    let proxies = proxy::build_args(&proxy_environment(), &registries);
+    let without_registry = load::without_registry(&artifact, &registries);
+    if let Some(first) = without_registry.first() {
+        let message = match without_registry.len() {
+            1 => first.message.clone(),
+            count => format!("{}, and {} more images name none", first.message, count - 1),
+        };
+        let failure = Failure::new(Kind::Usage, message);
+        return Err(first.hint.iter().cloned().fold(failure, Failure::hint));
+    }
+    let violations = inputs.proxy_passwords(&proxies);
+    if !violations.is_empty() {
+        return Err(load_failure(&LoadError::Violations(violations)));
+    }
+    let project = match project {
+        Some(project) => target_name(project)
+            .map_err(|(_, why)| Failure::new(Kind::Usage, format!("`--compose-project` {why}")))?,
+        None => artifact.manifest.project.clone(),
+    };
     let target = StreamId::new(&project, &artifact.manifest.env)
         .map_err(|error| Failure::of(Kind::Payload, &error))?;
     let out = PathBuf::from(absolute(out)?);
+    if let Needed::Apply = needed {
+        outside_of_the_artifact(&out, &artifact)?;
+    }
     let request = Requested {
         artifact: artifact.digest_with(&inputs.digests()),
         manifest_path: artifact.manifest_path.display().to_string(),
@@ -213,6 +261,32 @@ fn prepare(
         limits: limits()?,
         secrets,
     })
+}
+
+/// An artifact is only ever read, so nothing is published into it.
+fn outside_of_the_artifact(out: &Path, artifact: &Artifact) -> Result<(), Failure> {
+    // The directory may be missing still; what is there of its path decides.
+    let real = out.ancestors().find_map(|path| {
+        let rest = out.strip_prefix(path).ok()?;
+        Some(path.canonicalize().ok()?.join(rest))
+    });
+    let Some(real) = real else { return Ok(()) };
+    match artifact
+        .entries
+        .iter()
+        .find(|entry| real.starts_with(&entry.root))
+    {
+        None => Ok(()),
+        Some(entry) => Err(Failure::new(
+            Kind::Usage,
+            format!(
+                "the output directory `{}` is inside of the artifact root `{}`",
+                printable(&out.display().to_string()),
+                printable(&entry.shown_root.display().to_string())
+            ),
+        )
+        .hint("`--out` names the configuration directory of the stack")),
+    }
 }
 
 /// How long calls may take: the defaults, and what the environment changes in them.

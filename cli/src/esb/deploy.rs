@@ -33,6 +33,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     }
     made.publish()?;
     let request = Request {
+        allow_unknown: false,
         artifact: made.manifest_path.clone(),
         applying: args.applying.clone(),
     };

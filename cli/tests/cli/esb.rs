@@ -441,7 +441,14 @@ fn several_templates_give_one_manifest() {
 fn applying_is_the_same_as_the_appliers() {
     let machine = with_shop();
     assert_eq!(machine.esb(&SHOP).code, 0);
-    let apply = ["--artifact", "shop/artifact.yml", "--out", "out"];
+    let apply = [
+        "--artifact",
+        "shop/artifact.yml",
+        "--out",
+        "out",
+        "--container-registry",
+        "registry:5000",
+    ];
     let ours = machine.esb(&[&["artifact", "apply"][..], &apply].concat());
     let theirs = machine.run(&[&["deploy"][..], &apply].concat());
     assert_eq!((ours.code, theirs.code), (9, 9), "{}", ours.stderr);
@@ -453,6 +460,8 @@ fn applying_is_the_same_as_the_appliers() {
         "shop",
         "--out",
         "out",
+        "--container-registry",
+        "registry:5000",
     ]);
     assert_eq!(deploy.code, 9, "{}", deploy.stderr);
     assert!(

@@ -52,3 +52,40 @@ fn ids_are_checked_then_written_then_in_sync() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(machine.run(&check).code, 0);
 }
+
+/// A typo does not deploy: each is named where it stands, with what was meant.
+#[test]
+fn what_is_misspelt_is_named_with_what_was_meant() {
+    for (snapshot, file, from, to) in [
+        (
+            "manifest-misspelt-key",
+            "artifact.yml",
+            "runtime_stack:",
+            "runtime_stak:",
+        ),
+        (
+            "manifest-unknown-function",
+            "svc-b/config/routing.yml",
+            "function: stock-count",
+            "function: stock-cuont",
+        ),
+        (
+            "manifest-missing-source",
+            "svc-b/functions/stock-count/Dockerfile",
+            "functions/stock-count/src",
+            "functions/stock-count/source",
+        ),
+    ] {
+        let machine = Machine::fresh();
+        let artifact = machine.artifact();
+        let path = machine.work().join(artifact).with_file_name(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let validate = ["manifest", "validate", "--artifact", artifact];
+        machine.snapshot(snapshot, &validate);
+        let allowed = machine.run(&[&validate[..], &["--allow-unknown"]].concat());
+        let is_tolerated = snapshot != "manifest-missing-source";
+        assert_eq!(allowed.code == 0, is_tolerated, "{}", allowed.stderr);
+    }
+}

@@ -245,6 +245,11 @@ pub fn secrets(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    // A variable names another line, and an escape may be a blank: there the letters of a value mean something.
+    if text.contains(['$', '\\']) {
+        about(text);
+        return;
+    }
     let masked: String = text.split_inclusive('\n').map(masked).collect();
     assert_eq!(about(text), about(&masked), "a value shows in what is said");
 }

@@ -1,5 +1,6 @@
 //! Typed access to the tree of a document; what does not fit becomes a violation, and reading goes on.
 
+use super::nearest::misspelt;
 use super::rule::Rule;
 use super::source::{Source, quoted};
 use super::violation::{Violation, Warning};
@@ -96,11 +97,26 @@ impl<'s> Reader<'s> {
         );
     }
 
-    /// Warns of keys that the contract does not know.
+    /// Refuses keys that are misspellings of known ones.
+    pub(super) fn misspelt_keys(&mut self, map: &Map, what: &str, known: &[&str]) {
+        let mut found: Vec<_> = map
+            .iter()
+            .filter_map(|(key, entry)| Some((entry.key_span, key, misspelt(key, known)?)))
+            .collect();
+        found.sort_unstable();
+        for (span, key, meant) in found {
+            let message = format!("{what} has no key {}; did you mean `{meant}`?", quoted(key));
+            let violation = Violation::new(Rule::MisspeltKey, self.source.place(span), message);
+            self.push(violation.with_hint("a key that is meant so is kept with `--allow-unknown`"));
+        }
+    }
+
+    /// Refuses misspellings of known keys, and warns of other keys that the contract does not know.
     pub(super) fn known_keys(&mut self, map: &Map, what: &str, known: &[&str]) {
+        self.misspelt_keys(map, what, known);
         let mut unknown: Vec<(&String, &Entry)> = map
             .iter()
-            .filter(|(key, _)| !known.contains(&key.as_str()))
+            .filter(|(key, _)| !known.contains(&key.as_str()) && misspelt(key, known).is_none())
             .collect();
         unknown.sort_by_key(|(_, entry)| entry.key_span);
         for (key, entry) in unknown {

@@ -12,6 +12,27 @@ use crate::yaml::{Map, Node, Span, Value};
 /// A reference longer than this is none.
 const MAX_IMAGE: usize = 512;
 
+/// What a function of `functions.yml` may say. Other keys are left to the stack, but not misspellings of these.
+const FUNCTION_KEYS: &[&str] = &[
+    "image",
+    "timeout",
+    "memory_size",
+    "ephemeral_storage",
+    "environment",
+    "secrets",
+    "scaling",
+    "events",
+];
+const DEFAULT_KEYS: &[&str] = &["environment", "scaling", "timeout", "memory_size"];
+const ROUTE_KEYS: &[&str] = &["path", "method", "function"];
+
+/// The lists of `resources.yml`, with the key that tells their items apart.
+const RESOURCE_LISTS: [(&str, &str); 3] = [
+    ("dynamodb", "TableName"),
+    ("s3", "BucketName"),
+    ("layers", "Name"),
+];
+
 /// A function with a non-blank image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionImage {
@@ -28,6 +49,8 @@ pub struct FunctionImage {
 pub struct Shape {
     /// The images of its functions, in the order of the text; only `functions.yml` has any.
     pub images: Vec<FunctionImage>,
+    /// Its functions that name no image, with their places.
+    pub without_image: Vec<(FunctionName, Span)>,
     /// What is wrong.
     pub violations: Vec<Violation>,
     /// What is odd.
@@ -37,31 +60,36 @@ pub struct Shape {
 /// Checks the tree of a `functions.yml`.
 pub fn check_functions(source: &Source<'_>, root: &Node) -> Shape {
     let mut reader = Reader::new(source);
-    let mut images = Vec::new();
+    let mut found = Shape::default();
     if let Some(map) = reader.map(root, "the file") {
+        reader.misspelt_keys(map, "the file", &["functions", "defaults"]);
         if let Some(functions) = section(&mut reader, map, "functions") {
             for (name, entry) in functions {
-                images.extend(function(&mut reader, name, entry.key_span, &entry.node));
+                function(&mut reader, name, entry.key_span, &entry.node, &mut found);
             }
         }
         if let Some(defaults) = section(&mut reader, map, "defaults") {
+            reader.misspelt_keys(defaults, "`defaults`", DEFAULT_KEYS);
             section(&mut reader, defaults, "environment");
             section(&mut reader, defaults, "scaling");
         }
     }
-    images.sort_by_key(|image| image.span);
-    shape(reader, images)
+    found.images.sort_by_key(|image| image.span);
+    found.without_image.sort_by_key(|(_, span)| *span);
+    shape(reader, found)
 }
 
 /// Checks the tree of a `routing.yml`.
 pub fn check_routing(source: &Source<'_>, root: &Node) -> Shape {
     let mut reader = Reader::new(source);
     if let Some(map) = reader.map(root, "the file") {
+        reader.misspelt_keys(map, "the file", &["routes"]);
         for (index, item) in items(&mut reader, map, "routes").iter().enumerate() {
             let what = format!("`routes[{index}]`");
             let Some(route) = reader.map(item, &what) else {
                 continue;
             };
+            reader.misspelt_keys(route, &what, ROUTE_KEYS);
             if let Some(method) = Reader::optional(route, "method") {
                 reader.scalar(method, "`method`");
             }
@@ -83,20 +111,36 @@ pub fn check_routing(source: &Source<'_>, root: &Node) -> Shape {
             }
         }
     }
-    shape(reader, Vec::new())
+    shape(reader, Shape::default())
 }
 
-/// Checks the tree of a `resources.yml`.
+/// Checks the tree of a `resources.yml`: lists below `resources`, or in the old form at the top.
 pub fn check_resources(source: &Source<'_>, root: &Node) -> Shape {
     let mut reader = Reader::new(source);
+    let [(tables, _), (buckets, _), (layers, _)] = RESOURCE_LISTS;
     if let Some(map) = reader.map(root, "the file") {
-        for list in ["dynamodb", "s3", "layers"] {
-            for (index, item) in items(&mut reader, map, list).iter().enumerate() {
-                reader.map(item, &format!("`{list}[{index}]`"));
+        reader.misspelt_keys(map, "the file", &["resources", tables, buckets, layers]);
+        let lists = if map.contains_key("resources") {
+            let lists = section(&mut reader, map, "resources");
+            if let Some(lists) = lists {
+                reader.misspelt_keys(lists, "`resources`", &[tables, buckets, layers]);
+            }
+            lists
+        } else {
+            Some(map)
+        };
+        for (list, key) in RESOURCE_LISTS {
+            let items = lists.map(|lists| items(&mut reader, lists, list));
+            for (index, item) in items.unwrap_or_default().iter().enumerate() {
+                let what = format!("`{list}[{index}]`");
+                let item = reader.map(item, &what);
+                if let Some(item) = item.filter(|item| !item.contains_key(key)) {
+                    reader.misspelt_keys(item, &what, &[key]);
+                }
             }
         }
     }
-    shape(reader, Vec::new())
+    shape(reader, Shape::default())
 }
 
 /// The violation of two functions that share an image reference although their build inputs differ.
@@ -117,11 +161,11 @@ pub fn image_conflict(
     .with_hint("give each function an image reference of its own")
 }
 
-fn shape(reader: Reader<'_>, images: Vec<FunctionImage>) -> Shape {
+fn shape(reader: Reader<'_>, found: Shape) -> Shape {
     Shape {
-        images,
         violations: reader.violations,
         warnings: reader.warnings,
+        ..found
     }
 }
 
@@ -139,12 +183,7 @@ fn items<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> &'n [Node] {
         .unwrap_or_default()
 }
 
-fn function(
-    reader: &mut Reader<'_>,
-    name: &str,
-    key_span: Span,
-    node: &Node,
-) -> Option<FunctionImage> {
+fn function(reader: &mut Reader<'_>, name: &str, key_span: Span, node: &Node, found: &mut Shape) {
     let function = FunctionName::parse(name);
     if function.is_none() {
         reader.violation(
@@ -157,14 +196,26 @@ fn function(
             ),
         );
     }
-    let map = reader.map(node, &format!("the function {}", quoted(name)))?;
-    let image = Reader::optional(map, "image")?;
+    let what = format!("the function {}", quoted(name));
+    let Some(map) = reader.map(node, &what) else {
+        return;
+    };
+    reader.misspelt_keys(map, &what, FUNCTION_KEYS);
+    let Some(image) = Reader::optional(map, "image") else {
+        found
+            .without_image
+            .extend(function.map(|name| (name, key_span)));
+        return;
+    };
     let Value::String(text) = &image.value else {
         reader.wrong_kind(image, "`image`", "a string");
-        return None;
+        return;
     };
     if text.trim().is_empty() {
-        return None;
+        found
+            .without_image
+            .extend(function.map(|name| (name, key_span)));
+        return;
     }
     let odd = |c: char| c.is_whitespace() || c.is_control();
     if text.len() > MAX_IMAGE || text.starts_with('-') || text.chars().any(odd) {
@@ -173,13 +224,13 @@ fn function(
             image.span,
             format!("`image` is no image reference: {}", quoted(text)),
         );
-        return None;
+        return;
     }
-    Some(FunctionImage {
-        function: function?,
+    found.images.extend(function.map(|function| FunctionImage {
+        function,
         image: text.clone(),
         span: image.span,
-    })
+    }));
 }
 
 #[cfg(test)]
@@ -243,6 +294,29 @@ mod tests {
     #[case(check_resources, "dynamodb: x\n", "wrong-kind", 1, 11)]
     #[case(check_resources, "s3: [x]\n", "wrong-kind", 1, 6)]
     #[case(check_resources, "layers: {}\n", "wrong-kind", 1, 9)]
+    #[case(check_resources, "resources: {s3: [x]}\n", "wrong-kind", 1, 18)]
+    #[case(check_resources, "resources: []\n", "wrong-kind", 1, 12)]
+    #[case(check_resources, "resource: {}\n", "misspelt-key", 1, 1)]
+    #[case(check_resources, "resources: {dynamdb: []}\n", "misspelt-key", 1, 13)]
+    #[case(check_resources, "dynamodb: [{Tablename: t}]\n", "misspelt-key", 1, 13)]
+    #[case(check_resources, "s3: [{bucket_name: t}]\n", "misspelt-key", 1, 7)]
+    #[case(check_functions, "function: {}\n", "misspelt-key", 1, 1)]
+    #[case(check_functions, "functions: {f: {imgae: x}}\n", "misspelt-key", 1, 17)]
+    #[case(
+        check_functions,
+        "functions: {f: {image: x, memorySize: 1}}\n",
+        "misspelt-key",
+        1,
+        27
+    )]
+    #[case(check_functions, "defaults: {enviroment: {}}\n", "misspelt-key", 1, 12)]
+    #[case(
+        check_routing,
+        "routes: [{path: /a, fuction: f}]\n",
+        "misspelt-key",
+        1,
+        21
+    )]
     fn a_breach_names_its_rule_and_place(
         #[case] rules: Check,
         #[case] text: &str,
@@ -264,7 +338,7 @@ mod tests {
     #[case(check_functions, "{}")]
     #[case(
         check_functions,
-        "functions: {f: {image: }, g: {image: ' '}}\ndefaults: {environment: , timeout: 3}\n"
+        "functions: \ndefaults: {environment: , timeout: 3}\n"
     )]
     #[case(check_routing, "routes:\n")]
     #[case(
@@ -274,6 +348,19 @@ mod tests {
     #[case(check_resources, "dynamodb: [{TableName: t}]\nother: 7\n")]
     fn what_the_contract_allows_is_accepted(#[case] rules: Check, #[case] text: &str) {
         assert_eq!(check(rules, text), Shape::default());
+    }
+
+    #[test]
+    fn functions_without_an_image_are_listed() {
+        let text = "functions: {f: {image: }, g: {image: ' '}, h: {timeout: 3}, i: {image: x}}";
+        let shape = check(check_functions, text);
+        let names: Vec<_> = shape
+            .without_image
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(names, ["f", "g", "h"]);
+        assert_eq!(shape.violations, []);
     }
 
     #[test]

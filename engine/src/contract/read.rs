@@ -11,7 +11,7 @@ use super::manifest::{ArtifactEntry, Generator, Manifest, Mode, RuntimeStack, So
 use super::rule::Rule;
 use super::source::{Source, quoted};
 use super::text;
-use super::violation::{Place, Violation, Warning};
+use super::violation::{Place, Unknown, Violation, Warning};
 use crate::yaml::{self, Map, Node, Span};
 
 const MANIFEST_KEYS: &[&str] = &[
@@ -85,8 +85,13 @@ pub fn parse_manifest(file: &str, text: &str) -> Result<(Manifest, Vec<Warning>)
 
 /// Reads a manifest as far as it goes.
 pub fn check_manifest(source: &Source<'_>, ids: Ids) -> Checked {
+    check_manifest_with(source, ids, Unknown::Refused)
+}
+
+/// The same, with a say about keys that look like misspellings.
+pub fn check_manifest_with(source: &Source<'_>, ids: Ids, unknown: Unknown) -> Checked {
     match yaml::parse_all(source.text(), &yaml::Limits::default()) {
-        Ok(root) => check_tree(source, &root, ids),
+        Ok(root) => check(source, &root, ids, unknown),
         Err(errors) => Checked {
             manifest: None,
             violations: source.refused(&errors),
@@ -98,6 +103,10 @@ pub fn check_manifest(source: &Source<'_>, ids: Ids) -> Checked {
 
 /// Reads a manifest whose tree is there already.
 pub fn check_tree(source: &Source<'_>, root: &Node, ids: Ids) -> Checked {
+    check(source, root, ids, Unknown::Refused)
+}
+
+fn check(source: &Source<'_>, root: &Node, ids: Ids, unknown: Unknown) -> Checked {
     let mut reading = Reading {
         reader: Reader::new(source),
         ids,
@@ -109,6 +118,7 @@ pub fn check_tree(source: &Source<'_>, root: &Node, ids: Ids) -> Checked {
     let mut violations = reading.reader.violations;
     violations.sort_by_key(|violation| (violation.place.line, violation.place.column));
     let mut warnings = reading.reader.warnings;
+    unknown.sort(&mut violations, &mut warnings);
     warnings.sort_by_key(|warning| (warning.place.line, warning.place.column));
     Checked {
         manifest: manifest.filter(|_| violations.is_empty()),
@@ -133,8 +143,8 @@ impl Reading<'_> {
         let reader = &mut self.reader;
         reader.known_keys(map, "the manifest", MANIFEST_KEYS);
         reader.required_text(map, owner, "schema_version", text::schema_version);
-        let project = reader.required_text(map, owner, "project", text::name);
-        let env = reader.required_text(map, owner, "env", text::name);
+        let project = reader.required_text(map, owner, "project", text::target_name);
+        let env = reader.required_text(map, owner, "env", text::target_name);
         let mode = reader.required_text(map, owner, "mode", text::mode);
         let generated_at = reader.optional_text(map, "generated_at", text::timestamp);
         reader.optional_text(map, "merge_policy", text::merge_policy);

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::source::printable;
 use super::violation::Violation;
 
 /// At most this many violations are shown in full.
@@ -13,6 +14,7 @@ pub fn render(violation: &Violation) -> String {
         .primary_title(&violation.message)
         .id(&violation.rule);
     let place = &violation.place;
+    let file = printable(&place.file);
     let line = usize::try_from(place.line).unwrap_or(usize::MAX);
     let column = usize::try_from(place.column).unwrap_or(usize::MAX);
     let mut group = Group::with_title(title);
@@ -20,7 +22,7 @@ pub fn render(violation: &Violation) -> String {
     let is_cut = column > place.excerpt.chars().count() + 1;
     if place.excerpt.trim().is_empty() || is_cut {
         if !place.file.is_empty() {
-            let mut origin = Origin::path(&place.file);
+            let mut origin = Origin::path(&file);
             if line > 0 {
                 origin = origin.line(line).char_column(column.max(1));
             }
@@ -29,7 +31,7 @@ pub fn render(violation: &Violation) -> String {
     } else {
         group = group.element(
             Snippet::source(&place.excerpt)
-                .path(&place.file)
+                .path(&file)
                 .line_start(line)
                 .annotation(AnnotationKind::Primary.span(value_at(&place.excerpt, column))),
         );

@@ -38,6 +38,8 @@ rules! {
     WrongKind = "wrong-kind",
     /// A key that the contract does not know (warning).
     UnknownKey = "unknown-key",
+    /// A key that is a misspelling of one that the contract knows.
+    MisspeltKey = "misspelt-key",
     /// `schema_version` is not `1`.
     SchemaVersion = "schema-version",
     /// A name that is no safe part of a path or argument.
@@ -86,12 +88,26 @@ rules! {
     BadFunctionName = "bad-function-name",
     /// An image that cannot be a reference.
     BadImage = "bad-image",
+    /// A function of an artifact that names no image.
+    MissingImage = "missing-image",
+    /// An image that is built and pushed, and names no registry.
+    NoRegistry = "no-registry",
     /// Functions with one image reference and different build inputs.
     ImageConflict = "image-conflict",
     /// A Dockerfile that cannot be read as one.
     BadDockerfile = "bad-dockerfile",
+    /// Something in a Dockerfile that builds, and perhaps not as meant (warning).
+    OddDockerfile = "odd-dockerfile",
+    /// A Dockerfile that would write a proxy's password into its image.
+    ProxyPassword = "proxy-password",
+    /// A COPY or ADD of something that the artifact does not have.
+    MissingSource = "missing-source",
+    /// A Dockerfile below `functions/` of which no function knows.
+    UnusedDockerfile = "unused-dockerfile",
     /// Build inputs that cannot be taken: too many, too large, or with a name that is no text.
     BadBuildInput = "bad-build-input",
+    /// A route to a function that nobody has.
+    UnknownFunction = "unknown-function",
     /// A route without a path (warning).
     RouteWithoutPath = "route-without-path",
     /// A file is not there.
@@ -123,7 +139,7 @@ impl Rule {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::UnknownKey | Self::DuplicateSource | Self::RouteWithoutPath
+            Self::UnknownKey | Self::DuplicateSource | Self::OddDockerfile | Self::RouteWithoutPath
         )
     }
 }

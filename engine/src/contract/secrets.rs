@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::fields::MAX_FINDINGS;
+use super::env_file::{self, EnvValue, Lookup};
 use super::manifest::Manifest;
 use super::rule::Rule;
 use super::text::is_secret_name;
@@ -34,7 +34,7 @@ impl fmt::Debug for SecretValues {
 }
 
 impl SecretValues {
-    /// Each value as a program may print it.
+    /// Each value in every form that a program may print, the lines of a value among them.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -47,24 +47,61 @@ impl SecretValues {
     }
 }
 
-/// The values that `KEY=value` lines give these names. A line that cannot be read gives none.
-pub fn secret_values(text: &str, names: &BTreeSet<&str>) -> SecretValues {
-    let mut values = Vec::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let Ok(Some((name, value))) = env_line(line) else {
-            continue;
-        };
-        if !names.contains(name) || value.presence() == Presence::Blank {
-            continue;
-        }
-        let (EnvText::Plain(text) | EnvText::Single(text) | EnvText::Double(text)) = value;
-        values.push(text.to_owned());
-        if matches!(value, EnvText::Double(_)) {
-            // As a program has it that resolves the escapes.
-            values.push(text.replace("\\\"", "\"").replace("\\\\", "\\"));
-        }
+/// A secret file that was read. Its values show nowhere, not even by `Debug`.
+pub struct SecretFile(Vec<(String, EnvValue)>);
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SecretFile").field(&self.names()).finish()
     }
-    SecretValues(values)
+}
+
+impl SecretFile {
+    /// Reads a file as Compose does; `lookup` is the process environment. The error is every line that it cannot
+    /// understand.
+    pub fn parse(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Self, Vec<Violation>> {
+        env_file::parse(file, text, lookup).map(Self)
+    }
+
+    /// Its names; the last of two equal ones counts.
+    pub fn names(&self) -> SecretNames {
+        let presence = |value: &EnvValue| match value.resolved.trim() {
+            "" => Presence::Blank,
+            _ => Presence::Given,
+        };
+        let names = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.clone(), presence(value)));
+        names.collect()
+    }
+
+    /// The values of these names in every form that a program may print: resolved, as written, and each line of both.
+    pub fn values(&self, names: &BTreeSet<&str>) -> SecretValues {
+        let mut values = Vec::new();
+        let known = self
+            .0
+            .iter()
+            .filter(|(name, _)| names.contains(name.as_str()));
+        for (_, EnvValue { resolved, written }) in known {
+            for text in [resolved, written] {
+                let lines = text.lines().map(|line| line.trim_end_matches('\r'));
+                for form in std::iter::once(text.as_str()).chain(lines) {
+                    if !form.trim().is_empty() && !values.iter().any(|known| known == form) {
+                        values.push(form.to_owned());
+                    }
+                }
+            }
+        }
+        SecretValues(values)
+    }
+}
+
+/// The values that a secret file gives these names, without a process environment. A file that cannot be read gives none.
+pub fn secret_values(text: &str, names: &BTreeSet<&str>) -> SecretValues {
+    SecretFile::parse("", text, &|_| None)
+        .map(|file| file.values(names))
+        .unwrap_or_default()
 }
 
 /// The names that a manifest's entries require: the union, sorted.
@@ -77,33 +114,9 @@ pub fn required_secrets(manifest: &Manifest) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Reads `KEY=value` lines: `#` comments, an `export ` prefix and quotes are allowed, the last of two equal keys counts.
+/// The names of a secret file, without a process environment.
 pub fn parse_secret_env(file: &str, text: &str) -> Result<SecretNames, Vec<Violation>> {
-    let mut names = SecretNames::new();
-    let mut violations = Vec::new();
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        match env_line(line) {
-            Ok(None) => {}
-            Ok(Some((name, value))) => {
-                names.insert(name.to_owned(), value.presence());
-            }
-            Err(message) => {
-                if violations.len() == MAX_FINDINGS {
-                    break;
-                }
-                let place = Place {
-                    line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-                    ..Place::file(file)
-                };
-                violations.push(Violation::new(Rule::BadSecretLine, place, message));
-            }
-        }
-    }
-    if violations.is_empty() {
-        Ok(names)
-    } else {
-        Err(violations)
-    }
+    SecretFile::parse(file, text, &|_| None).map(|file| file.names())
 }
 
 /// Compares what is required with what a file gives; `given` is none when no file was named.
@@ -159,17 +172,6 @@ pub enum EnvText<'t> {
     Single(&'t str),
     /// What stands between double quotes, escapes included.
     Double(&'t str),
-}
-
-impl EnvText<'_> {
-    fn presence(self) -> Presence {
-        let (Self::Plain(text) | Self::Single(text) | Self::Double(text)) = self;
-        if text.trim().is_empty() {
-            Presence::Blank
-        } else {
-            Presence::Given
-        }
-    }
 }
 
 /// Reads one `KEY=value` line: nothing, or a name and the text of its value. The message never repeats a piece of the line.
@@ -245,7 +247,6 @@ mod tests {
     #[case("A=#x", Presence::Given)]
     #[case("A==", Presence::Given)]
     #[case(r#"A="\"" # note"#, Presence::Given)]
-    #[case(r"A='\'", Presence::Given)]
     #[case("\u{feff}A=x", Presence::Given)]
     #[case("A=\nA=x", Presence::Given)]
     #[case("A=x\nA=", Presence::Blank)]
@@ -275,8 +276,11 @@ mod tests {
     #[rstest]
     #[case("A=x y", &["x y"])]
     #[case("export A = 'x # y' # z", &["x # y"])]
-    #[case(r#"A="a\"b\\c""#, &[r#"a\"b\\c"#, r#"a"b\c"#])]
-    #[case("A=1\nB=2\nnone\nA=3", &["1", "3"])]
+    #[case(r#"A="a\"b\\c""#, &[r#"a"b\c"#, r#"a\"b\\c"#])]
+    #[case("A=1\nB=2\nA=3", &["1", "3"])]
+    #[case("A=\"one\ntwo\r\n\n\"", &["one\ntwo\r\n\n", "one", "two"])]
+    #[case(r#"A="one\ntwo""#, &["one\ntwo", "one", "two", r"one\ntwo"])]
+    #[case("B=x\nA=$B-y", &["x-y", "$B-y"])]
     #[case("A=\nB=x", &[])]
     fn the_values_of_required_names_are_known_as_they_may_be_printed(
         #[case] text: &str,

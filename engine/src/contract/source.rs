@@ -96,11 +96,22 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A character that a terminal only shows: neither control nor one that turns the direction of the text.
+/// A character that a terminal only shows: no control, none that turns the direction of the text, none that breaks a
+/// line, none that nobody sees.
 fn is_shown(c: char) -> bool {
-    c == '\t'
-        || !(c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    let is_hidden = matches!(
+        c,
+        '\u{061c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
+    c == '\t' || !(c.is_control() || is_hidden)
 }
 
 /// A value for a message: in backticks, escaped, cut.
@@ -178,6 +189,20 @@ mod tests {
     fn a_quoted_value_is_escaped_and_cut() {
         assert_eq!(quoted("a\u{1b}b\tc\u{202e}é"), r"`a\u{1b}b\tc\u{202e}é`");
         assert_eq!(quoted(&"x".repeat(81)), format!("`{}…`", "x".repeat(80)));
+    }
+
+    #[rstest]
+    #[case('\u{61c}')]
+    #[case('\u{2028}')]
+    #[case('\u{2029}')]
+    #[case('\u{202e}')]
+    #[case('\u{2067}')]
+    #[case('\u{feff}')]
+    #[case('\u{85}')]
+    fn what_moves_or_hides_text_is_escaped(#[case] c: char) {
+        let escaped = format!("a{}b", c.escape_default());
+        assert_eq!(printable(&format!("a{c}b")), escaped);
+        assert_eq!(printable_lines(&format!("a{c}b")), escaped);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::source::quoted;
 pub const RUNTIME_BASE: &str = "runtime-base";
 
 const MAX_NAME: usize = 128;
+/// As much as the journal takes for a part of a target.
+const MAX_TARGET_NAME: usize = 80;
 const MAX_PATH: usize = 4096;
 const MAX_TEXT: usize = 256;
 
@@ -31,8 +33,17 @@ pub(super) fn line(text: &str) -> Result<String, Misfit> {
 
 /// A name that becomes an argument of commands and a part of paths.
 pub(super) fn name(text: &str) -> Result<String, Misfit> {
+    name_within(text, MAX_NAME)
+}
+
+/// A project or an environment: together they name a target, whose journal lies in a folder of that name.
+pub fn target_name(text: &str) -> Result<String, (Rule, String)> {
+    name_within(text, MAX_TARGET_NAME)
+}
+
+fn name_within(text: &str, max: usize) -> Result<String, Misfit> {
     let mut bytes = text.bytes();
-    let fits = text.len() <= MAX_NAME
+    let fits = text.len() <= max
         && bytes
             .next()
             .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -43,7 +54,7 @@ pub(super) fn name(text: &str) -> Result<String, Misfit> {
     Err((
         Rule::BadName,
         format!(
-            "must be 1 to {MAX_NAME} letters, digits, `.`, `_` or `-`, beginning with a letter, a digit or `_`, not {}",
+            "must be 1 to {max} letters, digits, `.`, `_` or `-`, beginning with a letter, a digit or `_`, not {}",
             quoted(text)
         ),
     ))
@@ -280,4 +291,25 @@ pub(super) fn template_path(text: &str) -> Result<String, Misfit> {
     let text = text.trim();
     path(&text.replace('\\', "/"))?;
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// What passes the contract can be deployed.
+    #[rstest]
+    #[case("x", true)]
+    #[case(&"x".repeat(80), true)]
+    #[case(&"x".repeat(81), false)]
+    #[case("--help", false)]
+    #[case("../x", false)]
+    #[case("a/b", false)]
+    #[case("", false)]
+    fn a_name_of_a_target_is_one_that_the_journal_takes(#[case] text: &str, #[case] fits: bool) {
+        assert_eq!(target_name(text).is_ok(), fits);
+        assert!(!fits || journal::StreamId::new(text, text).is_ok());
+    }
 }

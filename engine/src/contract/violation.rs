@@ -36,6 +36,32 @@ impl Violation {
     }
 }
 
+/// How keys and folders are taken that look like misspellings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unknown {
+    /// They are violations.
+    #[default]
+    Refused,
+    /// They are warnings.
+    Kept,
+}
+
+impl Unknown {
+    /// Makes warnings of the violations that are tolerated.
+    pub(crate) fn sort(self, violations: &mut Vec<Violation>, warnings: &mut Vec<Warning>) {
+        if self == Self::Refused {
+            return;
+        }
+        let rules = [Rule::MisspeltKey, Rule::UnusedDockerfile].map(Rule::name);
+        let tolerated = violations.extract_if(.., |found| rules.contains(&found.rule.as_str()));
+        warnings.extend(tolerated.map(|violation| Warning {
+            place: violation.place,
+            rule: violation.rule,
+            message: violation.message,
+        }));
+    }
+}
+
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use super::source::printable;
 use super::violation::{Place, Warning};
 
 /// `file`, `file:line` or `file:line:column`, as far as it is known.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = printable(&self.file);
         match (self.line, self.column) {
-            (0, _) => f.write_str(&self.file),
-            (line, 0) => write!(f, "{}:{line}", self.file),
-            (line, column) => write!(f, "{}:{line}:{column}", self.file),
+            (0, _) => f.write_str(&file),
+            (line, 0) => write!(f, "{file}:{line}"),
+            (line, column) => write!(f, "{file}:{line}:{column}"),
         }
     }
 }

@@ -339,7 +339,7 @@ impl Images {
             ("buildargs", &build_args),
         ];
         query.extend(order.platform.as_deref().map(|one| ("platform", one)));
-        let what = format!("build image `{wanted}` of function `{}`", order.function);
+        let what = format!("build image `{wanted}`");
         let context = prepared.context.clone();
         self.engine
             .build(&what, builder, &query, context, audience)

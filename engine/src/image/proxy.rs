@@ -79,6 +79,13 @@ pub fn credentials(args: &BTreeMap<String, String>) -> Vec<String> {
     found
 }
 
+/// Whether the address of a proxy holds a user or a password.
+pub fn has_credentials(url: &str) -> bool {
+    url.split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .contains('@')
+}
+
 /// Whether the host of an address (`host[:port][/path]`) is this machine.
 pub fn is_loopback(address: &str) -> bool {
     let host = host(address).to_ascii_lowercase();

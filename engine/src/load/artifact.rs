@@ -11,7 +11,8 @@ use super::LoadError;
 use super::confined::{Problem, open_anywhere, read_bounded};
 use super::entry::Loading;
 use crate::contract::{
-    Digest, FunctionName, Hasher, Ids, Manifest, Place, Source, Violation, Warning, check_manifest,
+    Digest, FunctionName, Hasher, Ids, Manifest, Place, Source, Unknown, Violation, Warning,
+    check_manifest_with,
 };
 use crate::yaml::{self, Limits, Node, Value};
 
@@ -73,6 +74,11 @@ pub struct LoadedImage {
 
 /// Loads an artifact by the path of its manifest. The error is every violation of every file of every entry.
 pub fn artifact(manifest_path: &Path) -> Result<Artifact, LoadError> {
+    artifact_with(manifest_path, Unknown::Refused)
+}
+
+/// The same, with a say about keys and folders that look like misspellings.
+pub fn artifact_with(manifest_path: &Path, unknown: Unknown) -> Result<Artifact, LoadError> {
     let unreadable = |problem| LoadError::Unreadable {
         path: manifest_path.to_owned(),
         problem,
@@ -81,8 +87,8 @@ pub fn artifact(manifest_path: &Path) -> Result<Artifact, LoadError> {
         std::path::absolute(manifest_path).map_err(|error| unreadable(Problem::of(error)))?;
     let file = manifest_path.display().to_string();
     let text = manifest_text(manifest_path, &file)?;
-    let checked = check_manifest(&Source::new(&file, &text), Ids::Checked);
-    let mut loading = Loading::default();
+    let checked = check_manifest_with(&Source::new(&file, &text), Ids::Checked, unknown);
+    let mut loading = Loading::taking(unknown);
     let loaded = loading.entries(manifest_path, &checked);
     let mut violations = checked.violations;
     violations.extend(loading.violations);
@@ -198,7 +204,7 @@ fn digest(manifest: &Manifest, entries: &[LoadedEntry]) -> Digest {
     hasher.finish()
 }
 
-fn function_names(functions: &Node) -> impl Iterator<Item = &str> {
+pub(super) fn function_names(functions: &Node) -> impl Iterator<Item = &str> {
     let section = match &functions.value {
         Value::Map(map) => map.get("functions").map(|entry| &entry.node.value),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_) => None,

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::LoadError;
 use super::artifact::{Artifact, LoadedEntry, LoadedImage};
-use super::inputs::{InputError, inputs};
-use crate::contract::{Digest, FunctionName, Place, Rule, Source, Violation};
-use crate::image::{InputFile, Registries, RewriteContext, rewrite};
+use super::inputs::{InputError, InputLimits, reached};
+use crate::contract::{
+    Digest, FunctionName, Place, Rule, Source, Violation, Warning, printable, quoted,
+};
+use crate::image::{InputFile, Reference, Registries, RewriteContext, Rewritten, proxy, rewrite};
 use crate::yaml::Span;
 
 /// Per function that is built: the files below its artifact root that its Dockerfile reaches.
@@ -14,6 +16,10 @@ use crate::yaml::Span;
 pub struct BuildInputs {
     /// Sorted by path.
     pub files: BTreeMap<FunctionName, Vec<InputFile>>,
+    /// What is odd in the Dockerfiles.
+    pub warnings: Vec<Warning>,
+    /// Where stages declare predefined proxy arguments, with their names.
+    declared_proxies: Vec<(String, Place)>,
 }
 
 impl BuildInputs {
@@ -34,9 +40,9 @@ pub fn build_inputs(artifact: &Artifact) -> Result<BuildInputs, LoadError> {
     let mut found = BuildInputs::default();
     let mut violations = Vec::new();
     for (entry, image) in artifact.builds() {
-        match of_function(entry, image) {
+        match found.of_function(entry, image) {
             Ok(files) => drop(found.files.insert(image.function.clone(), files)),
-            Err(violation) => violations.push(*violation),
+            Err(mut errors) => violations.append(&mut errors),
         }
     }
     violations.extend(conflicts(artifact, &found));
@@ -73,37 +79,123 @@ fn conflicts(artifact: &Artifact, found: &BuildInputs) -> Vec<Violation> {
     violations
 }
 
-fn of_function(entry: &LoadedEntry, image: &LoadedImage) -> Result<Vec<InputFile>, Box<Violation>> {
-    let text = image.dockerfile.as_deref().unwrap_or_default();
-    let file = entry
+/// Images that are built, and would be pushed to a registry that nobody named.
+pub fn without_registry(artifact: &Artifact, registries: &Registries) -> Vec<Violation> {
+    let builds = artifact.builds().into_iter();
+    builds
+        .filter_map(|(_, image)| {
+            let reference = Reference::parse(&image.image).ok()?;
+            if registries.own_for_stack(&reference).registry.is_some() {
+                return None;
+            }
+            let message = format!(
+                "the image {} of the function `{}` is built and pushed, and names no registry",
+                quoted(&image.image),
+                image.function
+            );
+            let violation = Violation::new(Rule::NoRegistry, image.place.clone(), message);
+            Some(violation.with_hint(
+                "set `CONTAINER_REGISTRY`, or begin the image with a registry such as `registry:5000/`",
+            ))
+        })
+        .collect()
+}
+
+impl BuildInputs {
+    /// Dockerfiles that would write the password of one of these proxies into an image's history.
+    pub fn proxy_passwords(&self, build_args: &BTreeMap<String, String>) -> Vec<Violation> {
+        let declared = self.declared_proxies.iter();
+        declared
+            .filter(|(name, _)| build_args.get(name).is_some_and(|url| proxy::has_credentials(url)))
+            .map(|(name, place)| {
+                let message = format!(
+                    "`ARG {name}` writes the proxy's password into the image, where everybody who pulls it can read it"
+                );
+                let violation = Violation::new(Rule::ProxyPassword, place.clone(), message);
+                violation.with_hint(format!(
+                    "remove `ARG {name}`: every build step has the variable without it"
+                ))
+            })
+            .collect()
+    }
+
+    fn of_function(
+        &mut self,
+        entry: &LoadedEntry,
+        image: &LoadedImage,
+    ) -> Result<Vec<InputFile>, Vec<Violation>> {
+        let text = image.dockerfile.as_deref().unwrap_or_default();
+        let file = dockerfile_of(entry, image);
+        let source = Source::new(&file, text);
+        let rewritten = rewritten(text).map_err(|error| {
+            let span = Span {
+                line: error.line,
+                column: error.column,
+            };
+            let place = source.place(span);
+            vec![Violation::new(Rule::BadDockerfile, place, error.message)]
+        })?;
+        let at = |line: u32| source.place(Span { line, column: 1 });
+        self.warnings.extend(
+            rewritten
+                .warnings
+                .iter()
+                .map(|odd| Warning::new(Rule::OddDockerfile, at(odd.line), odd.message.clone())),
+        );
+        let declared = rewritten.declared_proxies.iter();
+        self.declared_proxies
+            .extend(declared.map(|(name, line)| (name.clone(), at(*line))));
+        let sources = &rewritten.sources;
+        let reached = reached(
+            &entry.root,
+            image.function.as_str(),
+            sources,
+            InputLimits::default(),
+        );
+        let reached = reached.map_err(|error| {
+            let rule = match &error {
+                InputError::Unusable { problem, .. } => problem.rule(),
+                InputError::NotUtf8 { .. } | InputError::TooMuch { .. } => Rule::BadBuildInput,
+            };
+            vec![Violation::new(rule, Place::file(&file), error.to_string())]
+        })?;
+        if reached.missing.is_empty() {
+            return Ok(reached.files);
+        }
+        let missing = reached.missing.into_iter().map(|index| {
+            let message = format!(
+                "`{}` does not exist; paths start at the artifact root",
+                printable(&sources[index])
+            );
+            let violation = Violation::new(
+                Rule::MissingSource,
+                at(rewritten.source_lines[index]),
+                message,
+            );
+            violation.with_hint(format!(
+                "the artifact root is `{}`",
+                printable(&entry.shown_root.display().to_string())
+            ))
+        });
+        Err(missing.collect())
+    }
+}
+
+/// The Dockerfile of a function as the user would name it.
+fn dockerfile_of(entry: &LoadedEntry, image: &LoadedImage) -> String {
+    let folder = entry
         .shown_root
         .join("functions")
-        .join(image.function.as_str())
-        .join("Dockerfile")
-        .display()
-        .to_string();
-    // Which files are reached does not depend on where images come from.
+        .join(image.function.as_str());
+    folder.join("Dockerfile").display().to_string()
+}
+
+/// Which files are reached does not depend on where images come from.
+fn rewritten(text: &str) -> Result<Rewritten, crate::image::DockerfileError> {
     let context = RewriteContext {
         registries: &Registries::default(),
         stack_version: None,
         esb_tag: None,
     };
-    let rewritten = rewrite(text, &context).map_err(|error| {
-        let span = Span {
-            line: error.line,
-            column: error.column,
-        };
-        Box::new(Violation::new(
-            Rule::BadDockerfile,
-            Source::new(&file, text).place(span),
-            error.message,
-        ))
-    })?;
-    inputs(&entry.root, image.function.as_str(), &rewritten.sources).map_err(|error| {
-        let rule = match &error {
-            InputError::Unusable { problem, .. } => problem.rule(),
-            InputError::NotUtf8 { .. } | InputError::TooMuch { .. } => Rule::BadBuildInput,
-        };
-        Box::new(Violation::new(rule, Place::file(&file), error.to_string()))
-    })
+    rewrite(text, &context)
 }

@@ -1,20 +1,26 @@
 //! The payload of one entry: its configuration files and Dockerfiles, read and checked as far as they go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, not_utf8};
+use rustix::fs::{AtFlags, Dir, FileType};
+
+use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, function_names, not_utf8};
 use super::confined::{Problem, Root, real_path};
 use crate::contract::{
     ArtifactEntry, Checked, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Rule, Shape,
-    Source, Violation, Warning, canonical_ref, check_functions, check_resources, check_routing,
-    quoted, source_key,
+    Source, Unknown, Violation, Warning, canonical_ref, check_functions, check_resources,
+    check_routing, did_you_mean, quoted, source_key,
 };
+use crate::image::Reference;
 use crate::yaml::{self, Limits, Node};
 
 /// A Dockerfile is at most 1 MiB.
 const MAX_DOCKERFILE: u64 = 1 << 20;
+
+/// At most this many folders below `functions/` are looked at.
+const MAX_FOLDERS: usize = 100_000;
 
 /// The configuration files of all entries together hold at most this many values, which is what one file may hold: all
 /// of them are in memory at the same time.
@@ -82,6 +88,7 @@ struct ReadFile {
     digest: Digest,
     tree: Node,
     images: Vec<(FunctionName, String, Place)>,
+    without_image: Vec<(FunctionName, Place)>,
 }
 
 /// Loads the payload of entries and collects what is wrong with it.
@@ -89,12 +96,21 @@ struct ReadFile {
 pub(super) struct Loading {
     pub(super) violations: Vec<Violation>,
     pub(super) warnings: Vec<Warning>,
+    pub(super) unknown: Unknown,
     /// What is kept of configuration files: values and bytes of text.
     nodes: usize,
     text: usize,
 }
 
 impl Loading {
+    /// With a say about folders and keys that look like misspellings.
+    pub(super) fn taking(unknown: Unknown) -> Self {
+        Self {
+            unknown,
+            ..Self::default()
+        }
+    }
+
     /// Loads every entry whose paths are known. The result is complete when no violation was found.
     pub(super) fn entries(&mut self, manifest_path: &Path, checked: &Checked) -> Vec<Payload> {
         let base = manifest_path.parent().unwrap_or(Path::new(""));
@@ -122,7 +138,58 @@ impl Loading {
                 Err(problem) => self.at_root(paths, &problem),
             }
         }
+        if self.violations.is_empty() {
+            self.unused_dockerfiles(&payloads);
+        }
+        self.unknown.sort(&mut self.violations, &mut self.warnings);
         payloads
+    }
+
+    /// Dockerfiles below `functions/` of which no function of any entry with this root knows. One that has nearly the name
+    /// of a function without a Dockerfile is misspelt; another was left behind, or waits for its function.
+    fn unused_dockerfiles(&mut self, payloads: &[Payload]) {
+        let mut roots: BTreeMap<&Path, Vec<&Payload>> = BTreeMap::new();
+        for payload in payloads {
+            roots.entry(&payload.root).or_default().push(payload);
+        }
+        for (root, payloads) in roots {
+            let folders = Root::open(root.to_owned()).and_then(|root| dockerfiles(&root));
+            let known: BTreeSet<&str> = payloads
+                .iter()
+                .flat_map(|payload| function_names(&payload.functions))
+                .collect();
+            let folders = folders.unwrap_or_default();
+            let unused = folders
+                .iter()
+                .filter(|folder| !known.contains(folder.as_str()));
+            for folder in unused {
+                let shown = payloads[0].shown_root.join("functions").join(folder);
+                let place = Place::file(shown.display().to_string());
+                let images = payloads.iter().flat_map(|payload| &payload.images);
+                let without = images.filter(|image| image.dockerfile.is_none());
+                let question = did_you_mean(folder, without.map(|image| image.function.as_str()));
+                let message = format!(
+                    "no function is named {}, so its Dockerfile is never built",
+                    quoted(folder)
+                );
+                match question {
+                    Some(question) => self.violations.push(
+                        Violation::new(
+                            Rule::UnusedDockerfile,
+                            place,
+                            format!("{message}; {question}"),
+                        )
+                        .with_hint(
+                            "rename the folder, remove it, or keep it with `--allow-unknown`",
+                        ),
+                    ),
+                    None => {
+                        self.warnings
+                            .push(Warning::new(Rule::UnusedDockerfile, place, message));
+                    }
+                }
+            }
+        }
     }
 
     fn real_root(&mut self, base: &Path, paths: &PayloadPaths) -> Option<PathBuf> {
@@ -169,7 +236,10 @@ impl Loading {
         let (functions, routing, resources) = (read(&FUNCTIONS), read(&ROUTING), read(&RESOURCES));
         let images = functions
             .as_ref()
-            .map(|file| self.images(&file.images, root, &shown_root))
+            .map(|file| {
+                self.without_image(&file.without_image, root);
+                self.images(&file.images, root, &shown_root)
+            })
             .unwrap_or_default();
         let (functions, routing) = (functions?, routing?);
         let mut files = BTreeMap::new();
@@ -238,12 +308,15 @@ impl Loading {
             .into_iter()
             .map(|image| (image.function, image.image, source.place(image.span)))
             .collect();
+        let without_image = shape.without_image.into_iter();
+        let without_image = without_image.map(|(name, span)| (name, source.place(span)));
         self.violations.extend(shape.violations);
         self.warnings.extend(shape.warnings);
         Some(ReadFile {
             digest: Digest::of(&bytes),
             tree,
             images,
+            without_image: without_image.collect(),
             file,
         })
     }
@@ -259,6 +332,35 @@ impl Loading {
         fits
     }
 
+    /// Functions that name no image: nothing can run them.
+    fn without_image(&mut self, functions: &[(FunctionName, Place)], root: &Root) {
+        for (function, place) in functions {
+            let dockerfile = Path::new("functions")
+                .join(function.as_str())
+                .join("Dockerfile");
+            let (message, hint) = if root.read(&dockerfile, MAX_DOCKERFILE).is_ok() {
+                let message = format!(
+                    "the function `{function}` has a Dockerfile and no `image` to push it as"
+                );
+                (
+                    message,
+                    format!("name it, such as `image: {function}:latest`"),
+                )
+            } else {
+                let message =
+                    format!("the function `{function}` has neither an `image` nor a Dockerfile");
+                (
+                    message,
+                    format!(
+                        "give it an `image`, and `functions/{function}/Dockerfile` when it is to be built"
+                    ),
+                )
+            };
+            let violation = Violation::new(Rule::MissingImage, place.clone(), message);
+            self.violations.push(violation.with_hint(hint));
+        }
+    }
+
     /// The Dockerfile of each function that names an image. A function without one names an image that exists elsewhere.
     fn images(
         &mut self,
@@ -268,6 +370,12 @@ impl Loading {
     ) -> Vec<LoadedImage> {
         let mut loaded = Vec::new();
         for (function, image, place) in images {
+            if let Err(error) = Reference::parse(image) {
+                let message = format!("`image` is no image reference: {error}");
+                self.violations
+                    .push(Violation::new(Rule::BadImage, place.clone(), message));
+                continue;
+            }
             let relative = Path::new("functions")
                 .join(function.as_str())
                 .join("Dockerfile");
@@ -299,4 +407,27 @@ impl Loading {
         }
         loaded
     }
+}
+
+/// The folders below `functions/` that hold a Dockerfile, sorted. What cannot be looked at is no such folder.
+fn dockerfiles(root: &Root) -> Result<Vec<String>, Problem> {
+    let functions = root.open_dir(Path::new("functions"))?;
+    let mut found = Vec::new();
+    for entry in Dir::read_from(&functions)
+        .map_err(Problem::of)?
+        .take(MAX_FOLDERS)
+    {
+        let entry = entry.map_err(Problem::of)?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let dockerfile = Path::new(name).join("Dockerfile");
+        let is_file = rustix::fs::statat(&functions, &dockerfile, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        if is_file && !matches!(name, "." | "..") {
+            found.push(name.to_owned());
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }

@@ -103,6 +103,24 @@ pub fn inputs_within(
     sources: &[String],
     limits: InputLimits,
 ) -> Result<Vec<InputFile>, InputError> {
+    reached(root, function, sources, limits).map(|reached| reached.files)
+}
+
+/// What sources reach.
+pub(super) struct Reached {
+    /// The inputs, sorted by path.
+    pub(super) files: Vec<InputFile>,
+    /// The positions of sources without wildcards that lead to nothing, so that a build refuses them.
+    pub(super) missing: Vec<usize>,
+}
+
+/// The inputs, and what is missing of them.
+pub(super) fn reached(
+    root: &Path,
+    function: &str,
+    sources: &[String],
+    limits: InputLimits,
+) -> Result<Reached, InputError> {
     let opened = real_path(root).and_then(Root::open);
     let root = opened.map_err(|problem| InputError::Unusable {
         function: function.to_owned(),
@@ -116,11 +134,24 @@ pub fn inputs_within(
         bytes: 0,
         steps: 0,
         found: BTreeMap::new(),
+        is_missing: false,
     };
-    for source in sources {
-        walk.source(String::new(), source_parts(source), MAX_LINKS)?;
+    let mut missing = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let parts = source_parts(source);
+        let is_wild = parts
+            .iter()
+            .any(|part| matches!(part, Part::Wild(_) | Part::Below));
+        walk.is_missing = false;
+        walk.source(String::new(), parts, MAX_LINKS)?;
+        if walk.is_missing && !is_wild {
+            missing.push(index);
+        }
     }
-    Ok(walk.found.into_values().collect())
+    Ok(Reached {
+        files: walk.found.into_values().collect(),
+        missing,
+    })
 }
 
 struct Walk<'a> {
@@ -130,6 +161,8 @@ struct Walk<'a> {
     bytes: u64,
     steps: usize,
     found: BTreeMap<String, InputFile>,
+    /// The source that was walked last leads to a name that is not there.
+    is_missing: bool,
 }
 
 impl Walk<'_> {
@@ -159,7 +192,10 @@ impl Walk<'_> {
             let parent = self.open_dir(&dir)?;
             let stat = match stat(&parent, &name) {
                 Ok(stat) => stat,
-                Err(Problem::Missing) => return Ok(()),
+                Err(Problem::Missing) => {
+                    self.is_missing = true;
+                    return Ok(());
+                }
                 Err(problem) => return Err(self.unusable(&path, problem)),
             };
             match FileType::from_raw_mode(stat.st_mode) {

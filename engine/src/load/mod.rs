@@ -15,8 +15,8 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact};
-pub use builds::{BuildInputs, build_inputs};
+pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact, artifact_with};
+pub use builds::{BuildInputs, build_inputs, without_registry};
 #[cfg(feature = "docker")]
 pub(crate) use confined::Root;
 pub use confined::{Problem, open_anywhere, read_bounded};

@@ -5,56 +5,72 @@ use std::path::Path;
 
 use super::LoadError;
 use super::confined::{Problem, open_anywhere, read_bounded};
-use crate::contract::{
-    Place, Rule, SecretValues, Violation, check_secrets, parse_secret_env, secret_values,
-};
+use crate::contract::{Lookup, Place, Rule, SecretFile, SecretValues, Violation, check_secrets};
 use crate::yaml;
 
 /// A secret file is at most 1 MiB.
 const MAX_SECRET_FILE: u64 = 1 << 20;
 
-/// Checks that a secret file gives every required name a value; the values, to be kept out of what others print.
-pub fn secrets(path: Option<&Path>, required: &BTreeSet<&str>) -> Result<SecretValues, LoadError> {
+/// Checks that a secret file gives every required name a value; the values, to be kept out of what others print. A value
+/// may refer to the environment that is handed over.
+pub fn secrets(
+    path: Option<&Path>,
+    required: &BTreeSet<&str>,
+    environment: Lookup<'_>,
+) -> Result<SecretValues, LoadError> {
     let read = match path {
         None => match check_secrets(required, "", None) {
             missing if missing.is_empty() => Ok(SecretValues::default()),
             missing => Err(missing),
         },
-        Some(path) => in_file(path, required),
+        Some(path) => in_file(path, required, environment),
     };
     read.map_err(LoadError::Violations)
 }
 
-/// The values that another file of `KEY=value` lines gives these names. One that cannot be read gives none: whoever it is
-/// for says what is wrong with it.
-pub fn secrets_among(path: &Path, names: &BTreeSet<&str>) -> SecretValues {
-    let bytes = read(path).unwrap_or_default();
-    secret_values(&String::from_utf8_lossy(&bytes), names)
+/// The values that Compose's environment file gives these names. A file that cannot be understood is refused: its values
+/// could not be kept out of what the provisioner prints.
+pub fn secrets_among(
+    path: &Path,
+    names: &BTreeSet<&str>,
+    environment: Lookup<'_>,
+) -> Result<SecretValues, LoadError> {
+    let file = parsed(path, "the environment file", environment).map_err(LoadError::Violations)?;
+    Ok(file.values(names))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     open_anywhere(path).and_then(|mut opened| read_bounded(&mut opened, MAX_SECRET_FILE))
 }
 
-fn in_file(path: &Path, required: &BTreeSet<&str>) -> Result<SecretValues, Vec<Violation>> {
+fn in_file(
+    path: &Path,
+    required: &BTreeSet<&str>,
+    environment: Lookup<'_>,
+) -> Result<SecretValues, Vec<Violation>> {
+    let given = parsed(path, "the secret file", environment)?;
+    let file = path.display().to_string();
+    match check_secrets(required, &file, Some(&given.names())) {
+        missing if missing.is_empty() => Ok(given.values(required)),
+        missing => Err(missing),
+    }
+}
+
+fn parsed(path: &Path, what: &str, environment: Lookup<'_>) -> Result<SecretFile, Vec<Violation>> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|problem| {
-        let message = format!("the secret file {problem}");
+        let message = format!("{what} {problem}");
         let violation = Violation::new(problem.rule(), Place::file(&file), message);
-        vec![violation.with_hint("`--secret-env` names a file of `KEY=value` lines")]
+        vec![violation.with_hint("name a file of `KEY=value` lines")]
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         vec![Violation::new(
             Rule::Yaml(yaml::Rule::NotUtf8),
             Place::file(&file),
-            "the secret file is not UTF-8",
+            format!("{what} is not UTF-8"),
         )]
     })?;
-    let given = parse_secret_env(&file, text)?;
-    match check_secrets(required, &file, Some(&given)) {
-        missing if missing.is_empty() => Ok(secret_values(text, required)),
-        missing => Err(missing),
-    }
+    SecretFile::parse(&file, text, environment)
 }
 
 #[cfg(test)]
@@ -71,7 +87,7 @@ mod tests {
         if let Some(bytes) = bytes {
             fs::write(&path, bytes).unwrap();
         }
-        match secrets(Some(&path), &BTreeSet::from(["A"])) {
+        match secrets(Some(&path), &BTreeSet::from(["A"]), &|_| None) {
             Ok(_) => Ok(()),
             Err(LoadError::Violations(violations)) => Err(violations),
             Err(other) => panic!("{other}"),
@@ -112,7 +128,7 @@ mod tests {
 
     #[test]
     fn without_required_names_no_file_is_needed() {
-        assert!(secrets(None, &BTreeSet::new()).is_ok());
-        assert!(secrets(None, &BTreeSet::from(["A"])).is_err());
+        assert!(secrets(None, &BTreeSet::new(), &|_| None).is_ok());
+        assert!(secrets(None, &BTreeSet::from(["A"]), &|_| None).is_err());
     }
 }

@@ -14,12 +14,17 @@ mod outcome;
 mod ownership;
 mod plan;
 mod read;
+mod references;
 mod schedule;
 mod slot;
+mod steps;
 
 pub use input::{BaseOwnership, ConfigText, ConfigTrees, EntryConfig, MergeOptions};
 pub use outcome::{MergeOutcome, merge};
 pub use ownership::{Changes, ConfigFile, Drift, Key, Owned, Ownership, SourceKey};
+pub use references::{UnresolvedRoute, unresolved_in_artifact, unresolved_routes};
+
+pub use steps::steps;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@ use super::apply::apply;
 use super::claims::Claims;
 use super::plan::{Plan, Situation, Writer};
 use super::read::{Current, Item, Reading, read_entry, read_output};
-use super::schedule;
 use super::slot::Slot;
 use super::{
     BaseOwnership, Changes, ConfigFile, ConfigTrees, Drift, EntryConfig, MergeOptions, Ownership,
 };
+use super::{references, schedule};
 use crate::contract::{Digest, Violation, Warning, quoted};
 use crate::yaml::{Node, Value, emit};
 
@@ -73,6 +73,17 @@ pub fn merge(
     let plan = situation.plan();
     warnings.extend(dropped_duplicates(&standing, &plan));
     let trees = apply(current, &standing, &plan);
+    let removed = plan.removes.iter().filter_map(|slot| match slot {
+        Slot::Function(name) => Some(name.as_str()),
+        Slot::Default(_) | Slot::SectionDefault(..) | Slot::Route { .. } | Slot::Resource(..) => {
+            None
+        }
+    });
+    warnings.extend(references::orphaned(
+        current.files.get(&ConfigFile::Routing),
+        &trees[&ConfigFile::Routing],
+        &removed.collect(),
+    ));
     let texts = texts(&trees, current);
     let digests = texts.iter().map(|(file, text)| (*file, Digest::of(text)));
     Ok(MergeOutcome {

@@ -15,6 +15,7 @@ mod lists;
 mod model;
 mod old_forms;
 mod order;
+mod references;
 mod whole;
 
 fn text(name: &str, text: &str) -> ConfigText {

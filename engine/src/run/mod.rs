@@ -23,7 +23,7 @@ pub use drive::{BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, run_t
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanError, plan};
-pub use preparation::image_orders;
+pub use preparation::{configuration, image_orders};
 pub use world::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };

@@ -1,6 +1,7 @@
 //! What can be known before anything changes: the merged configuration and the images it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use journal::EventLog;
@@ -8,7 +9,7 @@ use journal::EventLog;
 use super::deploy_journal::{DeployJournalError, typed};
 use super::world::{ConfigTexts, Fault, ImageOrder};
 use crate::compat::{Observation, stack_version};
-use crate::contract::{FunctionName, Violation};
+use crate::contract::{FunctionName, Violation, printable};
 use crate::image::{Reference, Registries};
 use crate::load::{Artifact, LoadedEntry};
 use crate::machine::{Base, Event, FailureKind, Merged, Options, Requested};
@@ -53,20 +54,8 @@ pub(super) fn merged(
     current: &ConfigTexts,
 ) -> Result<(ConfigTexts, Merged), Fault> {
     let trees = ConfigTrees::parse(&request.out, current.clone(), &Limits::default())
-        .map_err(|violations| contract_fault(&violations))?;
-    let entries: Vec<EntryConfig> = artifact
-        .entries
-        .iter()
-        .map(|entry| EntryConfig {
-            source: SourceKey(entry.source.clone()),
-            functions: config_text(entry, ConfigFile::Functions, &entry.functions),
-            routing: config_text(entry, ConfigFile::Routing, &entry.routing),
-            resources: entry
-                .resources
-                .as_ref()
-                .map(|tree| config_text(entry, ConfigFile::Resources, tree)),
-        })
-        .collect();
+        .map_err(|violations| merge_fault(&violations, &request.out))?;
+    let entries = configuration(artifact);
     let pending = owed_images(artifact);
     let image_rewrites = pending
         .values()
@@ -77,7 +66,11 @@ pub(super) fn merged(
         image_rewrites,
     };
     let outcome = merge::merge(&trees, &entries, base, &merge_options)
-        .map_err(|violations| contract_fault(&violations))?;
+        .map_err(|violations| merge_fault(&violations, &request.out))?;
+    let unresolved = merge::unresolved_routes(&entries, &outcome);
+    if !unresolved.is_empty() {
+        return Err(merge_fault(&unresolved, &request.out));
+    }
     let merged = Merged {
         files: outcome.digests,
         ownership: outcome.ownership,
@@ -87,6 +80,20 @@ pub(super) fn merged(
         warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
     };
     Ok((outcome.texts, merged))
+}
+
+/// The configuration of every entry, as a merge takes it.
+pub fn configuration(artifact: &Artifact) -> Vec<EntryConfig> {
+    let entries = artifact.entries.iter().map(|entry| EntryConfig {
+        source: SourceKey(entry.source.clone()),
+        functions: config_text(entry, ConfigFile::Functions, &entry.functions),
+        routing: config_text(entry, ConfigFile::Routing, &entry.routing),
+        resources: entry
+            .resources
+            .as_ref()
+            .map(|tree| config_text(entry, ConfigFile::Resources, tree)),
+    });
+    entries.collect()
 }
 
 /// The orders for every image that is built from the artifact.
@@ -170,20 +177,61 @@ fn for_stack(registries: &Registries, image: &str) -> String {
     )
 }
 
-/// Violations that only the merge can find end the attempt as a breach of the payload contract.
+/// Violations that only the merge can find end the attempt: as a breach of the payload contract, or, when they are in the
+/// output directory, as a directory that cannot be published to.
 ///
 /// They are recorded, so they name places and show no source line: a line of the output directory may hold a secret.
-fn contract_fault(violations: &[Violation]) -> Fault {
-    let lines = violations
+fn merge_fault(violations: &[Violation], out: &str) -> Fault {
+    let is_standing = |violation: &&Violation| Path::new(&violation.place.file).starts_with(out);
+    let standing: Vec<_> = violations.iter().filter(is_standing).collect();
+    let (kind, shown, hint) = if let Some(first) = standing.first() {
+        let hint = format!(
+            "correct `{}`, which is in the output directory and not in the artifact, then run the same command again",
+            printable(&first.place.file)
+        );
+        (FailureKind::Publish, standing, Some(hint))
+    } else {
+        let hint = violations.iter().find_map(|found| found.hint.clone());
+        (FailureKind::Payload, violations.iter().collect(), hint)
+    };
+    let lines = shown
         .iter()
         .map(|violation| format!("{}: {}", violation.place, violation.message));
     Fault {
-        kind: FailureKind::Payload,
+        kind,
         message: lines.collect::<Vec<_>>().join("\n"),
-        hint: violations
-            .iter()
-            .find_map(|violation| violation.hint.clone()),
+        hint,
         output: Vec::new(),
         retryable: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::merge_fault;
+    use crate::contract::{Place, Rule, Violation};
+    use crate::machine::FailureKind;
+
+    #[rstest]
+    #[case(
+        "/srv/out/routing.yml",
+        FailureKind::Publish,
+        "is in the output directory and not in the artifact"
+    )]
+    #[case("artifact/config/routing.yml", FailureKind::Payload, "see there")]
+    #[case("/srv/output/routing.yml", FailureKind::Payload, "see there")]
+    fn a_broken_file_is_blamed_where_it_stands(
+        #[case] file: &str,
+        #[case] kind: FailureKind,
+        #[case] hint: &str,
+    ) {
+        let place = Place::file(file);
+        let violation = Violation::new(Rule::WrongKind, place, "is odd").with_hint("see there");
+        let fault = merge_fault(&[violation], "/srv/out");
+        assert_eq!(fault.kind, kind);
+        assert_eq!(fault.message, format!("{file}: is odd"));
+        assert!(fault.hint.unwrap().contains(hint));
     }
 }

@@ -15,6 +15,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use engine::contract::{did_you_mean, nearest};
 pub use rule::Rule;
 
 /// At most this many errors are kept.
@@ -351,20 +352,4 @@ impl<'a> Findings<'a> {
             findings: found.into_iter().map(said).collect(),
         }
     }
-}
-
-/// The name that a misspelt one was meant to be.
-pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    /// Names that are less alike have nothing to do with each other.
-    const ALIKE: f64 = 0.75;
-    known
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|left, right| left.0.total_cmp(&right.0).then(right.1.cmp(left.1)))
-        .map(|(_, other)| other)
-}
-
-/// A next step that names the nearest name.
-pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
-    nearest(name, known).map(|other| format!("did you mean `{other}`?"))
 }

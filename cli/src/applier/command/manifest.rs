@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::load::{self, SyncOutcome};
+use engine::contract::{Rule, Violation, Warning, required_secrets};
+use engine::load::{self, Artifact, LoadError, SyncOutcome};
+use engine::merge::{BaseOwnership, ConfigTrees, MergeOptions, merge, unresolved_in_artifact};
+use engine::run::configuration;
 use serde::Serialize;
 
 use crate::applier::args::Manifest;
-use crate::applier::prepare::load_failure;
+use crate::applier::prepare::{load_failure, unknown};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
 use crate::program::Ended;
@@ -15,7 +18,10 @@ use crate::program::Ended;
 /// Runs the subcommand.
 pub(crate) fn run(manifest: &Manifest, output: &Output) -> Ended {
     match manifest {
-        Manifest::Validate { artifact } => validate(artifact, output),
+        Manifest::Validate {
+            artifact,
+            allow_unknown,
+        } => validate(artifact, *allow_unknown, output),
         Manifest::SyncIds { artifact, check } => sync_ids(artifact, *check, output),
     }
 }
@@ -25,32 +31,96 @@ struct Valid {
     manifest: String,
     entries: usize,
     functions: usize,
+    built: usize,
+    routes: usize,
+    tables: usize,
+    buckets: usize,
+    layers: usize,
+    secrets: Vec<String>,
     warnings: Vec<String>,
 }
 
-fn validate(path: &Path, output: &Output) -> Ended {
-    let artifact = load::artifact(path).map_err(|error| load_failure(&error))?;
-    load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
-    let body = Valid {
+fn validate(path: &Path, allow_unknown: bool, output: &Output) -> Ended {
+    let artifact =
+        load::artifact_with(path, unknown(allow_unknown)).map_err(|error| load_failure(&error))?;
+    let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
+    let (mut violations, mut warnings) = (Vec::new(), artifact.warnings.clone());
+    warnings.extend(inputs.warnings);
+    for route in unresolved_in_artifact(&configuration(&artifact)) {
+        // A function without any likeness here may stand in the output directory.
+        if route.nearest.is_some() && !allow_unknown {
+            let (place, message) = (route.place.clone(), route.message());
+            violations.push(Violation::new(Rule::UnknownFunction, place, message));
+        } else {
+            let message = format!("{}; a deploy looks for it in `--out`", route.message());
+            warnings.push(Warning::new(Rule::UnknownFunction, route.place, message));
+        }
+    }
+    if !violations.is_empty() {
+        return Err(load_failure(&LoadError::Violations(violations)));
+    }
+    let body = valid(&artifact, &warnings);
+    output.result(Type::Valid, &body, || body.text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn valid(artifact: &Artifact, warnings: &[Warning]) -> Valid {
+    // A merge into nothing counts what several entries have in common once.
+    let merged = merge(
+        &ConfigTrees::default(),
+        &configuration(artifact),
+        &BaseOwnership::default(),
+        &MergeOptions::default(),
+    );
+    let keys = merged
+        .map(|outcome| outcome.changes.added)
+        .unwrap_or_default();
+    let count = |kind: &str| keys.iter().filter(|key| key.0.starts_with(kind)).count();
+    let secrets = required_secrets(&artifact.manifest);
+    Valid {
         manifest: artifact.manifest_path.display().to_string(),
         entries: artifact.entries.len(),
-        functions: artifact
-            .entries
-            .iter()
-            .map(|entry| entry.images.len())
-            .sum(),
-        warnings: artifact.warnings.iter().map(ToString::to_string).collect(),
-    };
-    output.result(Type::Valid, &body, || {
-        let warnings = body.warnings.iter().fold(String::new(), |text, warning| {
-            text + "\nwarning: " + warning
-        });
-        format!(
-            "{} satisfies the payload contract ({} entries){warnings}",
-            body.manifest, body.entries
-        )
-    })?;
-    Ok(ExitCode::SUCCESS)
+        functions: count("functions/"),
+        built: artifact.builds().len(),
+        routes: count("routes/"),
+        tables: count("dynamodb/"),
+        buckets: count("s3/"),
+        layers: count("layers/"),
+        secrets: secrets.into_iter().map(str::to_owned).collect(),
+        warnings: warnings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+impl Valid {
+    /// `valid: 2 functions (1 built), 2 routes, 1 table; needs secret DB_PASSWORD`.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "valid: {} ({} built), {}",
+            counted(self.functions, "function"),
+            self.built,
+            counted(self.routes, "route")
+        );
+        for (count, name) in [
+            (self.tables, "table"),
+            (self.buckets, "bucket"),
+            (self.layers, "layer"),
+        ] {
+            if count > 0 {
+                text = text + ", " + &counted(count, name);
+            }
+        }
+        if !self.secrets.is_empty() {
+            let plural = if self.secrets.len() == 1 { "" } else { "s" };
+            text += &format!("; needs secret{plural} {}", self.secrets.join(", "));
+        }
+        let warnings = self.warnings.iter();
+        warnings.fold(text, |text, warning| text + "\nwarning: " + warning)
+    }
+}
+
+fn counted(count: usize, name: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{plural}")
 }
 
 fn sync_ids(path: &Path, check: bool, output: &Output) -> Ended {

@@ -115,7 +115,7 @@ pub(super) const TEXTS: &[Case] = &[
     Case { name: "an empty file", spoil: |bench| bench.write(ROUTING, ""),
         expected: &[("wrong-kind", "artifact/svc-b/config/routing.yml:1:1", "must be a mapping")] },
     Case { name: "a Dockerfile that is none", spoil: |bench| bench.write(DOCKERFILE, "FRM x\n"),
-        expected: &[("bad-dockerfile", "artifact/svc-a/functions/orders-list/Dockerfile:1:1", "`FRM` stands before the first FROM")] },
+        expected: &[("bad-dockerfile", "artifact/svc-a/functions/orders-list/Dockerfile:1:1", "`FRM` is no instruction; did you mean `FROM`?")] },
 ];
 
 #[rustfmt::skip]

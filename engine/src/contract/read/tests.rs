@@ -318,7 +318,7 @@ fn two_entries_of_one_source_are_odd() {
 fn unknown_keys_are_named_wherever_they_stand() {
     let text = full()
         .replace("env: dev", "env: dev\nenvironment: x")
-        .replace("  api_version", "  apiversion: 1\n  api_version")
+        .replace("  api_version", "  colour: 1\n  api_version")
         .replace(
             "    bundle_manifest",
             "    \"esc\\e[31m\": 1\n    bundle_manifest",
@@ -335,11 +335,7 @@ fn unknown_keys_are_named_wherever_they_stand() {
         found,
         [
             (4, 1, "the manifest has no key `environment`; it is ignored"),
-            (
-                7,
-                3,
-                "`runtime_stack` has no key `apiversion`; it is ignored"
-            ),
+            (7, 3, "`runtime_stack` has no key `colour`; it is ignored"),
             (
                 18,
                 5,

@@ -46,6 +46,11 @@ pub struct Rewritten {
     /// Paths of the context that COPY, ADD and bind mounts reach, each once: no leading `/` or `./`, wildcards kept,
     /// `.` for the whole context, which is also what a variable that only the build knows widens a path to.
     pub sources: Vec<String>,
+    /// The line of the instruction that names each of the sources first, from 1.
+    pub source_lines: Vec<u32>,
+    /// The predefined proxy arguments that a stage declares, each with its line: the builder writes the values of
+    /// declared arguments into the image's history.
+    pub declared_proxies: Vec<(String, u32)>,
     /// It uses what the classic builder does not know.
     pub builder_needs_buildkit: bool,
     /// What is odd, in the order of the file.

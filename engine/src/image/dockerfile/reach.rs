@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::heredoc;
+use super::place;
 use super::shell::Unexpanded;
 use super::text::Piece;
 use super::walk::{Walk, shown};
@@ -17,19 +18,21 @@ const OUTSIDE: &str = "runtime-base";
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     paths: Vec<String>,
+    lines: Vec<u32>,
     known: BTreeSet<String>,
 }
 
 impl Sources {
-    fn add(&mut self, path: String) {
+    fn add(&mut self, path: String, line: u32) {
         if self.known.insert(path.clone()) {
             self.paths.push(path);
+            self.lines.push(line);
         }
     }
 
-    /// The paths.
-    pub(super) fn into_paths(self) -> Vec<String> {
-        self.paths
+    /// The paths, and the line of each.
+    pub(super) fn into_parts(self) -> (Vec<String>, Vec<u32>) {
+        (self.paths, self.lines)
     }
 }
 
@@ -97,7 +100,8 @@ impl Walk<'_> {
             );
             self.warn(offset, message);
         }
-        self.sources.add(path);
+        let (line, _) = place(self.source, offset);
+        self.sources.add(path, line);
     }
 
     /// The source of a mount of the context; only bind mounts have one.

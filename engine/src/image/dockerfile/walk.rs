@@ -9,9 +9,32 @@ use super::split::{Fault, Instruction, Split, split};
 use super::text::Piece;
 use super::words::{self, Flag};
 use super::{DockerfileWarning, RewriteContext, Rewritten, place};
+use crate::contract::did_you_mean;
 use crate::image::LAMBDA_BASE;
+use crate::image::proxy::is_predefined;
 use crate::image::reference::Reference;
 
+/// Every instruction of the engine's own frontend.
+const INSTRUCTIONS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
 /// How many stages a Dockerfile may have.
 const MAX_STAGES: usize = 64;
 /// How many external images a Dockerfile may name.
@@ -60,6 +83,9 @@ pub(super) struct Walk<'a> {
     edits: Vec<Edit>,
     bases: Vec<Reference>,
     pub(super) sources: Sources,
+    declared_proxies: Vec<(String, u32)>,
+    /// The text names its own frontend, which may know more than the engine's.
+    has_frontend: bool,
     buildkit: bool,
     pub(super) warnings: Vec<DockerfileWarning>,
 }
@@ -93,6 +119,8 @@ impl<'a> Walk<'a> {
             edits: Vec::new(),
             bases: Vec::new(),
             sources: Sources::default(),
+            declared_proxies: Vec::new(),
+            has_frontend: parts.syntax,
             buildkit: parts.syntax,
             warnings: Vec::new(),
         }
@@ -111,10 +139,13 @@ impl<'a> Walk<'a> {
             copied = span.end;
         }
         text.push_str(&self.source[copied..]);
+        let (sources, source_lines) = self.sources.into_parts();
         Ok(Rewritten {
             text,
             bases: self.bases,
-            sources: self.sources.into_paths(),
+            sources,
+            source_lines,
+            declared_proxies: self.declared_proxies,
             builder_needs_buildkit: self.buildkit,
             warnings: self.warnings,
         })
@@ -123,21 +154,63 @@ impl<'a> Walk<'a> {
     fn instruction(&mut self, instruction: &Instruction) -> Result<(), Fault> {
         self.buildkit |= instruction.heredocs;
         let (name, rest) = words::instruction(instruction.line());
-        let keyword = name.text.to_ascii_uppercase();
+        let keyword = self.known(name)?;
+        if instruction.heredocs && !self.has_frontend {
+            self.heredoc(name.start());
+        }
         if self.current.is_none() && !matches!(keyword.as_str(), "FROM" | "ARG") {
             let message = format!("`{}` stands before the first FROM", shown(name.text));
             return Err(fault(name.start(), &message));
         }
         match keyword.as_str() {
             "FROM" => self.from(rest),
-            "ARG" | "ENV" => self
-                .variables(&keyword, rest.text)
-                .map_err(|TooMany| fault(name.start(), "the Dockerfile has too many variables")),
+            "ARG" | "ENV" => {
+                if keyword == "ARG" {
+                    self.declared(name.start(), rest.text);
+                }
+                self.variables(&keyword, rest.text)
+                    .map_err(|TooMany| fault(name.start(), "the Dockerfile has too many variables"))
+            }
             "ONBUILD" => {
                 let (name, rest) = words::instruction(rest);
-                self.command(&name.text.to_ascii_uppercase(), rest)
+                let keyword = self.known(name)?;
+                self.command(&keyword, rest)
             }
             _ => self.command(&keyword, rest),
+        }
+    }
+
+    /// The name of an instruction in upper case, when there is such an instruction.
+    fn known(&self, name: Piece<'_>) -> Result<String, Fault> {
+        let keyword = name.text.to_ascii_uppercase();
+        if self.has_frontend || INSTRUCTIONS.contains(&keyword.as_str()) {
+            return Ok(keyword);
+        }
+        let question = did_you_mean(&keyword, INSTRUCTIONS.into_iter());
+        let question = question.map_or_else(String::new, |question| format!("; {question}"));
+        let message = format!("`{}` is no instruction{question}", shown(name.text));
+        Err(fault(name.start(), &message))
+    }
+
+    fn heredoc(&mut self, offset: usize) {
+        let message =
+            "a heredoc needs Docker Engine 23.0, or the first line `# syntax=docker/dockerfile:1`";
+        if self.warnings.iter().all(|known| known.message != message) {
+            self.warn(offset, message.to_owned());
+        }
+    }
+
+    /// Notes predefined arguments that a stage declares.
+    fn declared(&mut self, offset: usize, text: &str) {
+        if self.current.is_none() {
+            return;
+        }
+        let (line, _) = place(self.source, offset);
+        for word in words::quoted_words(text, self.escape) {
+            let name = word.split('=').next().unwrap_or(word);
+            if is_predefined(name) {
+                self.declared_proxies.push((name.to_owned(), line));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod digest;
 mod paths;
+mod typos;
 
 use std::fs;
 use std::path::Path;

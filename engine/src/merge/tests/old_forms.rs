@@ -138,7 +138,11 @@ fn schedules_of_others_keep_their_form() {
 #[test]
 fn dollars_pass_through_untouched() {
     let mut out = Out::default();
-    let text = "functions:\n  f:\n    environment:\n      A: $$5 ${NAME} $NAME $\n      B: ${RUSTFS_ACCESS_KEY}\n";
-    out.deploy(&[functions("a", text)]);
-    assert_eq!(out.text(Functions), text);
+    let source = functions(
+        "a",
+        "functions:\n  f:\n    environment:\n      A: $$5 ${NAME} $NAME $\n      B: ${RUSTFS_ACCESS_KEY}\n",
+    );
+    out.deploy(std::slice::from_ref(&source));
+    let written = super::text("out", out.text(Functions)).tree;
+    assert_eq!(written, source.functions.tree);
 }

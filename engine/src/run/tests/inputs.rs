@@ -89,7 +89,7 @@ impl OnDisk {
     pub(super) fn input(&self) -> DeployInput {
         let path = self.folder.path().join("artifact.yml");
         let checked = load::artifact(&path).and_then(|artifact| {
-            load::secrets(None, &required_secrets(&artifact.manifest)).map(|_| artifact)
+            load::secrets(None, &required_secrets(&artifact.manifest), &|_| None).map(|_| artifact)
         });
         DeployInput {
             payload: checked.map(Arc::new).map_err(Arc::new),

@@ -108,6 +108,10 @@ fn unstored(error: &StoreError) -> Failure {
         }
         StoreError::Read { .. } => Failure::of(Kind::Publish, error)
             .hint("let this user read what is there, then run the same command again"),
+        StoreError::NotOurs { path, .. } => Failure::of(Kind::Refused, error).hint(format!(
+            "remove `{}`, and write into a folder that nobody else may write to",
+            path.display()
+        )),
         StoreError::Busy(_) => Failure::of(Kind::Refused, error)
             .hint("wait until it has ended, then run the same command again"),
         StoreError::NotAFile(_) => {

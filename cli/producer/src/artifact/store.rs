@@ -45,6 +45,16 @@ pub enum StoreError {
     /// Another run writes the same artifact.
     #[error("another `esb` is writing `{}`", .0.display())]
     Busy(PathBuf),
+    /// Another user made the folder for drafts, or may write to it.
+    #[error("`{}` belongs to user {owner} with mode {mode:o}: others could put links there", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its mode.
+        mode: u32,
+    },
     /// The folder holds something that no artifact has; it is not replaced.
     #[error("`{}` holds `{found}`, which is no part of an artifact", path.display())]
     NotAnArtifact {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::{StoreError, parent, unreadable, unwritable};
 
@@ -106,6 +107,7 @@ fn held(folder: &Path, place: &Path) -> Result<File, StoreError> {
             }
             Err(error) => return Err(error),
         };
+        ours(&file, folder)?;
         // Whoever held it may have put it in its place, or removed it, while it was being opened.
         let held = file.metadata().map_err(unreadable(folder))?;
         if fs::symlink_metadata(folder).is_ok_and(|there| there.ino() == held.ino()) {
@@ -113,6 +115,25 @@ fn held(folder: &Path, place: &Path) -> Result<File, StoreError> {
         }
     }
     Err(StoreError::Busy(place.to_owned()))
+}
+
+/// Refuses a folder that another user made, or may write to: what is written into it could end up elsewhere.
+fn ours(folder: &File, path: &Path) -> Result<(), StoreError> {
+    let found = folder.metadata().map_err(unreadable(path))?;
+    if is_ours(found.uid(), found.mode(), geteuid().as_raw()) {
+        Ok(())
+    } else {
+        Err(StoreError::NotOurs {
+            path: path.to_owned(),
+            owner: found.uid(),
+            mode: found.mode() & 0o7777,
+        })
+    }
+}
+
+/// Whether a folder of this owner and mode is one that only this user writes to.
+pub(super) fn is_ours(owner: u32, mode: u32, user: u32) -> bool {
+    owner == user && mode & 0o022 == 0
 }
 
 /// Opens a folder, which is no link, and holds it until it is closed.

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use rustix::io::Errno;
 
 use super::beside::{Beside, beside, lock};
 use super::elsewhere::Elsewhere;
-use super::{StoreError, mode, parent, replaceable, unwritable};
+use super::{StoreError, mode, parent, replaceable, unreadable, unwritable};
 use crate::artifact::tree::{Piece, Tree};
 
 /// What an artifact is called that has stepped aside.
@@ -143,20 +144,26 @@ pub(super) fn synced(folder: &Path) -> Result<(), StoreError> {
 
 /// Writes a file that is not there.
 pub(super) fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
-    let executable = match piece {
+    // A name that is there already, a link too, is an error.
+    let made = || File::create_new(to).map_err(unwritable(to));
+    let (file, executable) = match piece {
         Piece::Link(target) => return symlink(target, to).map_err(unwritable(to)),
         Piece::Bytes {
             content,
             executable,
         } => {
-            fs::write(to, content).map_err(unwritable(to))?;
-            *executable
+            let mut file = made()?;
+            file.write_all(content).map_err(unwritable(to))?;
+            (file, *executable)
         }
         Piece::Copy { from, executable } => {
-            fs::copy(from, to).map_err(unwritable(to))?;
-            *executable
+            let mut source = File::open(from).map_err(unreadable(from))?;
+            let mut file = made()?;
+            io::copy(&mut source, &mut file).map_err(unwritable(to))?;
+            (file, *executable)
         }
     };
     // Neither the mode of the source nor the umask decides.
-    fs::set_permissions(to, Permissions::from_mode(mode(executable))).map_err(unwritable(to))
+    let mode = Permissions::from_mode(mode(executable));
+    file.set_permissions(mode).map_err(unwritable(to))
 }

@@ -60,6 +60,57 @@ fn what_a_killed_run_left_in_its_draft_is_in_no_artifact() {
     assert_eq!(names(&folder), ["build"]);
 }
 
+/// Below a folder that others may write to, links could be planted between two steps.
+#[test]
+fn a_folder_for_drafts_that_others_may_write_to_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("build");
+    let planted = folder.path().join(".build.esb-draft");
+    let precious = folder.path().join("precious");
+    fs::create_dir(&planted).unwrap();
+    fs::write(&precious, "kept").unwrap();
+    std::os::unix::fs::symlink(&precious, planted.join("artifact.yml")).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = write(&place, "one").unwrap_err();
+    assert!(
+        matches!(refused, StoreError::NotOurs { mode: 0o777, .. }),
+        "{refused}"
+    );
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+    assert!(!place.exists());
+}
+
+#[test]
+fn a_folder_for_drafts_belongs_to_this_user_alone() {
+    for (owner, mode, expected) in [
+        (7, 0o40755, true),
+        (7, 0o40700, true),
+        (8, 0o40755, false),
+        (0, 0o40755, false),
+        (7, 0o40775, false),
+        (7, 0o40757, false),
+    ] {
+        assert_eq!(
+            beside::is_ours(owner, mode, 7),
+            expected,
+            "{owner} {mode:o}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_is_there_already_is_not_written_through() {
+    let folder = TempDir::new().unwrap();
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "kept").unwrap();
+    let draft = Draft::begin(&folder.path().join("build")).unwrap();
+    let planted = draft.path().join("shop/config");
+    fs::create_dir_all(&planted).unwrap();
+    std::os::unix::fs::symlink(&precious, planted.join("functions.yml")).unwrap();
+    draft.write(&tree("one")).unwrap_err();
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+}
+
 #[test]
 fn an_artifact_that_had_stepped_aside_goes_back_or_away() {
     let folder = TempDir::new().unwrap();

@@ -4,6 +4,7 @@
 //! before the first rename, so that a full disk changes nothing; a process that is killed between two renames leaves
 //! whole files, and the next publish completes them. Not here: what the files say (`merge`).
 
+mod directory;
 mod error;
 mod lock;
 mod staged;
@@ -12,18 +13,17 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
-
-use rustix::fs::OFlags;
 
 pub use error::PublishError;
 
 use crate::contract::Digest;
 use crate::machine::PublishedFile;
-use crate::merge::ConfigFile;
+use crate::merge::{ConfigFile, steps};
+use directory::Directory;
 use lock::Lock;
 use staged::Staged;
 
@@ -57,37 +57,60 @@ fn publish_within(
     standing: &BTreeMap<ConfigFile, Digest>,
     wait: Duration,
 ) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
-    make_directory(out)?;
-    let lock = Lock::take(out, wait)?;
-    staged::remove_stale(out)?;
+    publish_watched(out, files, standing, wait, &mut |_| {})
+}
+
+/// The same; `replaced` is called after each rename, as a reader may look at any moment.
+fn publish_watched(
+    out: &Path,
+    files: &BTreeMap<ConfigFile, String>,
+    standing: &BTreeMap<ConfigFile, Digest>,
+    wait: Duration,
+    replaced: &mut dyn FnMut(ConfigFile),
+) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
+    let is_made = make_directory(out)?;
+    let directory = Directory::open(out)?;
+    if is_made {
+        // The umask of a deploy must not lock the stack out of its configuration.
+        let mode = Permissions::from_mode(DIRECTORY_MODE);
+        let set = directory.file.set_permissions(mode);
+        set.map_err(|error| PublishError::io("set the mode of", out, error))?;
+    }
+    directory.is_not_everybodys()?;
+    let _lock = Lock::take(&directory, wait)?;
+    staged::remove_stale(&directory)?;
     let mut published = BTreeMap::new();
-    let mut staged = Vec::new();
+    let mut found_texts = BTreeMap::new();
     for file in ConfigFile::ALL {
         let Some(text) = files.get(&file) else {
             continue;
         };
-        let target = out.join(file.file_name());
-        let found = read(&target)?;
+        let found = directory.read(file.file_name())?;
         let written = found.as_deref() != Some(text.as_bytes());
-        if written {
-            if found.as_ref().map(Digest::of).as_ref() != standing.get(&file) {
-                return Err(PublishError::Changed { path: target });
-            }
-            staged.push((target, text));
+        if written && found.as_ref().map(Digest::of).as_ref() != standing.get(&file) {
+            let path = directory.path_of(file.file_name());
+            return Err(PublishError::Changed { path });
         }
+        found_texts.extend(found.map(|bytes| (file, String::from_utf8_lossy(&bytes).into_owned())));
         let digest = Digest::of(text);
         published.insert(file, PublishedFile { digest, written });
     }
     // Every target has been looked at by now: one that is refused is refused before anything is written.
-    let staged = staged
-        .into_iter()
-        .map(|(target, text)| Staged::write(&target, text))
-        .collect::<Result<Vec<_>, _>>()?;
-    for file in staged {
-        file.commit()?;
+    let steps = steps(&found_texts, files);
+    let staged = steps.iter().enumerate().map(|(at, (file, text))| {
+        let is_between = steps[at + 1..].iter().any(|(later, _)| later == file);
+        let staged = Staged::write(&directory, file.file_name(), text, is_between)?;
+        Ok((*file, staged))
+    });
+    let staged = staged.collect::<Result<Vec<_>, PublishError>>()?;
+    directory.is_in_its_place()?;
+    for (file, staged) in staged {
+        staged.commit()?;
+        replaced(file);
     }
     // Also when nothing was written: the process that renamed these files may have been killed before its own fsync.
-    lock.sync()?;
+    directory.sync()?;
+    directory.is_in_its_place()?;
     Ok(published)
 }
 
@@ -97,58 +120,15 @@ pub fn current(out: &Path) -> Result<BTreeMap<ConfigFile, String>, PublishError>
     if !is_there(out)? {
         return Ok(texts);
     }
+    let directory = Directory::open(out)?;
     for file in ConfigFile::ALL {
-        let path = out.join(file.file_name());
-        if let Some(bytes) = read(&path)? {
-            let text = String::from_utf8(bytes)
-                .map_err(|_| PublishError::NotUtf8 { path: path.clone() })?;
+        if let Some(bytes) = directory.read(file.file_name())? {
+            let path = directory.path_of(file.file_name());
+            let text = String::from_utf8(bytes).map_err(|_| PublishError::NotUtf8 { path })?;
             texts.insert(file, text);
         }
     }
     Ok(texts)
-}
-
-/// The metadata of a target itself, not of what a symlink points at; none when it is missing.
-fn target_metadata(target: &Path) -> Result<Option<fs::Metadata>, PublishError> {
-    match fs::symlink_metadata(target) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
-        Ok(metadata) => Err(PublishError::NotAFile {
-            path: target.to_owned(),
-            found: error::kind_of(metadata.file_type()),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(PublishError::io("look at", target, error)),
-    }
-}
-
-/// The bytes of a regular file, bounded; none when it is missing.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, PublishError> {
-    let too_large = || PublishError::TooLarge {
-        path: path.to_owned(),
-        limit: MAX_BYTES,
-    };
-    match target_metadata(path)? {
-        None => return Ok(None),
-        Some(metadata) if metadata.len() > MAX_BYTES => return Err(too_large()),
-        Some(_) => {}
-    }
-    // Should the file be exchanged in between: a symlink is not followed, and a FIFO does not block.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).expect("open flags are a C int");
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(PublishError::io("open", path, error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| PublishError::io("read", path, error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large());
-    }
-    Ok(Some(bytes))
 }
 
 /// Whether the output directory is there; something else in its place is refused.
@@ -164,10 +144,10 @@ fn is_there(out: &Path) -> Result<bool, PublishError> {
     }
 }
 
-/// Makes the output directory and what is missing above it, and brings their names to disk.
-fn make_directory(out: &Path) -> Result<(), PublishError> {
+/// Makes the output directory and what is missing above it, and brings their names to disk; whether it was missing.
+fn make_directory(out: &Path) -> Result<bool, PublishError> {
     if is_there(out)? {
-        return Ok(());
+        return Ok(false);
     }
     let missing: Vec<&Path> = out
         .ancestors()
@@ -178,16 +158,13 @@ fn make_directory(out: &Path) -> Result<(), PublishError> {
     builder
         .create(out)
         .map_err(|error| PublishError::io("make the directory", out, error))?;
-    // The umask of a deploy must not lock the stack out of its configuration.
-    fs::set_permissions(out, Permissions::from_mode(DIRECTORY_MODE))
-        .map_err(|error| PublishError::io("set the mode of", out, error))?;
     for path in missing {
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         sync_directory(parent.unwrap_or(Path::new(".")))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn sync_directory(path: &Path) -> Result<(), PublishError> {

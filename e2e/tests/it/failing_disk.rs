@@ -256,8 +256,8 @@ fn in_out(rig: &Rig<'_>, file: &str) -> PathBuf {
 #[case::mode("fchmod", ".artifactctl-publish-functions.yml")]
 #[case::first_durable("fsync", ".artifactctl-publish-functions.yml")]
 #[case::second_durable("fsync", ".artifactctl-publish-routing.yml")]
-#[case::first_renamed("rename", ".artifactctl-publish-functions.yml")]
-#[case::second_renamed("rename", ".artifactctl-publish-routing.yml")]
+#[case::first_renamed("renameat", ".artifactctl-publish-functions.yml")]
+#[case::second_renamed("renameat", ".artifactctl-publish-routing.yml")]
 #[case::folder("fsync", "")]
 fn a_publication_that_the_disk_fails_is_recorded_and_completed_later(
     #[case] call: &str,
@@ -266,7 +266,11 @@ fn a_publication_that_the_disk_fails_is_recorded_and_completed_later(
 ) {
     let rig = rig();
     std::fs::create_dir(&rig.out).unwrap();
-    let file = in_out(&rig, file);
+    // Names are made and renamed relative to the directory's descriptor; strace then sees the name alone.
+    let file = match call {
+        "openat" | "renameat" => PathBuf::from(file),
+        _ => in_out(&rig, file),
+    };
     let strike = Strike {
         calls: &[(call, "1+")],
         error,

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::contract::printable;
+
 /// The output directory could not be read or published to.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The system refused.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`", shown(path))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -21,7 +23,7 @@ pub enum PublishError {
         source: io::Error,
     },
     /// A configuration file is something else.
-    #[error("`{}` is {found}, not a regular file", path.display())]
+    #[error("`{}` is {found}, not a regular file", shown(path))]
     NotAFile {
         /// The file.
         path: PathBuf,
@@ -29,7 +31,7 @@ pub enum PublishError {
         found: &'static str,
     },
     /// The output directory is something else.
-    #[error("`{}` is {found}, not a directory", path.display())]
+    #[error("`{}` is {found}, not a directory", shown(path))]
     NotADirectory {
         /// The output directory.
         path: PathBuf,
@@ -37,7 +39,7 @@ pub enum PublishError {
         found: &'static str,
     },
     /// Another process publishes to the same directory.
-    #[error("another process holds the lock on `{}` ({}); waited {waited_ms} ms", path.display(), holder.as_deref().unwrap_or("its id is not known"))]
+    #[error("another process holds the lock on `{}` ({}); waited {waited_ms} ms", shown(path), holder.as_deref().unwrap_or("its id is not known"))]
     Busy {
         /// The output directory.
         path: PathBuf,
@@ -47,13 +49,47 @@ pub enum PublishError {
         waited_ms: u128,
     },
     /// A file is not as it was when the configuration was merged.
-    #[error("`{}` was changed while this deploy ran; nothing was published", path.display())]
+    #[error(
+        "`{}` was changed while this deploy ran; nothing was published",
+        shown(path)
+    )]
     Changed {
         /// The file.
         path: PathBuf,
     },
+    /// Everybody may write to the output directory.
+    #[error(
+        "everybody may write to `{}` (mode {mode:o}), so anybody could decide what the stack runs",
+        shown(path)
+    )]
+    Everybodys {
+        /// The output directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The path leads to another directory than the one that was opened.
+    #[error(
+        "`{}` was moved or replaced while this deploy published into it",
+        shown(path)
+    )]
+    Moved {
+        /// The output directory.
+        path: PathBuf,
+    },
+    /// Somebody who reads a file could not read its replacement.
+    #[error(
+        "replacing `{}` would lock {reader} out: this user may not keep the file's owner and group",
+        shown(path)
+    )]
+    LosesReader {
+        /// The file.
+        path: PathBuf,
+        /// Who reads it.
+        reader: String,
+    },
     /// A file is larger than any configuration.
-    #[error("`{}` is larger than {limit} bytes", path.display())]
+    #[error("`{}` is larger than {limit} bytes", shown(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -61,7 +97,7 @@ pub enum PublishError {
         limit: u64,
     },
     /// A file is no text.
-    #[error("`{}` is not valid UTF-8", path.display())]
+    #[error("`{}` is not valid UTF-8", shown(path))]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -83,26 +119,37 @@ impl PublishError {
             Self::Io { path, source, .. } => io_hint(path, source),
             Self::NotAFile { path, .. } => format!(
                 "move `{}` away, or give another directory with `--out`",
-                path.display()
+                shown(path)
             ),
-            Self::NotADirectory { path, .. } => format!(
-                "give a directory with `--out`; `{}` is none",
-                path.display()
-            ),
+            Self::NotADirectory { path, .. } => {
+                format!("give a directory with `--out`; `{}` is none", shown(path))
+            }
             Self::Busy { path, holder, .. } => match holder {
                 Some(holder) => format!("wait for {holder} to end, then repeat the command"),
                 None => format!(
                     "find the process with `fuser -v {}`, wait for it to end, then repeat the command",
-                    path.display()
+                    shown(path)
                 ),
             },
             Self::Changed { path } => format!(
                 "repeat the command: it merges into `{}` as it is then",
-                path.display()
+                shown(path)
+            ),
+            Self::Everybodys { path, .. } => format!(
+                "take the right away with `chmod o-w {}`; a team shares a directory by its group (`chmod g+ws`)",
+                shown(path)
+            ),
+            Self::Moved { path } => format!(
+                "look where `{}` leads, then repeat the command: it publishes into what is there then",
+                shown(path)
+            ),
+            Self::LosesReader { path, .. } => format!(
+                "deploy as the owner of `{}` or as a member of its group, or let everybody read it",
+                shown(path)
             ),
             Self::TooLarge { path, .. } | Self::NotUtf8 { path } => format!(
                 "`{}` is no configuration file; move it away, then repeat the command",
-                path.display()
+                shown(path)
             ),
         }
     }
@@ -110,17 +157,24 @@ impl PublishError {
     /// Whether the same command may succeed when it is repeated.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Io { .. } | Self::Busy { .. } | Self::Changed { .. } => true,
+            Self::Io { .. } | Self::Busy { .. } | Self::Changed { .. } | Self::Moved { .. } => true,
             Self::NotAFile { .. }
             | Self::NotADirectory { .. }
+            | Self::Everybodys { .. }
+            | Self::LosesReader { .. }
             | Self::TooLarge { .. }
             | Self::NotUtf8 { .. } => false,
         }
     }
 }
 
+/// A path within a line: a line break in it forges no line.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
 fn io_hint(path: &Path, error: &io::Error) -> String {
-    let path = path.display();
+    let path = shown(path);
     let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     if is(Errno::NOSPC) || is(Errno::DQUOT) {
         return format!("free some space where `{path}` is, then repeat the command");

@@ -1,14 +1,12 @@
 //! The kernel's lock on an output directory: it ends with the process that holds it, however that ends.
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
-
 use super::PublishError;
+use super::directory::Directory;
 use crate::contract::quoted;
 
 /// How often a held lock is asked for again.
@@ -16,49 +14,35 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The lock (flock) on a directory; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Lock {
-    directory: File,
-    path: PathBuf,
+pub(super) struct Lock<'d>(&'d Directory);
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Closing the descriptor gives it back as well, should this fail.
+        drop(self.0.file.unlock());
+    }
 }
 
-impl Lock {
+impl<'d> Lock<'d> {
     /// Takes the lock, and waits at most this long for it.
-    pub(super) fn take(path: &Path, wait: Duration) -> Result<Self, PublishError> {
-        // It was a directory a moment ago; a FIFO that stands there now is not waited for.
-        let directory = File::options()
-            .read(true)
-            .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
-            .open(path)
-            .map_err(|error| PublishError::io("open", path, error))?;
+    pub(super) fn take(directory: &'d Directory, wait: Duration) -> Result<Self, PublishError> {
         let start = Instant::now();
         loop {
-            match directory.try_lock() {
-                Ok(()) => {
-                    return Ok(Self {
-                        directory,
-                        path: path.to_owned(),
-                    });
-                }
+            match directory.file.try_lock() {
+                Ok(()) => return Ok(Self(directory)),
                 Err(TryLockError::WouldBlock) if start.elapsed() < wait => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(PublishError::Busy {
-                        path: path.to_owned(),
-                        holder: holder(&directory),
+                        path: directory.path().to_owned(),
+                        holder: holder(&directory.file),
                         waited_ms: start.elapsed().as_millis(),
                     });
                 }
                 Err(TryLockError::Error(error)) => {
-                    return Err(PublishError::io("lock", path, error));
+                    return Err(PublishError::io("lock", directory.path(), error));
                 }
             }
         }
-    }
-
-    /// Brings the names in the directory to disk.
-    pub(super) fn sync(&self) -> Result<(), PublishError> {
-        self.directory
-            .sync_all()
-            .map_err(|error| PublishError::io("fsync", &self.path, error))
     }
 }
 

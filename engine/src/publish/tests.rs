@@ -1,5 +1,8 @@
 //! Publishing into real directories. A disk that is really full is the end-to-end tests' business: it needs a mount.
 
+mod hostile;
+mod order;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -10,6 +13,7 @@ use std::time::Duration;
 use rstest::rstest;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use super::directory::Directory;
 use super::staged::{Staged, fill};
 use super::{MAX_BYTES, PublishError, current};
 use crate::contract::Digest;
@@ -241,12 +245,14 @@ fn a_staged_file_leaves_its_target_alone_until_it_is_committed() {
     let (_folder, out) = folder();
     let target = out.join("functions.yml");
     fs::write(&target, "old").unwrap();
-    let staged = Staged::write(&target, "new").unwrap();
+    let directory = Directory::open(&out).unwrap();
+    let staged = Staged::write(&directory, "functions.yml", "new", false).unwrap();
     assert_eq!(names(&out).len(), 2);
     assert_eq!(fs::read_to_string(&target).unwrap(), "old");
     drop(staged);
     assert_eq!(names(&out), ["functions.yml"]);
-    Staged::write(&target, "new").unwrap().commit().unwrap();
+    let staged = Staged::write(&directory, "functions.yml", "new", false).unwrap();
+    staged.commit().unwrap();
     assert_eq!(names(&out), ["functions.yml"]);
     assert_eq!(fs::read_to_string(&target).unwrap(), "new");
 }
@@ -255,7 +261,8 @@ fn a_staged_file_leaves_its_target_alone_until_it_is_committed() {
 fn a_rename_that_fails_names_the_target_and_leaves_no_temporary_file() {
     let (_folder, out) = folder();
     let target = out.join("functions.yml");
-    let staged = Staged::write(&target, "new").unwrap();
+    let directory = Directory::open(&out).unwrap();
+    let staged = Staged::write(&directory, "functions.yml", "new", false).unwrap();
     fs::create_dir(&target).unwrap();
     let error = staged.commit().unwrap_err();
     assert_eq!(

@@ -11,11 +11,13 @@ mod documented;
 mod esb;
 mod failure;
 mod identity;
+mod manual;
 mod output;
 mod program;
 mod project;
 mod report;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 

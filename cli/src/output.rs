@@ -37,13 +37,15 @@ pub(crate) enum Type {
     Generated,
     Config,
     Initialized,
+    Validated,
+    Difference,
     Error,
 }
 
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Event,
         Self::Applied,
         Self::Failed,
@@ -62,6 +64,8 @@ impl Type {
         Self::Generated,
         Self::Config,
         Self::Initialized,
+        Self::Validated,
+        Self::Difference,
         Self::Error,
     ];
 
@@ -127,6 +131,14 @@ impl Type {
             Self::Initialized => (
                 "`init`",
                 "`project_file`, `settings` (the keys that got a value), `missing` (what a deploy still needs)",
+            ),
+            Self::Validated => (
+                "`esb validate`",
+                "`templates`, `functions`, `routes`, `tables`, `buckets`, `warnings` (how many), `report` (what is left out or odd)",
+            ),
+            Self::Difference => (
+                "`esb diff`",
+                "`output`, `current`, `differences`: of each `path`, `how`, and of configuration the lines as `diff`",
             ),
             Self::Error => (
                 "every command that fails",

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Parser};
 
 use crate::args::{Format, Global};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::project::{self, ProjectFile};
-use crate::report;
+use crate::{report, words};
 
 /// What every command returns: the exit code of success, or a failure.
 pub(crate) type Ended = Result<ExitCode, Failure>;
@@ -23,6 +23,9 @@ pub(crate) trait Program: Parser {
 
     /// Whether the command uses the project file, so that a broken file stops it.
     fn reads_project_file(&self) -> bool;
+
+    /// Puts values that can be written in several ways in their one place.
+    fn settle(&mut self) {}
 
     /// Takes what the parser cannot take: tables, which are merged with flags by name.
     fn take_tables(&mut self, file: &ProjectFile);
@@ -45,11 +48,12 @@ pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended
     };
     let (mut args, call) = match parse::<P>(&words, file) {
         Ok(parsed) => parsed,
-        Err(error) => return refused(&error, &words, broken.as_ref()),
+        Err(error) => return refused(&error, P::command().get_name(), &words, broken.as_ref()),
     };
     if let Some(failure) = broken.filter(|_| args.reads_project_file()) {
         return Output::new(args.global().format).failed(&failure);
     }
+    args.settle();
     if let Some(file) = &call.file {
         args.take_tables(file);
     }
@@ -78,11 +82,26 @@ fn parse<P: Program>(
 
 /// Help and version are asked for and succeed; anything else is a usage error, which clap words well. Words that only a broken
 /// project file could have completed are not to blame: the file is.
-fn refused(error: &clap::Error, words: &[OsString], broken: Option<&Failure>) -> ExitCode {
+fn refused(
+    error: &clap::Error,
+    program: &str,
+    words: &[OsString],
+    broken: Option<&Failure>,
+) -> ExitCode {
     if !error.use_stderr() {
         // A reader that closed the pipe has read enough.
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    let instead = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => {
+            words::instead(program, word).map(|advice| (word, advice))
+        }
+        Some(_) | None => None,
+    };
+    if let Some((word, advice)) = instead {
+        let message = format!("`{program} {word}` is not a command");
+        return Output::new(Format::Text).failed(&Failure::new(Kind::Usage, message).hint(advice));
     }
     if let Some(failure) = broken {
         let json = words

@@ -9,9 +9,22 @@ use engine::compat::Policy;
 
 use crate::args::{Global, RegistryArgs};
 
+/// The latest deploy of a target.
+const LATEST: &str = "latest";
+
 /// Deploys artifacts onto a running stack; every deploy is a journal of events that can be resumed and read.
 #[derive(Debug, Parser)]
-#[command(name = "artifactctl", version, arg_required_else_help = true)]
+#[command(
+    name = "artifactctl",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        artifactctl init\n  \
+        artifactctl plan\n  \
+        artifactctl deploy --artifact build/artifact.yml --out /srv/stack/config\n  \
+        artifactctl status\n\n\
+        Documentation: docs/cli.md, or `artifactctl man`"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -22,24 +35,50 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Deploy an artifact onto the running stack, or go on with its unfinished deploy
-    #[command(after_help = "Examples:\n  \
+    #[command(aliases = ["apply", "up"], after_help = "Examples:\n  \
         artifactctl deploy --artifact build/artifact.yml --out /srv/stack/config\n  \
         artifactctl deploy --artifact build/artifact.yml --out /srv/stack/config --dry-run")]
     Deploy(Deploy),
     /// Show what a deploy would do, touching nothing
+    #[command(aliases = ["diff", "preview"], after_help = "Examples:\n  \
+        artifactctl plan --artifact build/artifact.yml --out /srv/stack/config\n  \
+        artifactctl plan --exit-code")]
     Plan(Plan),
     /// Go on with the unfinished deploy of a target
+    #[command(
+        alias = "continue",
+        after_help = "Examples:\n  \
+        artifactctl resume\n  \
+        artifactctl resume nc-shop/dev --explain"
+    )]
     Resume(Resume),
     /// Give up the unfinished deploy of a target; nothing is undone
+    #[command(
+        alias = "cancel",
+        after_help = "Example:\n  \
+        artifactctl abandon nc-shop/dev -m 'the artifact was wrong'"
+    )]
     Abandon(Abandon),
     /// Show how each target stands
+    #[command(aliases = ["ls", "list", "ps"], after_help = "Examples:\n  \
+        artifactctl status\n  \
+        artifactctl status nc-shop/dev --exit-code")]
     Status(Status),
     /// List deploys, newest first: who applied which artifact when, against which stack versions
+    #[command(
+        alias = "log",
+        after_help = "Examples:\n  \
+        artifactctl history\n  \
+        artifactctl history nc-shop/dev -n 5"
+    )]
     History(History),
     /// Show one deploy, event by event
+    #[command(aliases = ["describe", "inspect"], after_help = "Examples:\n  \
+        artifactctl show\n  \
+        artifactctl show f51e --target nc-shop/dev")]
     Show(Show),
     /// Follow a target live: print events as they are recorded, whoever records them, until Ctrl-C
-    #[command(after_help = "Examples:\n  \
+    #[command(aliases = ["tail", "follow"], after_help = "Examples:\n  \
         artifactctl watch esb-dev/dev\n  \
         artifactctl watch esb-dev/dev --exit-code --format json")]
     Watch(Watch),
@@ -61,12 +100,31 @@ pub(crate) enum Command {
     /// Check or complete a manifest
     #[command(subcommand)]
     Manifest(Manifest),
+    /// Check an artifact against the payload contract; the same as `manifest validate`
+    #[command(hide = true)]
+    Validate {
+        /// The manifest, artifact.yml
+        #[arg(long, value_name = "PATH")]
+        artifact: PathBuf,
+        /// Keep keys and folders of the artifact that look like misspellings, with a warning
+        #[arg(long)]
+        allow_unknown: bool,
+    },
     /// Run the stack's one-shot provisioner
     Provision(Provision),
     /// Write a project file from what lies here and what runs; a file that is there stays as it is
     Init,
     /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
     Config,
+    /// Print the manual, or write a page for each command into a directory
+    #[command(after_help = "Examples:\n  \
+        artifactctl man | man -l -\n  \
+        artifactctl man --dir /usr/local/share/man/man1")]
+    Man {
+        /// The directory; it must exist
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -204,6 +262,8 @@ pub(crate) struct Resume {
     /// The target, PROJECT/ENV [default: the only one with an unfinished deploy]
     pub(crate) target: Option<String>,
     #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
+    #[command(flatten)]
     pub(crate) acting: Acting,
     #[command(flatten)]
     pub(crate) registries: RegistryArgs,
@@ -213,6 +273,8 @@ pub(crate) struct Resume {
 pub(crate) struct Abandon {
     /// The target, PROJECT/ENV [default: the only one with an unfinished deploy]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
     /// Why, for the journal
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) message: Option<String>,
@@ -224,6 +286,8 @@ pub(crate) struct Abandon {
 pub(crate) struct Status {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
     /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished or failed
     #[arg(long)]
     pub(crate) exit_code: bool,
@@ -235,6 +299,8 @@ pub(crate) struct Status {
 pub(crate) struct History {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
     /// Show at most this many deploys
     #[arg(short = 'n', long, value_name = "N", default_value = "20")]
     pub(crate) limit: NonZeroUsize,
@@ -253,11 +319,13 @@ pub(crate) struct Past {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
     /// A deploy: its id, the first or last digits of it, or `latest`
-    #[arg(default_value = "latest")]
+    #[arg(default_value = LATEST)]
     pub(crate) deploy: String,
     /// The target, PROJECT/ENV [default: the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_argument: TargetArgument,
     #[command(flatten)]
     pub(crate) past: Past,
 }
@@ -266,12 +334,96 @@ pub(crate) struct Show {
 pub(crate) struct Watch {
     /// The target, PROJECT/ENV [default: the only one]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
     /// Begin with this event [default: the beginning of the deploy that runs, else what comes next]
     #[arg(long, value_name = "SEQUENCE")]
     pub(crate) from: Option<u64>,
     /// End with the deploy, with the exit code that it ends with
     #[arg(long)]
     pub(crate) exit_code: bool,
+}
+
+/// The target as a flag, for commands that take it as an argument: people who know `--target` write it everywhere.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct TargetFlag {
+    /// The target, as the argument of that name
+    #[arg(
+        id = "target-flag",
+        long = "target",
+        value_name = "TARGET",
+        conflicts_with = "target",
+        hide = true
+    )]
+    flag: Option<String>,
+}
+
+/// The target as an argument, for commands that take it as a flag.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct TargetArgument {
+    /// The target, as the flag of that name
+    #[arg(
+        id = "target-argument",
+        value_name = "TARGET",
+        conflicts_with = "target",
+        hide = true
+    )]
+    argument: Option<String>,
+}
+
+impl Args {
+    /// Puts the target in its one place, whichever way it was written.
+    pub(crate) fn settle_target(&mut self) {
+        let settle = |target: &mut Option<String>, other: &mut Option<String>| {
+            if let Some(other) = other.take() {
+                *target = Some(other);
+            }
+        };
+        match &mut self.command {
+            Command::Resume(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Abandon(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Status(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::History(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Watch(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Verify(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Export(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Lock(
+                Lock::Hold {
+                    target,
+                    target_flag,
+                    ..
+                }
+                | Lock::Release {
+                    target,
+                    target_flag,
+                    ..
+                }
+                | Lock::Status {
+                    target,
+                    target_flag,
+                },
+            ) => settle(target, &mut target_flag.flag),
+            Command::Show(args) => {
+                // `show PROJECT/ENV` names a target: no deploy has a slash.
+                if args.deploy.contains('/') && args.target_argument.argument.is_none() {
+                    let named = std::mem::replace(&mut args.deploy, LATEST.to_owned());
+                    args.target_argument.argument = Some(named);
+                }
+                settle(&mut args.target, &mut args.target_argument.argument);
+            }
+            Command::Assert(args) => settle(&mut args.target, &mut args.target_argument.argument),
+            Command::Deploy(_)
+            | Command::Plan(_)
+            | Command::Import(_)
+            | Command::Manifest(_)
+            | Command::Validate { .. }
+            | Command::Provision(_)
+            | Command::Init
+            | Command::Config
+            | Command::Man { .. }
+            | Command::Completions { .. } => {}
+        }
+    }
 }
 
 /// Whose a target is.
@@ -281,6 +433,8 @@ pub(crate) enum Lock {
     Hold {
         /// The target, PROJECT/ENV [default: the only one]
         target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
         /// Why, for whoever is refused and for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: String,
@@ -291,6 +445,8 @@ pub(crate) enum Lock {
     Release {
         /// The target, PROJECT/ENV [default: the only one]
         target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
         /// Why, for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: Option<String>,
@@ -301,6 +457,8 @@ pub(crate) enum Lock {
     Status {
         /// The target, PROJECT/ENV [default: all]
         target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
     },
 }
 
@@ -308,6 +466,8 @@ pub(crate) enum Lock {
 pub(crate) struct Verify {
     /// The target, PROJECT/ENV [default: all]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
     /// The head the journal must reach, SEQUENCE:HASH, as a run printed it
     #[arg(long, value_name = "HEAD")]
     pub(crate) head: Option<String>,
@@ -325,12 +485,16 @@ pub(crate) struct Assert {
     /// The target, PROJECT/ENV [default: the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_argument: TargetArgument,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
     /// The target, PROJECT/ENV [default: the only one]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
 }
 
 #[derive(Debug, clap::Args)]

@@ -27,8 +27,15 @@ impl Program for Args {
         &self.global
     }
 
+    fn settle(&mut self) {
+        self.settle_target();
+    }
+
     fn reads_project_file(&self) -> bool {
-        !matches!(self.command, Command::Init | Command::Completions { .. })
+        !matches!(
+            self.command,
+            Command::Init | Command::Man { .. } | Command::Completions { .. }
+        )
     }
 
     /// No flag of `artifactctl` is a table.

@@ -205,7 +205,7 @@ fn is_accepted(generated: &Generated) {
     let made = make(&making, mode).unwrap_or_else(|not| panic!("{}", not.failure.message));
     made.publish()
         .unwrap_or_else(|failure| panic!("{}", failure.message));
-    assert_eq!(made.differences().unwrap(), Vec::<String>::new());
+    assert_eq!(made.differences().unwrap(), []);
     look_through(&folder.path().join("out"));
     for finding in &made.warnings {
         no_canary("the report", &serde_json::to_string(finding).unwrap());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::applier::args::{Acting, Applying, Deploy};
 use crate::args::{Global, RegistryArgs};
@@ -15,9 +16,11 @@ use crate::project::{Pair, ProjectFile};
     version,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
-        esb artifact generate --template template.yaml --output build\n  \
-        esb artifact apply --artifact build/artifact.yml --out /srv/stack/config\n  \
-        esb deploy --template template.yaml --output build --out /srv/stack/config"
+        esb init\n  \
+        esb validate -t template.yaml\n  \
+        esb generate -t template.yaml -o build\n  \
+        esb deploy -t template.yaml -o build --out /srv/stack/config\n\n\
+        Documentation: docs/producer.md and docs/cli.md, or `esb man`"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -35,14 +38,46 @@ pub(crate) enum Command {
     #[command(visible_alias = "build", alias = "package")]
     Generate(Box<Generate>),
     /// Make an artifact of templates and deploy it, in one go
-    #[command(after_help = "Examples:\n  \
+    #[command(
+        alias = "up",
+        after_help = "Examples:\n  \
         esb deploy --template template.yaml --out /srv/stack/config\n  \
-        esb deploy --template orders.yaml --template stock.yaml --parameter Stage=dev --out /srv/stack/config --dry-run")]
+        esb deploy --template orders.yaml --template stock.yaml --parameter Stage=dev --out /srv/stack/config --dry-run"
+    )]
     Deploy(Box<MakeAndDeploy>),
+    /// Check templates; no file is written, nothing is built and nobody is asked
+    #[command(
+        alias = "lint",
+        after_help = "Examples:\n  \
+        esb validate\n  \
+        esb validate -t template.yaml --parameter Stage=prod -v"
+    )]
+    Validate(Box<Validate>),
+    /// Show how the artifact on disk differs from what the templates give; exits 11 when it does
+    #[command(after_help = "Example:\n  \
+        esb diff -t template.yaml -o build")]
+    Diff(Box<Diff>),
+    /// Deploy an artifact that is there; the same as `artifact apply`
+    #[command(hide = true)]
+    Apply(Box<Deploy>),
     /// Write a project file from what lies here and what runs; a file that is there stays as it is
     Init,
     /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
     Config,
+    /// Print the manual, or write a page for each command into a directory
+    #[command(after_help = "Examples:\n  \
+        esb man | man -l -\n  \
+        esb man --dir /usr/local/share/man/man1")]
+    Man {
+        /// The directory; it must exist
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -167,6 +202,18 @@ impl From<Mode> for engine::contract::Mode {
             Mode::Containerd => Self::Containerd,
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) making: Making,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) making: Making,
 }
 
 #[derive(Debug, clap::Args)]

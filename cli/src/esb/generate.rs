@@ -76,7 +76,11 @@ fn suggest_deploy(made: &Made, file: Option<&ProjectFile>, output: &Output) {
 }
 
 fn check(made: &Made, output: &Output) -> Ended {
-    let differences = made.differences()?;
+    let differences: Vec<String> = made
+        .differences()?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let current = differences.is_empty();
     output.result(
         Type::Generated,
@@ -131,9 +135,16 @@ fn words(made: &Made, published: Published) -> String {
     )
 }
 
-/// Says what is odd in the templates, each with its place: warnings, and with `-v` notes, which need no action.
+/// Says what is odd in the templates.
 pub(super) fn say(findings: &[Finding], verbose: u8) {
-    let mut notes = 0;
+    for line in finding_lines(findings, verbose) {
+        talk(&line);
+    }
+}
+
+/// Findings in words, each with its place: warnings, and with `-v` notes, which need no action.
+pub(super) fn finding_lines(findings: &[Finding], verbose: u8) -> Vec<String> {
+    let (mut lines, mut notes) = (Vec::new(), 0);
     for finding in findings {
         let level = match finding.level {
             Level::Error => "error",
@@ -150,10 +161,11 @@ pub(super) fn say(findings: &[Finding], verbose: u8) {
             line => format!(":{line}"),
         };
         let message = finding.violation().message;
-        talk(&format!("{level}: {}{line}: {message}", place.file));
+        lines.push(format!("{level}: {}{line}: {message}", place.file));
     }
     if notes > 0 {
         let them = if notes == 1 { "it" } else { "them" };
-        talk(&format!("{}: -v shows {them}", counted(notes, "note")));
+        lines.push(format!("{}: -v shows {them}", counted(notes, "note")));
     }
+    lines
 }

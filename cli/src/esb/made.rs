@@ -1,14 +1,15 @@
 //! An artifact in memory, and putting it on disk or comparing it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::contract::{FunctionName, Manifest, manifest_text};
 use engine::load;
 
 use crate::applier::prepare::load_failure;
 use crate::failure::{Failure, Kind, is_full};
-use producer::artifact::store::{self, Draft, Elsewhere, MANIFEST, StoreError};
+use producer::artifact::CONFIG;
+use producer::artifact::store::{self, Difference, Draft, Elsewhere, MANIFEST, StoreError};
 use producer::artifact::tree::{Piece, Tree};
 use producer::report::Finding;
 
@@ -47,8 +48,8 @@ impl Made {
         self.manifest_path != self.output.join(MANIFEST)
     }
 
-    /// How what is on disk differs, a line for each file.
-    pub(super) fn differences(&self) -> Result<Vec<String>, Failure> {
+    /// How what is on disk differs, file by file.
+    pub(super) fn differences(&self) -> Result<Vec<Difference>, Failure> {
         let stored = |error: StoreError| unstored(&error);
         let text = manifest_text(&self.manifest);
         let mut tree = self.tree.clone();
@@ -57,13 +58,40 @@ impl Made {
             return store::differences(&tree, &self.output).map_err(stored);
         }
         let mut found = store::differences(&tree, &self.output).map_err(stored)?;
-        let path = self.manifest_path.display();
+        let mut add = |how| {
+            let path = self.manifest_path.display().to_string();
+            found.insert(0, Difference { path, how });
+        };
         match store::present(&self.manifest_path).map_err(stored)? {
             Some(there) if there == text.as_bytes() => {}
-            Some(_) => found.insert(0, format!("{path} differs")),
-            None => found.insert(0, format!("{path} is missing")),
+            Some(_) => add("differs"),
+            None => add("is missing"),
         }
         Ok(found)
+    }
+
+    /// What a file of configuration holds on disk, and what the templates give. The other files are code: their names say enough.
+    pub(super) fn texts(&self, difference: &Difference) -> Option<(String, String)> {
+        let path = difference.path.as_str();
+        let is_manifest = path == MANIFEST || Path::new(path) == self.manifest_path;
+        let is_config = path.split('/').nth(1) == Some(CONFIG);
+        if !is_manifest && !is_config {
+            return None;
+        }
+        let (place, after) = if is_manifest {
+            (self.manifest_path.clone(), manifest_text(&self.manifest))
+        } else {
+            (self.output.join(path), self.text(path))
+        };
+        Some((fs::read_to_string(place).unwrap_or_default(), after))
+    }
+
+    /// A made file as text; nothing where the templates give no such file.
+    fn text(&self, path: &str) -> String {
+        match self.tree.get(path) {
+            Some(Piece::Bytes { content, .. }) => String::from_utf8_lossy(content).into_owned(),
+            Some(_) | None => String::new(),
+        }
     }
 
     /// Writes the artifact beside its place, has the engine check it, and puts it there. One that is there already was checked when it was

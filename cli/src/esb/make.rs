@@ -10,7 +10,7 @@ use crate::esb::args::Making;
 use crate::esb::loaded::{Beside, Loaded, load_template};
 use crate::esb::made::Made;
 use crate::esb::not_made::NotMade;
-use crate::esb::parameters;
+use crate::esb::parameters::{self, Missing};
 use crate::esb::settings::{self, Settings};
 use crate::esb::several;
 use crate::failure::{Failure, Kind};
@@ -22,8 +22,32 @@ use producer::report::{Finding, Findings, Level, Report, Subject};
 use producer::sam::{Input, resolve};
 use producer::template::Template;
 
+/// Templates that were read and resolved, before any of their files is looked at.
+pub(super) struct ResolvedTemplates {
+    making: Making,
+    settings: Settings,
+    loaded: Vec<Loaded>,
+    /// The model of each template, and what was found in it.
+    pub(super) resolved: Vec<(App, Report)>,
+}
+
 /// Makes the artifact of some templates, in memory.
 pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
+    let templates = resolve_all(making, mode, Missing::Asked)?;
+    assemble(
+        &templates.making,
+        templates.settings,
+        &templates.loaded,
+        &templates.resolved,
+    )
+}
+
+/// Reads templates and resolves them. Nothing but the templates and the files of parameters is read.
+pub(super) fn resolve_all(
+    making: &Making,
+    mode: Mode,
+    missing: Missing,
+) -> Result<ResolvedTemplates, NotMade> {
     let making = &Making {
         template: several::named_or_here(&making.template)?,
         ..making.clone()
@@ -59,7 +83,7 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
             ..input.clone()
         })
         .collect();
-    let given = parameters::given(making, &templates, &inputs)?;
+    let given = parameters::given(making, &templates, &inputs, missing)?;
     let resolved = all(templates.iter().zip(inputs).map(|(template, input)| {
         let input = Input {
             parameters: given.clone(),
@@ -68,7 +92,12 @@ pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
         resolve(template, &input)
     }))?;
     settings::check_functions(&settings, &functions(&resolved).collect::<Vec<_>>())?;
-    assemble(making, settings, &loaded, &resolved)
+    Ok(ResolvedTemplates {
+        making: making.clone(),
+        settings,
+        loaded,
+        resolved,
+    })
 }
 
 fn functions(

@@ -8,6 +8,7 @@ mod accepted;
 mod answers;
 pub(crate) mod args;
 mod deploy;
+mod diff;
 mod generate;
 mod images;
 mod loaded;
@@ -19,12 +20,16 @@ mod prompt;
 mod samconfig;
 mod settings;
 mod several;
+mod validate;
 
 use std::process::ExitCode;
+
+use clap::CommandFactory;
 
 use crate::applier::command::apply;
 use crate::args::Global;
 use crate::esb::args::{Args, Artifact, Command};
+use crate::manual;
 use crate::output::Output;
 use crate::program::{self, Call, Ended, Program};
 use crate::project::{self, ProjectFile};
@@ -39,10 +44,16 @@ fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Generate(generate) | Command::Artifact(Artifact::Generate(generate)) => {
             generate::run(&args.global, generate, call, output)
         }
-        Command::Artifact(Artifact::Apply(deploy)) => apply(&args.global, deploy, output),
+        Command::Validate(args_of) => validate::run(&args.global, &args_of.making, output),
+        Command::Diff(args_of) => diff::run(&args.global, &args_of.making, output),
+        Command::Apply(deploy) | Command::Artifact(Artifact::Apply(deploy)) => {
+            apply(&args.global, deploy, output)
+        }
         Command::Deploy(deploy) => deploy::run(&args.global, deploy, output),
         Command::Init => project::init::run("esb", &args.global, output),
         Command::Config => project::config::run("esb", call, output),
+        Command::Man { dir } => manual::man(Args::command(), dir.as_deref()),
+        Command::Completions { shell } => manual::completions(*shell, &mut Args::command()),
     }
 }
 
@@ -52,7 +63,10 @@ impl Program for Args {
     }
 
     fn reads_project_file(&self) -> bool {
-        !matches!(self.command, Command::Init)
+        !matches!(
+            self.command,
+            Command::Init | Command::Man { .. } | Command::Completions { .. }
+        )
     }
 
     fn take_tables(&mut self, file: &ProjectFile) {
@@ -61,7 +75,14 @@ impl Program for Args {
                 generate.making.take_tables(file);
             }
             Command::Deploy(deploy) => deploy.making.take_tables(file),
-            Command::Artifact(Artifact::Apply(_)) | Command::Init | Command::Config => {}
+            Command::Validate(args) => args.making.take_tables(file),
+            Command::Diff(args) => args.making.take_tables(file),
+            Command::Apply(_)
+            | Command::Artifact(Artifact::Apply(_))
+            | Command::Init
+            | Command::Config
+            | Command::Man { .. }
+            | Command::Completions { .. } => {}
         }
     }
 }

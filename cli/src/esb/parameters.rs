@@ -9,6 +9,7 @@ use crate::esb::answers::Answers;
 use crate::esb::args::Making;
 use crate::esb::{prompt, samconfig};
 use crate::failure::{Failure, Kind};
+use crate::report::talk;
 use producer::parameters::{
     Declaration, Given, GivenValue, IMPORT, Question, assignment, read_file, unknown,
 };
@@ -16,12 +17,22 @@ use producer::report::{Finding, did_you_mean};
 use producer::sam::{Input, questions};
 use producer::template::Template;
 
+/// What happens to a parameter without a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The person at the terminal is asked; without one it is an error.
+    Asked,
+    /// A made-up value that the declaration allows stands in for it, since only the template is looked at.
+    MadeUp,
+}
+
 /// Values for these templates, the weakest first: samconfig.toml beside a template, the project file, files that flags name in their order, flags, the answers of the
 /// person at the terminal.
 pub(super) fn given(
     making: &Making,
     templates: &[Template<'_>],
     inputs: &[Input<'_>],
+    missing: Missing,
 ) -> Result<Given, Failure> {
     let mut given = samconfig::given(making, templates)?;
     given.extend(of_project_file(making, templates)?);
@@ -47,8 +58,10 @@ pub(super) fn given(
     if open.is_empty() {
         return Ok(given);
     }
-    if !prompt::somebody_is_there() {
-        return Err(missing(&open));
+    match missing {
+        Missing::MadeUp => return Ok(made_up(templates, inputs, given)),
+        Missing::Asked if !prompt::somebody_is_there() => return Err(no_values(&open)),
+        Missing::Asked => {}
     }
     let mut answers = Answers::of(&making.template);
     // An answer may decide what is read, and with it what is asked next.
@@ -74,6 +87,44 @@ pub(super) fn given(
         answers.save()?;
     }
     Ok(given)
+}
+
+/// Texts of which nearly every declaration allows one.
+const MADE_UP: [&str; 6] = [
+    "value",
+    "1",
+    "0",
+    "10",
+    "100",
+    "value-of-32-characters-0123456789",
+];
+
+/// The values with one made up for each parameter that has none, and says so. A declaration that allows none of the texts keeps its
+/// parameter without a value, which is then an error of the template's check.
+fn made_up(templates: &[Template<'_>], inputs: &[Input<'_>], mut given: Given) -> Given {
+    let mut tried: Vec<String> = Vec::new();
+    loop {
+        let open = open_questions(templates, inputs, &given);
+        let Some(question) = open.iter().find(|one| !tried.contains(&one.name)) else {
+            return given;
+        };
+        tried.push(question.name.clone());
+        let declared = || {
+            let declared = templates.iter().flat_map(Template::declarations);
+            declared.filter(|declaration| declaration.name == question.name)
+        };
+        let candidates = question.allowed.iter().map(String::as_str).chain(MADE_UP);
+        let fitting = candidates
+            .into_iter()
+            .find(|text| declared().all(|declaration| declaration.check(text).is_ok()));
+        if let Some(text) = fitting {
+            talk(&format!(
+                "{} has no value: checked with `{text}`; `--parameter {}=VALUE` checks with another",
+                question.name, question.name
+            ));
+            given.insert(question.name.clone(), GivenValue::new(text));
+        }
+    }
 }
 
 /// The parameters that the templates read and that have no value, each once.
@@ -158,7 +209,7 @@ pub(super) fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
 }
 
 /// Everything that is missing, at once.
-fn missing(open: &[Question]) -> Failure {
+fn no_values(open: &[Question]) -> Failure {
     let lines: Vec<String> = open
         .iter()
         .map(|question| {

@@ -64,7 +64,8 @@ pub(super) fn key(arg: &Arg) -> Option<&str> {
 }
 
 fn with_value(arg: Arg, file: &ProjectFile) -> Arg {
-    let Some(key) = key(&arg).map(str::to_owned) else {
+    // A hidden argument is another way to write one that has the value.
+    let Some(key) = key(&arg).filter(|_| !arg.is_hide_set()).map(str::to_owned) else {
         return arg;
     };
     match file.get(&key).map(|entry| &entry.value) {

@@ -155,3 +155,196 @@ fn an_error_about_a_samconfig_names_it() {
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("samconfig.toml:1"), "{}", ran.stderr);
 }
+
+#[test]
+fn validate_looks_at_the_template_alone() {
+    let machine = with_template(&template(ERROR));
+    let ran = machine.esb(&["validate"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout
+            .ends_with("3 notes: -v shows them\nvalid: 1 template, 1 function, 1 warning\n"),
+        "{}",
+        ran.stdout
+    );
+    let left: Vec<_> = fs::read_dir(machine.work()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is written: {left:?}");
+}
+
+#[test]
+fn validate_names_what_is_wrong_and_exits_3() {
+    let machine = with_template(
+        "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties: {Handler: !Ref Nobody}\n",
+    );
+    let ran = machine.esb(&["validate", "--format", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let line: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(line["type"], "error");
+    assert!(ran.stderr.contains("template.yaml:4:"), "{}", ran.stderr);
+}
+
+#[test]
+fn validate_asks_nobody_for_a_value() {
+    let text = "Parameters:
+  Stage: {Type: String, AllowedValues: [moon]}
+  Size: {Type: Number, MinValue: 10}
+  Secret: {Type: String, NoEcho: true, MinLength: 20}
+Resources:
+  Table:
+    Type: AWS::Serverless::SimpleTable
+    Properties: {TableName: !Sub '${Stage}-${Size}'}
+";
+    let machine = with_template(text);
+    let ran = machine.esb(&["validate"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("Stage has no value: checked with `moon`"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("Size has no value: checked with `10`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn diff_shows_the_lines_of_configuration_and_exits_11() {
+    let machine = with_shop();
+    let made = ["-t", "sam/shop.yaml", "-o", "shop"];
+    assert_eq!(machine.esb(&[&["generate"], &made[..]].concat()).code, 0);
+    let same = machine.esb(&[&["diff"], &made[..]].concat());
+    assert_eq!((same.code, same.stdout.as_str()), (0, "shop is current\n"));
+    let routing = machine.work().join("shop/shop/config/routing.yml");
+    let text = fs::read_to_string(&routing).unwrap();
+    fs::write(&routing, text.replacen("routes:", "# by hand\nroutes:", 1)).unwrap();
+    fs::write(
+        machine
+            .work()
+            .join("shop/shop/functions/shop-stock/src/app.py"),
+        "canary",
+    )
+    .unwrap();
+
+    let ran = machine.esb(&[&["diff"], &made[..]].concat());
+
+    assert_eq!(ran.code, 11, "{}", ran.stderr);
+    let first = "shop/config/routing.yml differs\n--- on disk\n+++ from the templates\n@@ -1,";
+    assert!(ran.stdout.starts_with(first), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n-# by hand\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .contains("shop/functions/shop-stock/src/app.py differs\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        !ran.stdout.contains("canary"),
+        "code is named, and not shown"
+    );
+    assert!(ran.stdout.ends_with("2 differences\n"), "{}", ran.stdout);
+
+    let json = machine.esb(&[&["diff", "--format", "json"], &made[..]].concat());
+    assert_eq!(json.code, 11);
+    let line: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(line["differences"][0]["path"], "shop/config/routing.yml");
+    assert_eq!(line["differences"][1]["diff"], Value::Null);
+}
+
+/// A word that means the same is the command itself.
+#[rstest]
+#[case(&["log"], &["history"])]
+#[case(&["ls"], &["status"])]
+#[case(&["list"], &["status"])]
+#[case(&["describe", "latest"], &["show", "latest"])]
+#[case(&["history", "--target", "esb-dev/dev"], &["history", "esb-dev/dev"])]
+#[case(&["status", "--target=esb-dev/dev"], &["status", "esb-dev/dev"])]
+#[case(&["verify", "--target", "esb-dev/dev"], &["verify", "esb-dev/dev"])]
+#[case(&["lock", "status", "--target", "esb-dev/dev"], &["lock", "status", "esb-dev/dev"])]
+#[case(&["export", "--target", "esb-dev/dev"], &["export", "esb-dev/dev"])]
+#[case(&["show", "latest", "esb-dev/dev"], &["show", "latest", "--target", "esb-dev/dev"])]
+#[case(&["show", "esb-dev/dev"], &["show", "latest", "--target", "esb-dev/dev"])]
+fn either_spelling_does_the_same(#[case] spelt: &[&str], #[case] same: &[&str]) {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let (left, right) = (machine.run(spelt), machine.run(same));
+    assert_eq!(left.code, 0, "{}", left.stderr);
+    assert_eq!(left.stdout, right.stdout);
+}
+
+#[test]
+fn validate_is_manifest_validate() {
+    let machine = Machine::fresh();
+    let manifest = machine.artifact();
+    let short = machine.run(&["validate", "--artifact", manifest]);
+    let long = machine.run(&["manifest", "validate", "--artifact", manifest]);
+    assert_eq!((short.code, &short.stdout), (0, &long.stdout));
+}
+
+#[rstest]
+#[case::undo(false, "undo", "`artifactctl history` lists what was applied")]
+#[case::rollback(false, "rollback", "`artifactctl deploy` applies it again")]
+#[case::down(false, "down", "`docker compose down`")]
+#[case::unlock(false, "unlock", "`artifactctl lock release`")]
+#[case::generate(false, "generate", "`esb generate` does that")]
+#[case::build(false, "build", "`esb generate` does that")]
+#[case::history(true, "history", "`artifactctl history` does that")]
+#[case::log(true, "log", "`artifactctl history` does that")]
+#[case::plan(true, "plan", "`esb deploy --dry-run`")]
+fn a_word_that_is_done_another_way_names_that_way(
+    #[case] esb: bool,
+    #[case] word: &str,
+    #[case] advice: &str,
+) {
+    let machine = Machine::fresh();
+    let ran = if esb {
+        machine.esb(&[word])
+    } else {
+        machine.run(&[word])
+    };
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("is not a command"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(advice), "{}", ran.stderr);
+}
+
+#[test]
+fn a_target_is_named_once() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let ran = machine.run(&["history", "esb-dev/dev", "--target", "esb-dev/dev"]);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+}
+
+#[test]
+fn a_target_of_the_project_file_gives_way_to_an_argument() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    fs::write(
+        machine.work().join("artifactctl.toml"),
+        "target = 'no/body'\n",
+    )
+    .unwrap();
+    assert_eq!(machine.run(&["show"]).code, 5);
+    assert_eq!(machine.run(&["show", "latest", "esb-dev/dev"]).code, 0);
+    assert_eq!(machine.run(&["export", "esb-dev/dev"]).code, 0);
+    assert_eq!(machine.run(&["export", "--target", "esb-dev/dev"]).code, 0);
+    assert_eq!(machine.run(&["status"]).code, 0, "all targets are meant");
+}
+
+#[test]
+fn both_programs_have_completions_and_a_manual() {
+    let machine = Machine::fresh();
+    fs::create_dir(machine.work().join("man")).unwrap();
+    for ran in [machine.run(&["man"]), machine.esb(&["man"])] {
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains(".SH SYNOPSIS"), "{}", ran.stdout);
+    }
+    assert_eq!(machine.esb(&["man", "--dir", "man"]).code, 0);
+    assert!(machine.work().join("man/esb-artifact-generate.1").is_file());
+    assert_eq!(machine.esb(&["man", "--dir", "nowhere"]).code, 7);
+    let script = machine.esb(&["completions", "bash"]);
+    assert!(
+        script.stdout.contains("complete -F _esb"),
+        "{}",
+        script.stdout
+    );
+}

@@ -28,6 +28,7 @@ use crate::support::Machine;
 #[case::provision(&["provision"])]
 #[case::init(&["init"])]
 #[case::config(&["config"])]
+#[case::man(&["man"])]
 #[case::completions(&["completions"])]
 fn help_is_written_to_standard_output(#[case] command: &[&str]) {
     let args = [command, &["--help"]].concat();
@@ -47,6 +48,11 @@ fn help_is_written_to_standard_output(#[case] command: &[&str]) {
 #[case::artifact_generate("esb-artifact-generate", &["artifact", "generate"])]
 #[case::init("esb-init", &["init"])]
 #[case::config("esb-config", &["config"])]
+#[case::completions("esb-completions", &["completions"])]
+#[case::man("esb-man", &["man"])]
+#[case::validate("esb-validate", &["validate"])]
+#[case::diff("esb-diff", &["diff"])]
+#[case::generate("esb-generate", &["generate"])]
 #[case::deploy("esb-deploy", &["deploy"])]
 fn help_of_esb_is_written_to_standard_output(#[case] name: &str, #[case] command: &[&str]) {
     let args = [command, &["--help"]].concat();

@@ -136,29 +136,46 @@ fn mode(executable: bool) -> u32 {
     if executable { 0o755 } else { 0o644 }
 }
 
-/// How a folder differs from a tree: a line for each path, in their order.
-pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<String>, StoreError> {
+/// A path that differs from what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// The path below the folder.
+    pub path: String,
+    /// `is missing`, `differs` or `does not belong there`.
+    pub how: &'static str,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.path, self.how)
+    }
+}
+
+/// How a folder differs from a tree, in the order of the paths.
+pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<Difference>, StoreError> {
     let mut found = BTreeSet::new();
     if place.exists() {
         list(place, "", &mut found)?;
     }
-    let mut differences: BTreeSet<(String, &str)> = BTreeSet::new();
+    let mut differences = Vec::new();
+    let mut add = |path: &str, how| {
+        differences.push(Difference {
+            path: path.to_owned(),
+            how,
+        });
+    };
     for (path, piece) in tree.files() {
         if !found.remove(path) {
-            differences.insert((path.to_owned(), "is missing"));
+            add(path, "is missing");
         } else if !is(&place.join(path), piece)? {
-            differences.insert((path.to_owned(), "differs"));
+            add(path, "differs");
         }
     }
-    differences.extend(
-        found
-            .into_iter()
-            .map(|path| (path, "does not belong there")),
-    );
-    Ok(differences
-        .into_iter()
-        .map(|(path, how)| format!("{path} {how}"))
-        .collect())
+    for path in &found {
+        add(path, "does not belong there");
+    }
+    differences.sort();
+    Ok(differences)
 }
 
 fn list(folder: &Path, below: &str, found: &mut BTreeSet<String>) -> Result<(), StoreError> {

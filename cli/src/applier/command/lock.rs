@@ -44,6 +44,7 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             target,
             message,
             who,
+            ..
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
             let command = Command::Hold {
@@ -55,6 +56,7 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             target,
             message,
             who,
+            ..
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
             // Where nothing was ever recorded nothing is made.
@@ -64,7 +66,7 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             };
             record(&root, &stream, who.actor.as_deref(), command, output)
         }
-        Lock::Status { target } => status(global, target.as_deref(), output),
+        Lock::Status { target, .. } => status(global, target.as_deref(), output),
     }
 }
 

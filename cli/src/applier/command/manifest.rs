@@ -40,7 +40,8 @@ struct Valid {
     warnings: Vec<String>,
 }
 
-fn validate(path: &Path, allow_unknown: bool, output: &Output) -> Ended {
+/// Checks an artifact against the payload contract.
+pub(crate) fn validate(path: &Path, allow_unknown: bool, output: &Output) -> Ended {
     let artifact =
         load::artifact_with(path, unknown(allow_unknown)).map_err(|error| load_failure(&error))?;
     let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;

@@ -2,7 +2,6 @@
 
 mod abandon;
 mod assert;
-mod completions;
 mod deploy;
 mod history;
 mod lock;
@@ -16,11 +15,13 @@ mod transfer;
 mod verify;
 mod watch;
 
+use clap::CommandFactory;
+
 use crate::applier::args::{Args, Command, Deploy};
 use crate::args::Global;
 use crate::output::Output;
 use crate::program::{Call, Ended};
-use crate::project;
+use crate::{manual, project};
 
 /// Runs the command that was asked for.
 pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
@@ -43,7 +44,12 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Provision(provision) => provision::run(provision, output),
         Command::Init => project::init::run("artifactctl", global, output),
         Command::Config => project::config::run("artifactctl", call, output),
-        Command::Completions { shell } => completions::run(*shell),
+        Command::Validate {
+            artifact,
+            allow_unknown,
+        } => manifest::validate(artifact, *allow_unknown, output),
+        Command::Man { dir } => manual::man(Args::command(), dir.as_deref()),
+        Command::Completions { shell } => manual::completions(*shell, &mut Args::command()),
     }
 }
 

@@ -35,7 +35,7 @@ fn an_artifact_is_put_in_its_place_and_nothing_stays_beside_it() {
     let place = folder.path().join("build");
     for word in ["one", "two"] {
         write(&place, word).unwrap();
-        assert_eq!(differences(&tree(word), &place).unwrap(), [""; 0]);
+        assert_eq!(differences(&tree(word), &place).unwrap(), []);
         assert_eq!(names(&folder), ["build"]);
     }
     let draft = Draft::begin(&place).unwrap();
@@ -56,7 +56,7 @@ fn what_a_killed_run_left_in_its_draft_is_in_no_artifact() {
     fs::write(left.join("half"), "").unwrap();
     std::os::unix::fs::symlink("/etc", folder.path().join(".build.esb-draft/link")).unwrap();
     write(&place, "one").unwrap();
-    assert_eq!(differences(&tree("one"), &place).unwrap(), [""; 0]);
+    assert_eq!(differences(&tree("one"), &place).unwrap(), []);
     assert_eq!(names(&folder), ["build"]);
 }
 
@@ -140,7 +140,9 @@ fn a_link_is_compared_as_a_link_and_a_file_as_a_file() {
     let source = place.join("shop/functions/a/src");
     let differs = |name: &str| {
         let found = differences(&tree("one"), &place).unwrap();
-        assert_eq!(found, [format!("shop/functions/a/src/{name} differs")]);
+        let path = format!("shop/functions/a/src/{name}");
+        let how = "differs";
+        assert_eq!(found, [Difference { path, how }]);
     };
     write(&place, "one").unwrap();
     fs::remove_file(source.join("link")).unwrap();

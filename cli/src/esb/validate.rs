@@ -1,0 +1,75 @@
+//! `esb validate`: what is wrong or odd in templates. No file but the templates and files of parameters is read, none is written.
+
+use std::process::ExitCode;
+
+use engine::contract::Mode;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::esb::args::Making;
+use crate::esb::generate::finding_lines;
+use crate::esb::make::resolve_all;
+use crate::esb::parameters::Missing;
+use crate::output::{Output, Type};
+use crate::program::Ended;
+use crate::report::counted;
+use producer::model::App;
+use producer::report::{Finding, Level};
+
+/// What the templates say.
+#[derive(Serialize)]
+struct Body {
+    templates: usize,
+    functions: usize,
+    routes: usize,
+    tables: usize,
+    buckets: usize,
+    warnings: usize,
+    report: Vec<Finding>,
+}
+
+/// Checks them. Errors are a failure, as they are when an artifact is made.
+pub(super) fn run(global: &Global, making: &Making, output: &Output) -> Ended {
+    let mode = making.mode.map_or(Mode::Docker, Into::into);
+    let templates = resolve_all(making, mode, Missing::MadeUp)
+        .map_err(|not_made| not_made.said(global.verbose))?;
+    let apps: Vec<&App> = templates.resolved.iter().map(|(app, _)| app).collect();
+    let sum = |count: fn(&App) -> usize| apps.iter().map(|app| count(app)).sum();
+    let reports = templates.resolved.iter().map(|(_, report)| report);
+    let report: Vec<Finding> = reports
+        .flat_map(|report| report.findings.iter().cloned())
+        .collect();
+    let warnings = report
+        .iter()
+        .filter(|finding| finding.level == Level::Warning);
+    let body = Body {
+        templates: apps.len(),
+        functions: sum(|app| app.functions.len()),
+        routes: sum(|app| app.functions.iter().map(|one| one.routes.len()).sum()),
+        tables: sum(|app| app.tables.len()),
+        buckets: sum(|app| app.buckets.len()),
+        warnings: warnings.count(),
+        report,
+    };
+    output.result(Type::Validated, &body, || text(&body, global.verbose))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(body: &Body, verbose: u8) -> String {
+    let mut lines = finding_lines(&body.report, verbose);
+    let counts = [
+        (body.functions, "function"),
+        (body.routes, "route"),
+        (body.tables, "table"),
+        (body.buckets, "bucket"),
+        (body.warnings, "warning"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, thing)| *count > 0 || *thing == "function")
+        .map(|(count, thing)| counted(*count as u64, thing))
+        .collect();
+    let templates = counted(body.templates as u64, "template");
+    lines.push(format!("valid: {templates}, {}", counts.join(", ")));
+    lines.join("\n")
+}

@@ -213,9 +213,9 @@ impl From<Failed> for Failure {
             .map(|function| format!("function `{function}`: "))
             .unwrap_or_default();
         let mut failure = Self::new(failed.kind.into(), format!("{about}{}", failed.message));
+        failure.causes = failed.causes;
         failure.output = failed.output;
-        let hints = failed.hint.iter().flat_map(|hint| hint.lines());
-        failure.hints.extend(hints.map(str::to_owned));
+        failure.hints = failed.hints;
         failure
     }
 }
@@ -223,8 +223,9 @@ impl From<Failed> for Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let mut failure = Self::new(fault.kind.into(), fault.message);
+        failure.causes = fault.causes;
         failure.output = fault.output;
-        failure.hints.extend(fault.hint);
+        failure.hints = fault.hints;
         failure
     }
 }

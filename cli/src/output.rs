@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::contract::printable_lines;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::args::Format;
 use crate::failure::{Failure, Kind};
@@ -248,6 +249,14 @@ impl Output {
     }
 }
 
+/// A payload byte for byte, as a part of a line of JSON. What is no JSON in one line is shown as `null`.
+pub(crate) fn stored(payload: &[u8]) -> &RawValue {
+    let one_line = (!payload.contains(&b'\n')).then_some(payload);
+    one_line
+        .and_then(|payload| serde_json::from_slice(payload).ok())
+        .unwrap_or(RawValue::NULL)
+}
+
 /// The text with every line but the first moved in; an empty line stays empty.
 fn indented(text: &str) -> String {
     text.trim_end()
@@ -262,7 +271,9 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 fn write(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::of(Kind::Unreachable, &error))
+            let mut failure = Failure::new(Kind::Unreachable, "cannot write to standard output");
+            failure.causes.push(error.to_string());
+            Err(failure.hint("see where standard output goes; what was done stays done"))
         }
         Ok(()) => Ok(()),
         Err(_) => {

@@ -11,15 +11,16 @@ use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::contract::{FunctionName, printable_lines};
 use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
-    Merged, RecordedEvent,
+    ImagesKept, Merged, RecordedEvent, Requested,
 };
 use engine::redact::credentials;
 use engine::run::{Notice, PlannedImage};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tracing_subscriber::EnvFilter;
 
-use crate::output::{Output, Type};
+use crate::output::{Output, Type, stored};
 
 /// Sets up logging to standard error: warnings, or more with each `-v`; `ARTIFACTCTL_LOG` overrides.
 pub(crate) fn log(verbose: u8) {
@@ -58,6 +59,11 @@ impl<W: Write> Write for Clean<W> {
     }
 }
 
+/// Standard error is a terminal that can draw over what it shows.
+fn draws() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Tells a person, or a pipe, what a run does.
 pub(crate) struct Reporter<'a> {
     output: &'a Output,
@@ -73,12 +79,12 @@ struct EventLine<'a> {
     sequence: u64,
     deploy: uuid::Uuid,
     kind: &'a str,
-    payload: serde_json::Value,
+    payload: &'a RawValue,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(output: &'a Output, explain: bool) -> Self {
-        let bars = (io::stderr().is_terminal() && !output.is_json()).then(MultiProgress::new);
+        let bars = (draws() && !output.is_json()).then(MultiProgress::new);
         Self {
             output,
             explain,
@@ -99,20 +105,22 @@ impl<'a> Reporter<'a> {
                 self.say("stopping; press Ctrl-C again to abort the step at hand");
             }
             Notice::Stopping { in_flight } => {
-                self.say(&format!("stopping when {in_flight} builds in flight are done; press Ctrl-C again to abort them"));
+                let builds = counted(in_flight as u64, "build");
+                self.say(&format!(
+                    "stopping when {builds} in flight ended; press Ctrl-C again to abort"
+                ));
             }
         }
     }
 
     fn recorded(&self, event: &RecordedEvent) {
         if self.output.is_json() {
-            let payload =
-                serde_json::from_slice(&engine::machine::encode(&event.event)).unwrap_or_default();
+            let payload = engine::machine::encode(&event.event);
             let line = EventLine {
                 sequence: event.sequence,
                 deploy: event.deploy,
                 kind: event.event.kind(),
-                payload,
+                payload: stored(&payload),
             };
             // A reader that has gone away does not stop a deploy.
             let _ = Output::json(Type::Event, &line);
@@ -182,6 +190,15 @@ impl<'a> Reporter<'a> {
             .unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 
+    /// Takes the bars away, so that nothing is drawn over what is said from here on.
+    pub(crate) fn finish(&self) {
+        self.with_builds(BTreeMap::clear);
+        if let Some(bars) = &self.bars {
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
     /// Says a line on standard error, above the bars when there are some.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {
@@ -222,16 +239,11 @@ pub(crate) fn image_line(image: &PlannedImage) -> String {
 /// An event in words, a line each; with `all`, also what went well and needs no eye.
 pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
     match event {
-        Event::Requested(requested) => vec![format!(
-            "requested: artifact {} from {} onto project {}, into {}",
-            short(requested.artifact.hex()),
-            requested.manifest_path,
-            requested.project,
-            requested.out
-        )],
+        Event::Requested(requested) => requested_words(requested),
         Event::Observed(observed) => vec![observed_words(&observed.observation)],
         Event::CompatChecked(checked) => checked_words(checked, all),
         Event::Merged(merged) => merged_words(merged),
+        Event::ImagesKept(kept) => vec![kept_words(kept)],
         Event::ImageBuilt(image) => image_words(image, all),
         Event::Applied(applied) => vec![applied_words(applied)],
         Event::Failed(failed) => failed_words(failed, all),
@@ -247,6 +259,20 @@ pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
             vec![format!("released{}", note.unwrap_or_default())]
         }
     }
+}
+
+fn requested_words(requested: &Requested) -> Vec<String> {
+    let asked = format!(
+        "requested: artifact {} from {} onto project {}, into {}",
+        short(requested.artifact.hex()),
+        requested.manifest_path,
+        requested.project,
+        requested.out
+    );
+    let why = requested.message.iter();
+    std::iter::once(asked)
+        .chain(why.map(|why| format!("  why: {why}")))
+        .collect()
 }
 
 fn observed_words(observation: &Observation) -> String {
@@ -275,8 +301,8 @@ fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
         Verdict::Incompatible => "incompatible",
     };
     let mut lines = vec![format!(
-        "checked: {verdict}, {} findings",
-        checked.findings.len()
+        "checked: {verdict}, {}",
+        counted(checked.findings.len() as u64, "finding")
     )];
     // The live run ends with the failure, which names every failed check.
     let shown = checked
@@ -290,11 +316,11 @@ fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
 fn merged_words(merged: &Merged) -> Vec<String> {
     let changes = &merged.changes;
     let mut lines = vec![format!(
-        "merged: {} added, {} changed, {} removed, {} images",
+        "merged: {} added, {} changed, {} removed, {}",
         changes.added.len(),
         changes.changed.len(),
         changes.removed.len(),
-        merged.images.len()
+        counted(merged.images.count(), "image")
     )];
     lines.extend(
         merged
@@ -311,11 +337,20 @@ fn merged_words(merged: &Merged) -> Vec<String> {
     lines
 }
 
+fn kept_words(kept: &ImagesKept) -> String {
+    format!(
+        "kept: {} as deploy {} recorded",
+        counted(kept.count, "image"),
+        kept.base
+    )
+}
+
 fn image_words(image: &ImageBuilt, all: bool) -> Vec<String> {
     let how = match image.source {
         ImageSource::Reused if !all => return Vec::new(),
         ImageSource::Reused => "reused",
         ImageSource::Built => "built",
+        ImageSource::Promoted => "adopted from another machine",
     };
     let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
     let digest = short(image.digest.hex());
@@ -347,13 +382,14 @@ fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
         .function
         .as_ref()
         .map(|function| format!(" ({function})"));
-    let mut message = failed.message.lines();
-    let first = message.next().unwrap_or_default();
-    let mut lines = vec![format!("failed{}: {first}", about.unwrap_or_default())];
-    lines.extend(message.map(|line| format!("  {line}")));
+    let mut lines = vec![format!(
+        "failed{}: {}",
+        about.unwrap_or_default(),
+        failed.message
+    )];
+    lines.extend(failed.causes.iter().map(|cause| format!("  {cause}")));
     lines.extend(failed.output.iter().map(|line| format!("  | {line}")));
-    let hints = failed.hint.iter().flat_map(|hint| hint.lines());
-    lines.extend(hints.map(|hint| format!("  hint: {hint}")));
+    lines.extend(failed.hints.iter().map(|hint| format!("  hint: {hint}")));
     lines
 }
 

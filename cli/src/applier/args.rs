@@ -1,13 +1,18 @@
 //! The words of `artifactctl`. Every flag of it is declared here or in [`crate::args`], and nowhere else.
 
+mod target_forms;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use engine::compat::Policy;
 
 use crate::args::{Global, RegistryArgs};
+
+pub(crate) use target_forms::{TargetArgument, TargetFlag};
 
 /// The latest deploy of a target.
 const LATEST: &str = "latest";
@@ -220,7 +225,7 @@ impl From<Compat> for Policy {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Who {
     /// Who is recorded as the actor [default: the CI's actor, else user and host]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) actor: Option<String>,
 }
 
@@ -243,6 +248,9 @@ pub(crate) struct Deploy {
     pub(crate) request: Request,
     #[command(flatten)]
     pub(crate) acting: Acting,
+    /// Why, for the journal
+    #[arg(long, short, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
     /// Show what would be done, touching nothing (the same as `plan`)
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -342,88 +350,6 @@ pub(crate) struct Watch {
     /// End with the deploy, with the exit code that it ends with
     #[arg(long)]
     pub(crate) exit_code: bool,
-}
-
-/// The target as a flag, for commands that take it as an argument: people who know `--target` write it everywhere.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct TargetFlag {
-    /// The target, as the argument of that name
-    #[arg(
-        id = "target-flag",
-        long = "target",
-        value_name = "TARGET",
-        conflicts_with = "target",
-        hide = true
-    )]
-    flag: Option<String>,
-}
-
-/// The target as an argument, for commands that take it as a flag.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct TargetArgument {
-    /// The target, as the flag of that name
-    #[arg(
-        id = "target-argument",
-        value_name = "TARGET",
-        conflicts_with = "target",
-        hide = true
-    )]
-    argument: Option<String>,
-}
-
-impl Args {
-    /// Puts the target in its one place, whichever way it was written.
-    pub(crate) fn settle_target(&mut self) {
-        let settle = |target: &mut Option<String>, other: &mut Option<String>| {
-            if let Some(other) = other.take() {
-                *target = Some(other);
-            }
-        };
-        match &mut self.command {
-            Command::Resume(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Abandon(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Status(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::History(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Watch(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Verify(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Export(args) => settle(&mut args.target, &mut args.target_flag.flag),
-            Command::Lock(
-                Lock::Hold {
-                    target,
-                    target_flag,
-                    ..
-                }
-                | Lock::Release {
-                    target,
-                    target_flag,
-                    ..
-                }
-                | Lock::Status {
-                    target,
-                    target_flag,
-                },
-            ) => settle(target, &mut target_flag.flag),
-            Command::Show(args) => {
-                // `show PROJECT/ENV` names a target: no deploy has a slash.
-                if args.deploy.contains('/') && args.target_argument.argument.is_none() {
-                    let named = std::mem::replace(&mut args.deploy, LATEST.to_owned());
-                    args.target_argument.argument = Some(named);
-                }
-                settle(&mut args.target, &mut args.target_argument.argument);
-            }
-            Command::Assert(args) => settle(&mut args.target, &mut args.target_argument.argument),
-            Command::Deploy(_)
-            | Command::Plan(_)
-            | Command::Import(_)
-            | Command::Manifest(_)
-            | Command::Validate { .. }
-            | Command::Provision(_)
-            | Command::Init
-            | Command::Config
-            | Command::Man { .. }
-            | Command::Completions { .. } => {}
-        }
-    }
 }
 
 /// Whose a target is.

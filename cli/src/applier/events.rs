@@ -3,9 +3,10 @@
 use engine::machine;
 use journal::StoredEvent;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::output::{Output, Type};
+use crate::output::{Output, Type, stored};
 use crate::report::words;
 
 /// An event as JSON output shows it: the whole envelope, and the payload as it is stored.
@@ -13,12 +14,12 @@ use crate::report::words;
 struct EventLine<'a> {
     #[serde(flatten)]
     header: &'a journal::Header,
-    payload: serde_json::Value,
+    payload: &'a RawValue,
 }
 
 /// Writes an event as a line of JSON.
 pub(crate) fn json(event: &StoredEvent) -> Result<(), Failure> {
-    let payload = serde_json::from_slice(&event.payload).unwrap_or_default();
+    let payload = stored(&event.payload);
     let header = &event.header;
     Output::json(Type::Event, &EventLine { header, payload })
 }

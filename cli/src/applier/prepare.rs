@@ -12,7 +12,7 @@ use engine::contract::{
 use engine::docker::{DockerWorld, Limits, WorldOptions, connect, observe};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
-use engine::machine::{ComposeCall, Options, Requested};
+use engine::machine::{ComposeCall, Options, RegistryNames, Requested};
 use engine::run::Fault;
 use journal::StreamId;
 
@@ -32,6 +32,16 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// The same, with why it is asked for.
+    pub(crate) fn saying(mut self, message: Option<String>) -> Self {
+        self.request.message = message;
+        self
+    }
+
+    fn esb_tag(&self) -> Option<String> {
+        self.request.registries.as_ref()?.esb_tag.clone()
+    }
+
     /// Reaches the engine. The fault says what is not there.
     pub(crate) async fn world(&self) -> Result<DockerWorld, Fault> {
         let docker_host = variable("DOCKER_HOST");
@@ -40,12 +50,44 @@ impl Prepared {
             out: PathBuf::from(&self.request.out),
             artifact: Arc::clone(&self.artifact),
             registries: self.registries.clone(),
-            esb_tag: variable("ESB_TAG"),
+            esb_tag: self.esb_tag(),
             build_args: proxy::build_args(&proxy_environment(), &self.registries),
             secrets: self.secrets.clone(),
         };
         Ok(DockerWorld::new(engine, options))
     }
+}
+
+/// The names of the registry as they are recorded: what is known of both, and the tag of bases.
+fn names(registries: &Registries) -> RegistryNames {
+    RegistryNames {
+        stack: registries.container.clone(),
+        host: registries.host.clone(),
+        esb_tag: variable("ESB_TAG"),
+    }
+}
+
+/// The names that a deploy was asked for with. Says so when those of the environment are others.
+fn recorded_names(recorded: &RegistryNames, environment: &RegistryNames) -> RegistryNames {
+    let names = [
+        ("CONTAINER_REGISTRY", &recorded.stack, &environment.stack),
+        ("HOST_REGISTRY_ADDR", &recorded.host, &environment.host),
+        ("ESB_TAG", &recorded.esb_tag, &environment.esb_tag),
+    ];
+    let shown = |name: &Option<String>| {
+        name.as_ref()
+            .map_or("unset".to_owned(), |name| format!("`{name}`"))
+    };
+    for (variable, recorded, here) in names {
+        if recorded != here {
+            report::talk(&format!(
+                "warning: `{variable}` is {} here; the deploy was asked for with {}, which is used",
+                shown(here),
+                shown(recorded)
+            ));
+        }
+    }
+    recorded.clone()
 }
 
 /// A variable of the environment; a blank one counts as unset.
@@ -75,7 +117,7 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
         &applying.out,
         applying.compose_project.as_deref(),
         options,
-        applying.registries.registries()?,
+        names(&applying.registries.registries()?),
         Needed::Apply,
         unknown(request.allow_unknown),
     )
@@ -99,12 +141,17 @@ pub(crate) fn recorded(
         Ok(target) => format!("give the deploy up with `artifactctl abandon {target}`"),
         Err(_) => "give the deploy up with `artifactctl abandon`".to_owned(),
     };
+    let here = names(&registries.registries()?);
+    let names = match &recorded.registries {
+        Some(recorded) => recorded_names(recorded, &here),
+        None => here,
+    };
     let prepared = prepare(
         Path::new(&recorded.manifest_path),
         Path::new(&recorded.out),
         Some(&recorded.project),
         recorded.options.clone(),
-        registries.registries()?,
+        names,
         Needed::Apply,
         // The digest shows below that this is what was accepted when the deploy began.
         Unknown::Kept,
@@ -159,7 +206,7 @@ pub(crate) fn builds(
         Path::new("."),
         None,
         options,
-        registries.registries()?,
+        names(&registries.registries()?),
         Needed::Builds,
         Unknown::Refused,
     )
@@ -186,7 +233,7 @@ fn prepare(
     out: &Path,
     project: Option<&str>,
     options: Options,
-    registries: Registries,
+    names: RegistryNames,
     needed: Needed,
     unknown: Unknown,
 ) -> Result<Prepared, Failure> {
@@ -219,6 +266,10 @@ fn prepare(
     for warning in &inputs.warnings {
         report::talk(&format!("warning: {warning}"));
     }
+    let registries = Registries {
+        container: names.stack.clone(),
+        host: names.host.clone(),
+    };
     let proxies = proxy::build_args(&proxy_environment(), &registries);
     let without_registry = load::without_registry(&artifact, &registries);
     if let Some(first) = without_registry.first() {
@@ -250,6 +301,8 @@ fn prepare(
         manifest: artifact.manifest.clone(),
         project,
         out: out.display().to_string(),
+        message: None,
+        registries: Some(names),
         options,
         base: None,
     };

@@ -61,6 +61,9 @@ fn observation(project: &str, mode: Mode) -> Observation {
     Observation {
         project: project.to_owned(),
         engine: Engine {
+            id: None,
+            name: None,
+            address: None,
             version: "28.0.0".to_owned(),
             api_version: "1.48".to_owned(),
             platform: "linux/amd64".to_owned(),
@@ -84,6 +87,7 @@ fn observation(project: &str, mode: Mode) -> Observation {
             value: mode,
             source: ModeSource::Label("gateway".to_owned()),
         }),
+        gateway_secrets: None,
         other_projects: Vec::new(),
     }
 }
@@ -120,6 +124,8 @@ fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemorySt
         manifest: artifact.manifest.clone(),
         project: artifact.manifest.project.clone(),
         out: "/out".to_owned(),
+        message: None,
+        registries: None,
         options,
         base: None,
     };

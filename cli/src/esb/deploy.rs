@@ -38,6 +38,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
         applying: args.applying.clone(),
     };
     let deploy = Deploy {
+        message: None,
         request,
         acting: args.acting.clone(),
         dry_run: args.dry_run,
@@ -111,6 +112,9 @@ mod tests {
         Observation {
             project: "esb-dev".to_owned(),
             engine: Engine {
+                id: None,
+                name: None,
+                address: None,
                 version: "28.0.0".to_owned(),
                 api_version: "1.48".to_owned(),
                 platform: "linux/amd64".to_owned(),
@@ -121,6 +125,7 @@ mod tests {
                 value,
                 source: ModeSource::Agent,
             }),
+            gateway_secrets: None,
             other_projects: Vec::new(),
         }
     }

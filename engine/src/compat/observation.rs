@@ -17,6 +17,8 @@ pub struct Observation {
     pub api_version: Option<Observed<String, String>>,
     /// The mode of the stack.
     pub mode: Option<Observed<Mode, ModeSource>>,
+    /// The names of the required secrets that the gateway's environment has, sorted; none when that was not looked at.
+    pub gateway_secrets: Option<Vec<String>>,
     /// Other compose projects that run something, sorted; at most 32. Only ever used to word a hint.
     pub other_projects: Vec<String>,
 }
@@ -33,6 +35,12 @@ pub struct Observed<T, S> {
 /// The Docker engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {
+    /// Its id; none when it says none.
+    pub id: Option<String>,
+    /// The name of its host; none when it says none.
+    pub name: Option<String>,
+    /// Where it was reached, without credentials.
+    pub address: Option<String>,
     /// Its release, as it says.
     pub version: String,
     /// The newest API version it speaks.

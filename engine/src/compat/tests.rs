@@ -61,6 +61,9 @@ fn observation(containers: Vec<Container>) -> Observation {
     Observation {
         project: "esb-dev".to_owned(),
         engine: Engine {
+            id: None,
+            name: None,
+            address: None,
             version: "28.0.0".to_owned(),
             api_version: "1.48".to_owned(),
             platform: "linux/amd64".to_owned(),
@@ -68,6 +71,7 @@ fn observation(containers: Vec<Container>) -> Observation {
         api_version: facts::api_version_of(&containers),
         mode: facts::mode_of(&containers),
         containers,
+        gateway_secrets: None,
         other_projects: Vec::new(),
     }
 }

@@ -162,7 +162,7 @@ async fn look_up(
     })?;
     tracing::warn!(
         base = name,
-        registry = refused.map_or("it has no such image".to_owned(), |fault| fault.message),
+        registry = refused.map_or("it has no such image".to_owned(), |fault| fault.to_string()),
         used = %found.digest(),
         "the registry does not say which image a base is; the engine's own is used"
     );

@@ -68,11 +68,12 @@ pub(super) async fn provision(
                 FailureKind::Provision,
                 None,
             )),
-            Ok(Err(error)) => Err(fault::plain(
-                FailureKind::Provision,
-                format!("cannot run {what}\n{error}"),
-                None,
-            )),
+            Ok(Err(error)) => {
+                Err(
+                    fault::plain(FailureKind::Provision, format!("cannot run {what}"), None)
+                        .because([error.to_string()]),
+                )
+            }
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(ended_badly(&what, project, status)),
         };

@@ -118,12 +118,10 @@ impl Engine {
         self.ask_maybe(what, question).await?.ok_or_else(|| {
             fault::plain(
                 FailureKind::Unreachable,
-                format!(
-                    "cannot {what} at `{}`\nthe engine knows no such thing",
-                    self.host
-                ),
+                format!("cannot {what} at `{}`", self.host),
                 None,
             )
+            .because(["the engine knows no such thing"])
         })
     }
 

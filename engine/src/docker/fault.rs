@@ -20,13 +20,8 @@ use crate::run::Fault;
 
 /// A fault without output. Whatever it quotes is without credentials.
 pub(super) fn plain(kind: FailureKind, message: impl Into<String>, hint: Option<String>) -> Fault {
-    Fault {
-        kind,
-        message: credentials(&message.into()).into_owned(),
-        hint: hint.map(|hint| credentials(&hint).into_owned()),
-        output: Vec::new(),
-        retryable: false,
-    }
+    Fault::new(kind, credentials(&message.into()))
+        .hints(hint.map(|hint| credentials(&hint).into_owned()))
 }
 
 /// A question to the engine failed.
@@ -39,24 +34,22 @@ pub(super) fn engine(host: &Host, what: &str, error: &bollard::errors::Error) ->
     };
     let mut fault = plain(
         FailureKind::Unreachable,
-        format!("cannot {what} at `{host}`\n{}", chain(error)),
+        format!("cannot {what} at `{host}`"),
         Some(match answered {
             Some(_) => log_hint(host),
             None => reach_hint(host),
         }),
-    );
+    )
+    .because(chain(error));
     fault.retryable = answered.is_none_or(|status| status >= 500);
     clean(fault)
 }
 
 /// An exchange with the engine failed. `kind` is what the failure makes of the deploy when the engine was there and said no.
 pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError) -> Fault {
-    let message = format!("cannot {what} at `{host}`\n{}", chain(error));
-    let away = |hint| Fault {
-        retryable: true,
-        ..plain(FailureKind::Unreachable, message.clone(), Some(hint))
-    };
-    clean(match error {
+    let message = format!("cannot {what} at `{host}`");
+    let away = |hint| plain(FailureKind::Unreachable, message.clone(), Some(hint)).retryable();
+    let fault = match error {
         WireError::Connect(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => plain(
             FailureKind::Unreachable,
             message,
@@ -77,7 +70,8 @@ pub(super) fn wire(host: &Host, what: &str, kind: FailureKind, error: &WireError
         WireError::Refused { .. } | WireError::Malformed(_) | WireError::TooLong => {
             plain(kind, message, None)
         }
-    })
+    };
+    clean(fault.because(chain(error)))
 }
 
 /// Words about a disk that is full.
@@ -105,11 +99,8 @@ const BROKEN: [&str; 6] = [
 pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Fault {
     let words = spoken.message.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|one| words.contains(one));
-    let mut fault = plain(
-        FailureKind::Image,
-        format!("cannot {what}\n{}", spoken.message),
-        None,
-    );
+    let mut fault =
+        plain(FailureKind::Image, format!("cannot {what}"), None).because(spoken.message.lines());
     fault.output = spoken.output;
     if says(&[
         "unauthorized",
@@ -117,16 +108,16 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
         "denied",
         "no basic auth credentials",
     ]) {
-        fault.hint = registry.map(login_hint);
+        fault.hints.extend(registry.map(login_hint));
     } else if says(&[NO_SPACE, "unexpected http status: 507"]) {
-        fault.hint = Some(match registry {
+        fault.hints.push(match registry {
             Some(host) => full_hint(host),
             None => "free space on the engine's disk: `docker system df`".to_owned(),
         });
         fault.retryable = true;
     } else if says(&AWAY) || (registry.is_some() && says(&BROKEN)) {
         fault.kind = FailureKind::Unreachable;
-        fault.hint = registry.map(registry_hint);
+        fault.hints.extend(registry.map(registry_hint));
         fault.retryable = true;
     }
     clean(fault)
@@ -134,24 +125,23 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
 
 /// A registry failed on its own, and this is what it says of it.
 pub(super) fn complained(fault: Fault, host: &str, complaint: &str) -> Fault {
-    let message = format!("{}\nthe registry says: {complaint}", fault.message);
+    let fault = fault.because([format!("the registry says: {complaint}")]);
     clean(if complaint.contains(NO_SPACE) {
         Fault {
             kind: FailureKind::Image,
-            message,
-            hint: Some(full_hint(host)),
+            hints: vec![full_hint(host)],
             retryable: true,
             ..fault
         }
     } else {
-        Fault { message, ..fault }
+        fault
     })
 }
 
 /// A build context could not be sent.
 pub(super) fn context(what: &str, error: &ContextError) -> Fault {
-    let message = format!("cannot {what}\n{}", chain(error));
-    clean(match error {
+    let message = format!("cannot {what}");
+    let fault = match error {
         ContextError::Changed { .. } => Fault {
             retryable: true,
             ..plain(
@@ -169,13 +159,14 @@ pub(super) fn context(what: &str, error: &ContextError) -> Fault {
             retryable: true,
             ..plain(FailureKind::Unreachable, message, None)
         },
-    })
+    };
+    clean(fault.because(chain(error)))
 }
 
 /// A registry could not be asked, or said no.
 pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
-    let message = format!("cannot {what}\n{}", chain(error));
-    clean(match error {
+    let message = format!("cannot {what}");
+    let fault = match error {
         RegistryError::Refused { .. } if is_denied(error) => {
             plain(FailureKind::Image, message, Some(login_hint(host)))
         }
@@ -209,14 +200,15 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
             retryable: true,
             ..plain(FailureKind::Unreachable, message, Some(registry_hint(host)))
         },
-    })
+    };
+    clean(fault.because(chain(error)))
 }
 
 /// The output directory could not be read or published to.
 pub(super) fn publish(error: &PublishError) -> Fault {
     Fault {
         retryable: error.is_retryable(),
-        ..plain(FailureKind::Publish, chain(error), Some(error.hint()))
+        ..caused(FailureKind::Publish, error, Some(error.hint()))
     }
 }
 
@@ -247,21 +239,21 @@ fn overdue(
 ) -> Fault {
     Fault {
         retryable: true,
-        ..plain(
-            kind,
-            format!("cannot {what}\n{how} within {} s", limit.as_secs_f32()),
-            hint,
-        )
+        ..plain(kind, format!("cannot {what}"), hint)
+            .because([format!("{how} within {} s", limit.as_secs_f32())])
     }
 }
 
 /// A task of this program ended on its own: a panic or the end of the runtime.
 pub(super) fn task(what: &str, error: &tokio::task::JoinError) -> Fault {
-    plain(
-        FailureKind::Internal,
-        format!("cannot {what}\n{}", chain(error)),
-        None,
-    )
+    plain(FailureKind::Internal, format!("cannot {what}"), None).because(chain(error))
+}
+
+/// An error and its causes.
+pub(super) fn caused(kind: FailureKind, error: &dyn Error, hint: Option<String>) -> Fault {
+    let mut causes = chain(error).into_iter();
+    let message = causes.next().unwrap_or_default();
+    plain(kind, message, hint).because(causes)
 }
 
 /// The hint for a registry that does not answer.
@@ -297,8 +289,8 @@ pub(super) fn is_denied(error: &RegistryError) -> bool {
     matches!(status, Some(401 | 403)) || error.has_code(&["UNAUTHORIZED", "DENIED"])
 }
 
-/// The causes of an error, outermost first, one line each. A cause its parent already spells out is left out.
-pub(super) fn chain(error: &dyn Error) -> String {
+/// An error and its causes, the outermost first. A cause its parent already spells out is left out.
+pub(super) fn chain(error: &dyn Error) -> Vec<String> {
     let mut lines = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
@@ -308,12 +300,15 @@ pub(super) fn chain(error: &dyn Error) -> String {
         }
         next = cause.source();
     }
-    lines.join("\n")
+    lines
 }
 
 /// What others said in a fault is printable, bounded and without credentials.
 fn clean(mut fault: Fault) -> Fault {
     fault.message = tidy_lines(&fault.message, &Redactor::NONE);
+    for cause in &mut fault.causes {
+        *cause = tidy_lines(cause, &Redactor::NONE);
+    }
     fault
 }
 

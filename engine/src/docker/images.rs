@@ -239,13 +239,15 @@ impl Images {
         let written = match Reference::parse(&order.reference) {
             Ok(reference) => reference,
             Err(error) => {
-                return refuse(
+                return Err(Fault::new(
+                    FailureKind::Payload,
                     format!(
-                        "the image of function `{}` has no usable name\n{error}",
+                        "the image of function `{}` has no usable name",
                         order.function
                     ),
-                    "write it as `registry/repository:tag` in functions.yml",
-                );
+                )
+                .because([error.to_string()])
+                .hint("write it as `registry/repository:tag` in functions.yml"));
             }
         };
         if written.digest.is_some() {
@@ -281,9 +283,10 @@ impl Images {
         let rewritten = rewrite(dockerfile, &context).map_err(|error| {
             fault::plain(
                 FailureKind::Payload,
-                format!("`{file}` cannot be used\n{error}"),
+                format!("`{file}` cannot be used"),
                 Some(format!("correct `{file}` in the artifact")),
             )
+            .because([error.to_string()])
         })?;
         for warning in &rewritten.warnings {
             tracing::warn!(file, line = warning.line, "{}", warning.message);
@@ -389,11 +392,10 @@ async fn read_inputs(
     let read = move || load::inputs(&root, function.as_str(), &sources);
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(files)) => Ok(files),
-        Ok(Err(error)) => Err(fault::plain(
-            FailureKind::Payload,
-            format!("cannot {what}\n{}", fault::chain(&error)),
-            None,
-        )),
+        Ok(Err(error)) => Err(
+            fault::plain(FailureKind::Payload, format!("cannot {what}"), None)
+                .because(fault::chain(&error)),
+        ),
         Err(error) => Err(fault::task(&what, &error)),
     }
 }

@@ -65,6 +65,7 @@ fn seen(
         api_version: compat::facts::api_version_of(&containers),
         mode: compat::facts::mode_of(&containers),
         containers,
+        gateway_secrets: None,
         other_projects: other_projects
             .into_iter()
             .take(OTHER_PROJECTS)
@@ -109,6 +110,9 @@ impl From<SystemVersion> for compat::Engine {
     fn from(version: SystemVersion) -> Self {
         let text = Option::<String>::unwrap_or_default;
         Self {
+            id: None,
+            name: None,
+            address: None,
             platform: format!("{}/{}", text(version.os), text(version.arch)),
             version: text(version.version),
             api_version: text(version.api_version),

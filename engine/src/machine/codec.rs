@@ -1,16 +1,14 @@
 //! Events as journal payloads: JSON, one schema number for all kinds.
 //!
 //! An older payload is lifted JSON to JSON, one schema at a time, before it is decoded; the typed event exists in its
-//! newest shape only. Schema 1.0 is the first, so no lift exists.
-
-use journal::Schema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+//! newest shape only.
 
 use super::event::Event;
+use super::upcast;
+use journal::Schema;
 
 /// The schema that this tool writes.
-pub const SCHEMA: Schema = Schema { major: 1, minor: 0 };
+pub const SCHEMA: Schema = Schema { major: 2, minor: 0 };
 
 /// A payload that is no event this tool knows.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +38,13 @@ pub enum DecodeError {
 
 /// The payload bytes of an event.
 pub fn encode(event: &Event) -> Vec<u8> {
-    match event {
-        Event::Requested(payload) => bytes(payload),
-        Event::Observed(payload) => bytes(payload),
-        Event::CompatChecked(payload) => bytes(payload),
-        Event::Merged(payload) => bytes(payload),
-        Event::ImageBuilt(payload) => bytes(payload),
-        Event::Applied(payload) => bytes(payload),
-        Event::Failed(payload) => bytes(payload),
-        Event::Resumed(payload) => bytes(payload),
-        Event::Abandoned(payload) => bytes(payload),
-        Event::TakenOver(payload) => bytes(payload),
-        Event::Held(payload) => bytes(payload),
-        Event::Released(payload) => bytes(payload),
-    }
+    event
+        .to_json()
+        .expect("event payloads have string keys and no failing serialisers")
 }
 
-/// The event of a kind from its payload bytes. A newer minor schema is read as far as it is known: what is not known is newer, not wrong.
+/// The event of a kind from its payload bytes. An older schema is lifted first. A newer minor schema is read as far as it is known:
+/// what is not known is newer, not wrong.
 pub fn decode(kind: &str, schema: Schema, payload: &[u8]) -> Result<Event, DecodeError> {
     let newer = || DecodeError::Newer {
         kind: kind.to_owned(),
@@ -65,37 +53,33 @@ pub fn decode(kind: &str, schema: Schema, payload: &[u8]) -> Result<Event, Decod
     if schema.major > SCHEMA.major {
         return Err(newer());
     }
-    match known(kind, payload) {
+    let decoded = if schema.major < SCHEMA.major {
+        lifted(kind, payload).and_then(|payload| known(kind, &payload))
+    } else {
+        known(kind, payload)
+    };
+    match decoded {
         Err(_) if schema > SCHEMA => Err(newer()),
         decoded => decoded,
     }
 }
 
 fn known(kind: &str, payload: &[u8]) -> Result<Event, DecodeError> {
-    Ok(match kind {
-        "Requested" => Event::Requested(typed(kind, payload)?),
-        "Observed" => Event::Observed(typed(kind, payload)?),
-        "CompatChecked" => Event::CompatChecked(typed(kind, payload)?),
-        "Merged" => Event::Merged(typed(kind, payload)?),
-        "ImageBuilt" => Event::ImageBuilt(typed(kind, payload)?),
-        "Applied" => Event::Applied(typed(kind, payload)?),
-        "Failed" => Event::Failed(typed(kind, payload)?),
-        "Resumed" => Event::Resumed(typed(kind, payload)?),
-        "Abandoned" => Event::Abandoned(typed(kind, payload)?),
-        "TakenOver" => Event::TakenOver(typed(kind, payload)?),
-        "Held" => Event::Held(typed(kind, payload)?),
-        "Released" => Event::Released(typed(kind, payload)?),
-        other => return Err(DecodeError::UnknownKind(other.to_owned())),
-    })
+    Event::from_json(kind, payload)
+        .ok_or_else(|| DecodeError::UnknownKind(kind.to_owned()))?
+        .map_err(|source| unreadable(kind, source))
 }
 
-fn bytes(payload: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(payload).expect("event payloads have string keys and no failing serialisers")
+/// The payload of schema 1 as schema 2 has it.
+fn lifted(kind: &str, payload: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let unreadable = |source| unreadable(kind, source);
+    let old = serde_json::from_slice(payload).map_err(unreadable)?;
+    serde_json::to_vec(&upcast::from_1(kind, old)).map_err(unreadable)
 }
 
-fn typed<T: DeserializeOwned>(kind: &str, payload: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(payload).map_err(|source| DecodeError::Payload {
+fn unreadable(kind: &str, source: serde_json::Error) -> DecodeError {
+    DecodeError::Payload {
         kind: kind.to_owned(),
         source,
-    })
+    }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::event::{Event, ProvisionResult};
+use super::{Event, ProvisionResult};
 use crate::redact::credentials;
 
 impl Event {
@@ -18,7 +18,8 @@ impl Event {
         match &mut self {
             Self::Failed(failed) => {
                 clean(&mut failed.message);
-                failed.hint.iter_mut().for_each(clean);
+                failed.causes.iter_mut().for_each(clean);
+                failed.hints.iter_mut().for_each(clean);
                 failed.output.iter_mut().for_each(clean);
             }
             Self::Applied(applied) => {
@@ -33,13 +34,14 @@ impl Event {
             Self::Released(released) => released.note.iter_mut().for_each(clean),
             Self::Abandoned(abandoned) => abandoned.note.iter_mut().for_each(clean),
             Self::Requested(requested) => {
+                requested.message.iter_mut().for_each(clean);
                 clean_all(&mut requested.manifest.generator);
                 for entry in &mut requested.manifest.artifacts {
                     clean_all(&mut entry.source_template);
                 }
             }
             Self::TakenOver(taken) => clean_all(taken),
-            Self::ImageBuilt(_) | Self::Resumed(_) => {}
+            Self::ImagesKept(_) | Self::ImageBuilt(_) | Self::Resumed(_) => {}
         }
         self
     }

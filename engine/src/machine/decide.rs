@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
-use super::event::{
-    AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, FailureKind, Held, ImageBuilt,
-    LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step, TakenOver,
-};
+use super::event::Event;
 use super::evolve::{Illegal, evolve};
+use super::payload::{
+    AbandonReason, Abandoned, Applied, CompatChecked, Failed, FailureKind, Held, ImageBuilt,
+    ImagesKept, LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step, TakenOver,
+};
 use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
 
@@ -36,6 +37,8 @@ pub enum Command {
     Reject,
     /// The configuration has been merged.
     Merge(Merged),
+    /// Images are in the registry as an earlier deploy recorded them.
+    Keep(ImagesKept),
     /// An image is in the registry.
     Image(ImageBuilt),
     /// The configuration is published.
@@ -81,13 +84,32 @@ pub enum Refusal {
     Illegal(#[from] Illegal),
 }
 
-/// Says whether a command is allowed, and which event it makes. Never yields what [`evolve`] refuses.
-pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
+/// Says whether a command is allowed, which event it makes, and the state after it. `id` is that of what it begins, if it begins something.
+///
+/// The transition table is the only judge: what [`evolve`] refuses is refused here.
+pub fn decide(
+    state: State,
+    command: Command,
+    sequence: u64,
+    id: impl FnOnce() -> Uuid,
+) -> Result<(RecordedEvent, State), Refusal> {
+    let event = event(&state, command)?.without_credentials();
+    let deploy = state.id_for(&event).unwrap_or_else(id);
+    let event = RecordedEvent {
+        sequence,
+        deploy,
+        event,
+    };
+    let state = evolve(state, &event)?;
+    Ok((event, state))
+}
+
+fn event(state: &State, command: Command) -> Result<Event, Refusal> {
     let free = || match &state.hold {
         Some(hold) => Err(Refusal::OnHold(hold.clone())),
         None => Ok(()),
     };
-    let event = match command {
+    Ok(match command {
         Command::Request(requested) => {
             free()?;
             if let Some(deploy) = state.unfinished() {
@@ -113,6 +135,7 @@ pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
         Command::Check => Event::CompatChecked(checked(state)?),
         Command::Reject => Event::Failed(rejected(state)?),
         Command::Merge(merged) => Event::Merged(merged),
+        Command::Keep(kept) => Event::ImagesKept(kept),
         Command::Image(built) => Event::ImageBuilt(built),
         Command::Apply(applied) => Event::Applied(applied),
         Command::Fail(failed) => Event::Failed(failed),
@@ -128,18 +151,7 @@ pub fn decide(state: &State, command: Command) -> Result<Event, Refusal> {
             state.hold.as_ref().ok_or(Refusal::NotHeld)?;
             Event::Released(Released { note })
         }
-    };
-    let deploy = state.id_for(&event).unwrap_or(Uuid::max());
-    // The transition table is the only judge: try the event on a copy of the state.
-    evolve(
-        state.clone(),
-        &RecordedEvent {
-            sequence: u64::MAX,
-            deploy,
-            event: event.clone(),
-        },
-    )?;
-    Ok(event)
+    })
 }
 
 fn resumed(deploy: &Deploy) -> Resumed {
@@ -196,13 +208,13 @@ fn rejected(state: &State) -> Result<Failed, Refusal> {
         .iter()
         .filter(|finding| finding.grade == Grade::Fail)
         .collect();
-    let mut hints: Vec<&str> = Vec::new();
-    for hint in failing.iter().filter_map(|finding| finding.hint.as_deref()) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
+    let mut hints: Vec<String> = Vec::new();
+    for hint in failing.iter().filter_map(|finding| finding.hint.as_ref()) {
+        if !hints.contains(hint) {
+            hints.push(hint.clone());
         }
     }
-    let headline = format!(
+    let message = format!(
         "the stack `{}` cannot take this artifact: {} of {} checks failed",
         deploy.request.project,
         failing.len(),
@@ -212,11 +224,9 @@ fn rejected(state: &State) -> Result<Failed, Refusal> {
         step: Step::Check,
         function: None,
         kind: FailureKind::Incompatible,
-        message: std::iter::once(headline)
-            .chain(failing.iter().map(|finding| finding.comparison()))
-            .collect::<Vec<_>>()
-            .join("\n"),
-        hint: (!hints.is_empty()).then(|| hints.join("\n")),
+        message,
+        causes: failing.iter().map(|finding| finding.comparison()).collect(),
+        hints,
         output: Vec::new(),
         retryable: true,
     })

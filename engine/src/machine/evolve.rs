@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::event::{Event, ImageBuilt, Requested, Resumed};
-use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
+use super::event::Event;
+use super::payload::{ImageBuilt, ImagesKept, ObservedStack, Requested, Resumed};
+use super::state::{Deploy, Hold, Pending, RecordedEvent, Stage, State};
 use crate::compat::Verdict;
 
 /// An event that cannot follow the state it meets. In a journal this is damage, or a newer tool.
@@ -42,20 +43,23 @@ pub fn evolve(state: State, event: &RecordedEvent) -> Result<State, Illegal> {
             Ok(begun(event, request))
         };
     }
-    let Some(deploy) = state.deploy else {
-        return Err(illegal);
-    };
-    if deploy.id != event.deploy {
-        return Err(illegal);
+    match state.deploy {
+        Some(deploy) if deploy.id == event.deploy => Ok(State {
+            deploy: Some(of_deploy(deploy, event).ok_or(illegal)?),
+            hold: None,
+        }),
+        Some(_) | None => Err(illegal),
     }
-    let deploy = match (&deploy.stage, &event.event) {
-        (Stage::Requested, Event::Observed(observed)) => at(
-            Deploy {
-                observed: Some(observed.clone()),
-                ..deploy
-            },
-            Stage::Observed,
-        ),
+}
+
+/// The deploy after one more event of it; none when that cannot follow.
+fn of_deploy(deploy: Deploy, event: &RecordedEvent) -> Option<Deploy> {
+    let after = match (&deploy.stage, &event.event) {
+        (Stage::Requested, Event::Observed(observed)) => looked(deploy, observed),
+        // The stack has changed since it was checked: everything that follows from it is found out again.
+        (Stage::Merged { .. }, Event::Observed(observed)) if deploy.pending().is_empty() => {
+            looked(over_again(deploy), observed)
+        }
         (Stage::Observed, Event::CompatChecked(checked)) => {
             at(deploy, Stage::Checked(checked.clone()))
         }
@@ -70,34 +74,31 @@ pub fn evolve(state: State, event: &RecordedEvent) -> Result<State, Illegal> {
                 },
             ))
         }
+        (Stage::Merged { .. }, Event::ImagesKept(kept)) if may_keep(&deploy, kept) => {
+            permitted(Deploy {
+                kept: Some(kept.clone()),
+                ..deploy
+            })
+        }
         (Stage::Merged { .. }, Event::ImageBuilt(built))
-            if deploy.pending().contains(&built.function) =>
+            if deploy.pending().names(&built.function) =>
         {
             permitted(with_image(deploy, built))
         }
         (Stage::Merged { .. }, Event::Applied(applied)) if deploy.pending().is_empty() => {
             at(deploy, Stage::Applied(applied.clone()))
         }
-        (
-            Stage::Requested | Stage::Observed | Stage::Checked(_) | Stage::Merged { .. },
-            Event::Failed(failed),
-        ) => at(deploy, Stage::Failed(failed.clone())),
-        (
-            Stage::Requested
-            | Stage::Observed
-            | Stage::Checked(_)
-            | Stage::Merged { .. }
-            | Stage::Failed(_),
-            Event::Resumed(resumed),
-        ) if resumed.attempt == deploy.attempt + 1 => next_attempt(deploy, resumed),
-        (
-            Stage::Requested
-            | Stage::Observed
-            | Stage::Checked(_)
-            | Stage::Merged { .. }
-            | Stage::Failed(_),
-            Event::Abandoned(abandoned),
-        ) => at(deploy, Stage::Abandoned(abandoned.clone())),
+        (stage, Event::Failed(failed)) if stage.is_running() => {
+            at(deploy, Stage::Failed(failed.clone()))
+        }
+        (stage, Event::Resumed(resumed))
+            if !stage.is_terminal() && resumed.attempt == deploy.attempt + 1 =>
+        {
+            next_attempt(deploy, resumed)
+        }
+        (stage, Event::Abandoned(abandoned)) if !stage.is_terminal() => {
+            at(deploy, Stage::Abandoned(abandoned.clone()))
+        }
         (
             Stage::Requested
             | Stage::Observed
@@ -110,6 +111,7 @@ pub fn evolve(state: State, event: &RecordedEvent) -> Result<State, Illegal> {
             | Event::Observed(_)
             | Event::CompatChecked(_)
             | Event::Merged(_)
+            | Event::ImagesKept(_)
             | Event::ImageBuilt(_)
             | Event::Applied(_)
             | Event::Failed(_)
@@ -118,12 +120,9 @@ pub fn evolve(state: State, event: &RecordedEvent) -> Result<State, Illegal> {
             | Event::TakenOver(_)
             | Event::Held(_)
             | Event::Released(_),
-        ) => return Err(illegal),
+        ) => return None,
     };
-    Ok(State {
-        deploy: Some(deploy),
-        hold: None,
-    })
+    Some(after)
 }
 
 /// The state after an event about who may use the target: how far its deploy is stays as it was. None when the event is another one, or not allowed.
@@ -147,6 +146,7 @@ fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
         | Event::Observed(_)
         | Event::CompatChecked(_)
         | Event::Merged(_)
+        | Event::ImagesKept(_)
         | Event::ImageBuilt(_)
         | Event::Applied(_)
         | Event::Failed(_)
@@ -198,6 +198,7 @@ fn begun(event: &RecordedEvent, request: &Requested) -> State {
             attempt: 1,
             stage: Stage::Requested,
             observed: None,
+            kept: None,
             images: BTreeMap::new(),
             earlier_images: BTreeMap::new(),
             published_under: None,
@@ -224,12 +225,38 @@ fn permitted(mut deploy: Deploy) -> Deploy {
     deploy
 }
 
-fn next_attempt(mut deploy: Deploy, resumed: &Resumed) -> Deploy {
-    deploy.earlier_images.append(&mut deploy.images);
+fn looked(deploy: Deploy, observed: &ObservedStack) -> Deploy {
+    let observed = Some(observed.clone());
+    at(Deploy { observed, ..deploy }, Stage::Observed)
+}
+
+/// An attempt keeps images once, before it records any by itself, and says of each owed image whether it is kept or pending.
+fn may_keep(deploy: &Deploy, kept: &ImagesKept) -> bool {
+    let pending = deploy.pending();
+    let fits = match &pending {
+        Pending::Functions(owed) => kept.pending.iter().all(|function| owed.contains(function)),
+        Pending::Document(_) => true,
+    };
+    deploy.kept.is_none()
+        && deploy.images.is_empty()
+        && fits
+        && kept.count + kept.pending.len() as u64 == pending.count()
+}
+
+fn next_attempt(deploy: Deploy, resumed: &Resumed) -> Deploy {
     Deploy {
         attempt: resumed.attempt,
         stage: Stage::Requested,
+        ..over_again(deploy)
+    }
+}
+
+/// What was found out is to be found out again; images that were recorded are claims from here on.
+fn over_again(mut deploy: Deploy) -> Deploy {
+    deploy.earlier_images.append(&mut deploy.images);
+    Deploy {
         observed: None,
+        kept: None,
         ..deploy
     }
 }

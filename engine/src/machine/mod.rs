@@ -11,19 +11,23 @@ mod decide;
 mod event;
 mod evolve;
 mod next;
+mod payload;
 #[cfg(test)]
 pub(crate) mod sample;
 mod state;
 #[cfg(test)]
 mod tests;
+mod upcast;
 
 pub use codec::{DecodeError, SCHEMA, decode, encode};
 pub use decide::{Command, Refusal, decide};
-pub use event::{
-    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, Event, Failed,
-    FailureKind, Held, ImageBuilt, ImageSource, LostHolder, Merged, ObservedStack, Options,
-    ProvisionResult, PublishedFile, Released, Requested, Resumed, Step, TakenOver,
-};
+pub use event::Event;
 pub use evolve::{Illegal, evolve, fold};
 pub use next::{Effect, Next, next};
-pub use state::{Deploy, Hold, RecordedEvent, Stage, State};
+pub use payload::{
+    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, Failed,
+    FailureKind, Held, ImageBuilt, ImageSource, ImagesKept, LostHolder, Merged, ObservedStack,
+    Options, OwedImages, Owners, ProvisionResult, PublishedFile, RegistryNames, Released,
+    Requested, Resumed, Step, TakenOver,
+};
+pub use state::{Deploy, Hold, Pending, RecordedEvent, Stage, State};

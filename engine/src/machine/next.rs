@@ -1,8 +1,8 @@
 //! What the world owes us.
 
 use super::decide::Command;
-use super::event::ComposeCall;
-use super::state::{Stage, State};
+use super::payload::ComposeCall;
+use super::state::{Pending, Stage, State};
 use crate::compat::Verdict;
 use crate::contract::FunctionName;
 
@@ -33,8 +33,8 @@ pub enum Effect {
     Merge,
     /// Prove or build these images.
     Images {
-        /// The functions, sorted.
-        functions: Vec<FunctionName>,
+        /// The functions, sorted; none stands for all that the artifact builds.
+        functions: Option<Vec<FunctionName>>,
     },
     /// Publish the configuration, and run the provisioner when asked.
     Publish {
@@ -58,14 +58,17 @@ pub fn next(state: &State) -> Next {
             Verdict::Incompatible => Next::Record(Command::Reject),
         },
         Stage::Merged { .. } => {
-            let functions: Vec<_> = deploy.pending().into_iter().cloned().collect();
-            if functions.is_empty() {
-                Next::Perform(Effect::Publish {
+            let pending = deploy.pending();
+            if pending.is_empty() {
+                return Next::Perform(Effect::Publish {
                     provision: deploy.request.options.provision.clone(),
-                })
-            } else {
-                Next::Perform(Effect::Images { functions })
+                });
             }
+            let functions = match pending {
+                Pending::Functions(functions) => Some(functions.into_iter().cloned().collect()),
+                Pending::Document(_) => None,
+            };
+            Next::Perform(Effect::Images { functions })
         }
         Stage::Applied(_) | Stage::Failed(_) | Stage::Abandoned(_) => Next::Rest,
     }

@@ -5,7 +5,7 @@
 
 use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
 use engine::contract::{Digest, Manifest, Mode};
-use engine::machine::{Options, Requested};
+use engine::machine::{Options, RegistryNames, Requested};
 
 /// The options that nobody gave.
 pub(crate) fn options() -> Options {
@@ -28,6 +28,8 @@ pub(crate) fn requested(artifact: Digest, manifest: Manifest) -> Requested {
         project: manifest.project.clone(),
         manifest,
         out: "/srv/stack/config".to_owned(),
+        message: None,
+        registries: Some(RegistryNames::default()),
         options: options(),
         base: None,
     }
@@ -39,6 +41,9 @@ pub(crate) fn observation(project: &str, services: &[(&str, &str)]) -> Observati
     Observation {
         project: project.to_owned(),
         engine: Engine {
+            id: Some("E1".to_owned()),
+            name: Some("build-7".to_owned()),
+            address: Some("unix:///var/run/docker.sock".to_owned()),
             version: "20.10.24".to_owned(),
             api_version: "1.41".to_owned(),
             platform: "linux/amd64".to_owned(),
@@ -54,6 +59,7 @@ pub(crate) fn observation(project: &str, services: &[(&str, &str)]) -> Observati
             value: Mode::Docker,
             source: ModeSource::Label("gateway".to_owned()),
         }),
+        gateway_secrets: Some(Vec::new()),
         other_projects: Vec::new(),
     }
 }

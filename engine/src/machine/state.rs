@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::event::{
-    Abandoned, Applied, Attempt, Base, CompatChecked, Event, Failed, ImageBuilt, Merged,
-    ObservedStack, Requested,
+use super::event::Event;
+use super::payload::{
+    Abandoned, Applied, Attempt, Base, CompatChecked, Failed, ImageBuilt, ImagesKept, Merged,
+    ObservedStack, OwedImages, Requested,
 };
 use crate::contract::FunctionName;
 
@@ -56,9 +57,11 @@ pub struct Deploy {
     pub stage: Stage,
     /// What the current attempt observed.
     pub observed: Option<ObservedStack>,
+    /// Images that are kept as an earlier deploy recorded them, once the current attempt has looked.
+    pub kept: Option<ImagesKept>,
     /// Images that the current attempt put, or found, in the registry.
     pub images: BTreeMap<FunctionName, ImageBuilt>,
-    /// Images of earlier attempts of this deploy. Claims, to be proved before they are relied on.
+    /// Images of earlier attempts of this deploy, and of this one before the stack changed. Claims, to be proved before they are relied on.
     pub earlier_images: BTreeMap<FunctionName, ImageBuilt>,
     /// Sequence of the newest `Merged` event under which publishing was permitted, so that it may have begun.
     pub published_under: Option<u64>,
@@ -110,6 +113,7 @@ impl State {
             Event::Observed(_)
             | Event::CompatChecked(_)
             | Event::Merged(_)
+            | Event::ImagesKept(_)
             | Event::ImageBuilt(_)
             | Event::Applied(_)
             | Event::Failed(_)
@@ -137,22 +141,54 @@ impl State {
     }
 }
 
-impl Deploy {
-    /// The functions whose images the current attempt still owes to the registry.
-    pub fn pending(&self) -> BTreeSet<&FunctionName> {
-        match &self.stage {
-            Stage::Merged { merged, .. } => merged
-                .images
-                .iter()
-                .filter(|function| !self.images.contains_key(*function))
-                .collect(),
-            Stage::Requested
-            | Stage::Observed
-            | Stage::Checked(_)
-            | Stage::Applied(_)
-            | Stage::Failed(_)
-            | Stage::Abandoned(_) => BTreeSet::new(),
+/// The images that an attempt still owes to the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pending<'a> {
+    /// Those of these functions.
+    Functions(BTreeSet<&'a FunctionName>),
+    /// Those of this many functions, as a document names them. None of them has been looked up.
+    Document(u64),
+}
+
+impl Pending<'_> {
+    /// Nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Functions(functions) => functions.is_empty(),
+            Self::Document(count) => *count == 0,
         }
+    }
+
+    /// How many images are owed.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Functions(functions) => functions.len() as u64,
+            Self::Document(count) => *count,
+        }
+    }
+
+    /// The image of this function is owed, and known by name.
+    pub fn names(&self, function: &FunctionName) -> bool {
+        match self {
+            Self::Functions(functions) => functions.contains(function),
+            Self::Document(_) => false,
+        }
+    }
+}
+
+impl Deploy {
+    /// The images that the current attempt still owes to the registry.
+    pub fn pending(&self) -> Pending<'_> {
+        let Some(merged) = self.stage.merged() else {
+            return Pending::Functions(BTreeSet::new());
+        };
+        let owed = match (&self.kept, &merged.images) {
+            (Some(kept), _) => &kept.pending,
+            (None, OwedImages::Stated(functions)) => functions,
+            (None, OwedImages::Document { count, .. }) => return Pending::Document(*count),
+        };
+        let missing = |function: &&FunctionName| !self.images.contains_key(*function);
+        Pending::Functions(owed.iter().filter(missing).collect())
     }
 }
 
@@ -166,6 +202,23 @@ impl Stage {
             | Self::Checked(_)
             | Self::Merged { .. }
             | Self::Failed(_) => false,
+        }
+    }
+
+    /// An attempt goes on: it can fail.
+    pub fn is_running(&self) -> bool {
+        match self {
+            Self::Requested | Self::Observed | Self::Checked(_) | Self::Merged { .. } => true,
+            Self::Applied(_) | Self::Failed(_) | Self::Abandoned(_) => false,
+        }
+    }
+
+    /// What was merged, while that is the stage.
+    pub fn merged(&self) -> Option<&Merged> {
+        if let Self::Merged { merged, .. } = self {
+            Some(merged)
+        } else {
+            None
         }
     }
 

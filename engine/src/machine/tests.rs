@@ -120,8 +120,8 @@ fn what_decide_yields_evolve_accepts() {
         ];
         for command in commands {
             let words = format!("{command:?} when {name}");
-            if let Ok(event) = decide(&state, command) {
-                assert!(try_event(&state, event).is_ok(), "{words}");
+            if let Ok((event, after)) = decide(state.clone(), command, 100, || OTHER) {
+                assert_eq!(evolve(state.clone(), &event), Ok(after), "{words}");
             }
         }
     }
@@ -145,10 +145,10 @@ fn what_decide_yields_evolve_accepts() {
 #[case::check_before_observation(&[Event::Requested(requested())], Command::Check)]
 #[case::publish_with_an_image_outstanding(
     &[Event::Requested(requested()), observed(), checked(Verdict::Compatible), merged(&["a", "b"]), built("a")],
-    Command::Apply(Applied { files: BTreeMap::new(), provision: None })
+    Command::Apply(Applied { files: BTreeMap::new(), images: None, tags: BTreeMap::new(), rechecked_at: None, provision: None })
 )]
 fn a_command_that_does_not_fit_is_refused(#[case] events: &[Event], #[case] command: Command) {
-    assert!(decide(&state(events), command).is_err());
+    assert!(decide(state(events), command, 100, || OTHER).is_err());
 }
 
 #[test]

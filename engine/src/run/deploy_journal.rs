@@ -146,15 +146,9 @@ impl<'a> DeployJournal<'a> {
         let mut drafts = Vec::with_capacity(commands.len());
         let mut recorded = Vec::with_capacity(commands.len());
         for command in commands {
-            let event = decide(&state, command)?.without_credentials();
-            let deploy = state.id_for(&event).unwrap_or_else(|| self.stamp.id());
             let sequence = self.head.sequence + 1 + recorded.len() as u64;
-            let event = RecordedEvent {
-                sequence,
-                deploy,
-                event,
-            };
-            state = evolve(state, &event).map_err(Refusal::from)?;
+            let (event, after) = decide(state, command, sequence, || self.stamp.id())?;
+            state = after;
             drafts.push(self.draft(&event, &state));
             recorded.push(event);
         }

@@ -1,5 +1,6 @@
 //! The driver: from a request to rest.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures_util::future::{Either, select};
@@ -198,20 +199,17 @@ impl StepEnd {
 }
 
 fn interruption(message: &str) -> Fault {
-    Fault {
-        kind: FailureKind::Interrupted,
-        message: message.to_owned(),
-        hint: Some("the same command goes on from here".to_owned()),
-        output: Vec::new(),
-        retryable: true,
-    }
+    Fault::new(FailureKind::Interrupted, message)
+        .hint("the same command goes on from here")
+        .retryable()
 }
 
 pub(super) fn failed(step: Step, function: Option<FunctionName>, fault: Fault) -> Failed {
     let Fault {
         kind,
         message,
-        hint,
+        causes,
+        hints,
         output,
         retryable,
     } = fault;
@@ -221,7 +219,12 @@ pub(super) fn failed(step: Step, function: Option<FunctionName>, fault: Fault) -
         function,
         kind,
         message: cut(&message, MESSAGE_MAX),
-        hint,
+        causes: causes
+            .iter()
+            .take(CAUSES_MAX)
+            .map(|cause| cut(cause, MESSAGE_MAX))
+            .collect(),
+        hints,
         output: output[skipped..]
             .iter()
             .map(|line| cut(line, LINE_MAX))
@@ -230,8 +233,9 @@ pub(super) fn failed(step: Step, function: Option<FunctionName>, fault: Fault) -
     }
 }
 
-/// The longest message that is recorded, in characters.
-const MESSAGE_MAX: usize = 16_384;
+/// The longest message and the longest cause that is recorded, in characters, and how many causes.
+const MESSAGE_MAX: usize = 1024;
+const CAUSES_MAX: usize = 64;
 /// The last lines of output that are recorded, and the characters of each.
 const OUTPUT_LINES: usize = 40;
 const LINE_MAX: usize = 400;
@@ -358,9 +362,18 @@ impl<W: World> Run<'_, W> {
         } else {
             None
         };
-        self.record(journal, vec![Command::Apply(Applied { files, provision })])
-            .map(drop)
-            .map_err(StepEnd::from)
+        self.record(
+            journal,
+            vec![Command::Apply(Applied {
+                files,
+                images: None,
+                tags: BTreeMap::new(),
+                rechecked_at: None,
+                provision,
+            })],
+        )
+        .map(drop)
+        .map_err(StepEnd::from)
     }
 }
 

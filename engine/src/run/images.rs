@@ -16,7 +16,7 @@ use super::preparation;
 use super::world::{Built, Fault, ImageOrder, ImageStatus, World};
 use crate::contract::{Digest, FunctionName};
 use crate::image;
-use crate::machine::{Base, Command, Event, FailureKind, ImageBuilt, ImageSource, Step};
+use crate::machine::{Base, Command, FailureKind, ImageBuilt, ImageSource, Step};
 
 /// Registry look-ups at a time: enough to hide a round trip, few enough for a small registry.
 const LOOKUPS: usize = 16;
@@ -108,16 +108,14 @@ pub(super) async fn inspect<W: World>(
 }
 
 fn two_contents(one: &Known, other: &Known) -> Fault {
-    Fault {
-        kind: FailureKind::Payload,
-        message: format!(
+    Fault::new(
+        FailureKind::Payload,
+        format!(
             "functions `{}` and `{}` share the image `{}` but are built from different inputs",
             one.order.function, other.order.function, one.order.reference
         ),
-        hint: Some("give each function an image of its own in functions.yml".to_owned()),
-        output: Vec::new(),
-        retryable: false,
-    }
+    )
+    .hint("give each function an image of its own in functions.yml")
 }
 
 /// Says for each image whether it is reused or built, and why.
@@ -178,20 +176,8 @@ pub(super) fn images_of_base(
     };
     let images = deploy_events(events, first)?
         .into_iter()
-        .filter_map(|recorded| match recorded.event {
-            Event::ImageBuilt(image) => Some((image.function.clone(), image)),
-            Event::Requested(_)
-            | Event::Observed(_)
-            | Event::CompatChecked(_)
-            | Event::Merged(_)
-            | Event::Applied(_)
-            | Event::Failed(_)
-            | Event::Resumed(_)
-            | Event::Abandoned(_)
-            | Event::TakenOver(_)
-            | Event::Held(_)
-            | Event::Released(_) => None,
-        });
+        .filter_map(|recorded| recorded.event.as_image_built().cloned())
+        .map(|image| (image.function.clone(), image));
     Ok(images.collect())
 }
 
@@ -200,7 +186,7 @@ impl<W: World> Run<'_, W> {
     pub(super) async fn images(
         &self,
         journal: &mut DeployJournal<'_>,
-        functions: Vec<FunctionName>,
+        functions: Option<Vec<FunctionName>>,
     ) -> Result<(), StepEnd> {
         let began = journal.now();
         let deploy = journal
@@ -217,7 +203,9 @@ impl<W: World> Run<'_, W> {
             self.registries,
             &deploy.request.options,
             &observed.observation,
-            &functions.into_iter().collect(),
+            functions
+                .map(|functions| functions.into_iter().collect())
+                .as_ref(),
         );
         let known = self
             .abortable(Step::Image, inspect(self.world, orders))

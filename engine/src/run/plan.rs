@@ -120,8 +120,7 @@ async fn build_plan<W: World>(
         preparation::merged(artifact, registries, request, &ownership, &plan.current)
             .map_err(StepEnd::fault(Step::Merge))?;
     plan.texts = texts;
-    let functions = merged.images.iter().cloned().collect();
-    let orders = preparation::orders(artifact, registries, options, &plan.observation, &functions);
+    let orders = preparation::orders(artifact, registries, options, &plan.observation, None);
     let known = images::inspect(world, orders).await?;
     let proved = state
         .unfinished()

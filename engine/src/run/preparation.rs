@@ -12,7 +12,7 @@ use crate::compat::{Observation, stack_version};
 use crate::contract::{FunctionName, Violation, printable};
 use crate::image::{Reference, Registries};
 use crate::load::{Artifact, LoadedEntry};
-use crate::machine::{Base, Event, FailureKind, Merged, Options, Requested};
+use crate::machine::{Base, Event, FailureKind, Merged, Options, OwedImages, Owners, Requested};
 use crate::merge::{
     self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions, SourceKey,
 };
@@ -37,8 +37,13 @@ pub(super) fn base_ownership(
             sequence: base.merged,
         });
     };
+    let Owners::Stated(ownership) = merged.ownership else {
+        return Err(DeployJournalError::Base {
+            sequence: base.merged,
+        });
+    };
     Ok(BaseOwnership {
-        ownership: merged.ownership,
+        ownership,
         removed: merged.changes.removed,
         taken: merged.changes.taken,
         applied: base.applied,
@@ -73,10 +78,10 @@ pub(super) fn merged(
     }
     let merged = Merged {
         files: outcome.digests,
-        ownership: outcome.ownership,
+        ownership: Owners::Stated(outcome.ownership),
         changes: outcome.changes,
         drift: outcome.drift,
-        images: pending.into_keys().collect(),
+        images: OwedImages::Stated(pending.into_keys().collect()),
         warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
     };
     Ok((outcome.texts, merged))
@@ -103,22 +108,21 @@ pub fn image_orders(
     options: &Options,
     observation: &Observation,
 ) -> Vec<ImageOrder> {
-    let all = owed_images(artifact).into_keys().collect();
-    orders(artifact, registries, options, observation, &all)
+    orders(artifact, registries, options, observation, None)
 }
 
-/// The same for some functions only.
+/// The same for some functions only, where some are named.
 pub(super) fn orders(
     artifact: &Artifact,
     registries: &Registries,
     options: &Options,
     observation: &Observation,
-    functions: &BTreeSet<FunctionName>,
+    functions: Option<&BTreeSet<FunctionName>>,
 ) -> Vec<ImageOrder> {
     let stack_version = stack_version(observation);
     owed_images(artifact)
         .into_iter()
-        .filter(|(function, _)| functions.contains(function))
+        .filter(|(function, _)| functions.is_none_or(|named| named.contains(function)))
         .map(|(function, pending)| ImageOrder {
             function,
             entry: pending.entry,
@@ -184,26 +188,31 @@ fn for_stack(registries: &Registries, image: &str) -> String {
 fn merge_fault(violations: &[Violation], out: &str) -> Fault {
     let is_standing = |violation: &&Violation| Path::new(&violation.place.file).starts_with(out);
     let standing: Vec<_> = violations.iter().filter(is_standing).collect();
-    let (kind, shown, hint) = if let Some(first) = standing.first() {
+    let (kind, shown, headline, hint) = if let Some(first) = standing.first() {
         let hint = format!(
             "correct `{}`, which is in the output directory and not in the artifact, then run the same command again",
             printable(&first.place.file)
         );
-        (FailureKind::Publish, standing, Some(hint))
+        let headline = "the output directory cannot be merged into";
+        (FailureKind::Publish, standing, headline, Some(hint))
     } else {
         let hint = violations.iter().find_map(|found| found.hint.clone());
-        (FailureKind::Payload, violations.iter().collect(), hint)
+        let headline = "the merged configuration would break the payload contract";
+        (
+            FailureKind::Payload,
+            violations.iter().collect(),
+            headline,
+            hint,
+        )
     };
+    let places = shown.len();
     let lines = shown
         .iter()
         .map(|violation| format!("{}: {}", violation.place, violation.message));
-    Fault {
-        kind,
-        message: lines.collect::<Vec<_>>().join("\n"),
-        hint,
-        output: Vec::new(),
-        retryable: false,
-    }
+    let plural = if places == 1 { "" } else { "s" };
+    Fault::new(kind, format!("{headline}, in {places} place{plural}"))
+        .because(lines)
+        .hints(hint)
 }
 
 #[cfg(test)]
@@ -231,7 +240,7 @@ mod tests {
         let violation = Violation::new(Rule::WrongKind, place, "is odd").with_hint("see there");
         let fault = merge_fault(&[violation], "/srv/out");
         assert_eq!(fault.kind, kind);
-        assert_eq!(fault.message, format!("{file}: is odd"));
-        assert!(fault.hint.unwrap().contains(hint));
+        assert_eq!(fault.causes, [format!("{file}: is odd")]);
+        assert!(fault.hints[0].contains(hint));
     }
 }

@@ -20,3 +20,5 @@ mod rig;
 mod rivals;
 mod schedules;
 mod trace;
+
+pub(super) use faulty_store::FixedStamp;

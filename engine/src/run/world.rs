@@ -99,17 +99,73 @@ pub struct Publication {
 pub type Published = BTreeMap<ConfigFile, PublishedFile>;
 
 /// The world refused, failed or is away.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What kind of failure this makes the deploy.
     pub kind: FailureKind,
-    /// What went wrong, with its causes: one line each, the outermost first.
+    /// What went wrong, in one sentence.
     pub message: String,
-    /// The next thing to do.
-    pub hint: Option<String>,
+    /// Its causes, the outermost first.
+    pub causes: Vec<String>,
+    /// The next things to do.
+    pub hints: Vec<String>,
     /// The last lines of output, where there were some.
     pub output: Vec<String>,
     /// Repeating may help.
     pub retryable: bool,
+}
+
+impl Fault {
+    /// A fault in one sentence; repeating does not help.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            output: Vec::new(),
+            retryable: false,
+        }
+    }
+
+    /// The same with causes below those that it has.
+    #[must_use]
+    pub fn because<T: Into<String>>(mut self, causes: impl IntoIterator<Item = T>) -> Self {
+        self.causes.extend(causes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same with one more thing to do next.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.hints([hint.into()])
+    }
+
+    /// The same with more things to do next, if there are any.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    /// The same, when repeating may help.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        Self {
+            retryable: true,
+            ..self
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The message and its causes in one line.
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes
+            .iter()
+            .try_for_each(|cause| write!(f, ": {cause}"))
+    }
 }

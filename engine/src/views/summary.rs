@@ -39,6 +39,8 @@ pub struct Summary {
     pub artifact: Option<String>,
     /// Path of the manifest.
     pub manifest_path: Option<String>,
+    /// Why it was asked for, as the person said.
+    pub message: Option<String>,
     /// Ids of the artifact's entries (or their roots, where they have none).
     pub entries: Vec<String>,
     /// The verdict of the last check.
@@ -109,6 +111,7 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         status: Status::Unfinished,
         artifact: None,
         manifest_path: None,
+        message: None,
         entries: Vec::new(),
         verdict: None,
         stack: Vec::new(),
@@ -195,6 +198,7 @@ impl Summary {
             Event::Requested(requested) => {
                 self.artifact = Some(requested.artifact.to_string());
                 self.manifest_path = Some(requested.manifest_path);
+                self.message = requested.message;
                 let entries = requested.manifest.artifacts.into_iter();
                 self.entries = entries
                     .map(|entry| entry.id.unwrap_or(entry.artifact_root))
@@ -209,12 +213,15 @@ impl Summary {
             Event::Merged(_) | Event::Held(_) | Event::Released(_) => {}
             Event::ImageBuilt(image) => match image.source {
                 ImageSource::Built => self.built += 1,
-                ImageSource::Reused => self.reused += 1,
+                ImageSource::Reused | ImageSource::Promoted => self.reused += 1,
             },
+            Event::ImagesKept(kept) => {
+                self.reused += usize::try_from(kept.count).unwrap_or(usize::MAX);
+            }
             Event::Applied(_) => self.status = Status::Applied,
             Event::Failed(failed) => {
                 self.status = Status::Failed;
-                self.error = failed.message.lines().next().map(str::to_owned);
+                self.error = Some(failed.message);
             }
             Event::Resumed(_) => {
                 self.status = Status::Unfinished;

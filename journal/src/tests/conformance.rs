@@ -3,10 +3,12 @@
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::rig::{append, append_each, draft, draft_of, id, sequences, stream};
+use super::rig::{
+    append, append_each, draft, draft_of, id, newer_major, newer_minor, sequences, stream,
+};
 use crate::{
     AppendError, BATCH_EVENTS_MAX, Hash, Head, MemoryStore, NewEvent, PAYLOAD_INLINE_MAX,
-    PAYLOAD_MAX, Schema, SledStore, Store, StoredHead, chain, event, scan,
+    PAYLOAD_MAX, SledStore, Store, StoredHead, chain, event, scan,
 };
 
 /// A rule, and the folder that a store may use while it is checked.
@@ -274,7 +276,7 @@ fn bounds_a_batch(store: &dyn Store) {
 
 fn refuses_schemas_it_may_not_append(store: &dyn Store) {
     let head = store.head().unwrap();
-    for schema in [Schema { major: 1, minor: 1 }, Schema { major: 2, minor: 0 }] {
+    for schema in [newer_minor(), newer_major()] {
         let refused = store.append(
             &head,
             vec![NewEvent {

@@ -8,12 +8,20 @@ use std::path::PathBuf;
 use rstest::rstest;
 
 use super::rig::{append, draft_of, id};
-use crate::{EventLog, MemoryStore, NewEvent, StreamId, chain, transfer};
+use crate::{EventLog, MemoryStore, NewEvent, Schema, StreamId, chain, transfer};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../fixtures/journals/v1")
         .join(name)
+}
+
+/// A draft as the tool of schema 1.0 made it.
+fn released(deploy: u64, payload: Vec<u8>) -> NewEvent {
+    NewEvent {
+        schema: Schema { major: 1, minor: 0 },
+        ..draft_of(deploy, payload)
+    }
 }
 
 /// Three events of one deploy.
@@ -22,7 +30,7 @@ fn three_events() -> (StreamId, Vec<NewEvent>) {
     let drafts = kinds.iter().zip(1..).map(|(kind, number)| NewEvent {
         event_id: id(100 + number),
         kind: (*kind).to_owned(),
-        ..draft_of(1, format!("{{\"number\":{number}}}").into_bytes())
+        ..released(1, format!("{{\"number\":{number}}}").into_bytes())
     });
     (StreamId::new("shop", "dev").unwrap(), drafts.collect())
 }
@@ -43,7 +51,7 @@ fn odd_payloads() -> (StreamId, Vec<NewEvent>) {
     let drafts = payloads.iter().zip(1..).map(|(payload, number)| NewEvent {
         event_id: id(200 + number),
         kind: "SampleKept".to_owned(),
-        ..draft_of(2, payload.to_vec())
+        ..released(2, payload.to_vec())
     });
     (
         StreamId::new("50% off/now", "über").unwrap(),
@@ -68,7 +76,7 @@ fn two_deploys() -> (StreamId, Vec<NewEvent>) {
             kind: (*kind).to_owned(),
             attempt: *attempt,
             actor: (*actor).to_owned(),
-            ..draft_of(*deploy, b"{}".to_vec())
+            ..released(*deploy, b"{}".to_vec())
         });
     (StreamId::new("shop", "prod").unwrap(), drafts.collect())
 }

@@ -9,12 +9,28 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
-    Damage, EventLog, Holder, Journal, NewEvent, Owned, SUPPORTED, SledStore, Store, StoreError,
-    StoredEvent, StreamId, chain, scan,
+    Damage, EventLog, Holder, Journal, NewEvent, Owned, SUPPORTED, Schema, SledStore, Store,
+    StoreError, StoredEvent, StreamId, chain, scan,
 };
 
 pub(crate) fn stream() -> StreamId {
     StreamId::new("shop", "dev").unwrap()
+}
+
+/// A schema that can be read and not appended to.
+pub(crate) fn newer_minor() -> Schema {
+    Schema {
+        minor: SUPPORTED.minor + 1,
+        ..SUPPORTED
+    }
+}
+
+/// A schema that cannot be read.
+pub(crate) fn newer_major() -> Schema {
+    Schema {
+        major: SUPPORTED.major + 1,
+        minor: 0,
+    }
 }
 
 /// A version 7 UUID with a number in its last bytes.

@@ -10,11 +10,13 @@ use std::time::Duration;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::rig::{append, append_each, copy, draft, draft_of, id, stream};
+use super::rig::{
+    append, append_each, copy, draft, draft_of, id, newer_major, newer_minor, stream,
+};
 use crate::store::sled::open_db;
 use crate::{
-    AppendError, Damage, DamageKind, EventLog, NewEvent, Schema, SledStore, Store, StoreError,
-    StoredHead, chain, scan,
+    AppendError, Damage, DamageKind, EventLog, NewEvent, SledStore, Store, StoreError, StoredHead,
+    chain, scan,
 };
 
 fn open(folder: &TempDir) -> SledStore {
@@ -286,7 +288,7 @@ fn a_large_payload_is_kept_once_and_mended_by_the_next_append_of_it() {
 #[test]
 fn a_newer_minor_can_be_read_and_not_appended_to() {
     let folder = TempDir::new().unwrap();
-    let schema = Schema { major: 1, minor: 3 };
+    let schema = newer_minor();
     let newer = SledStore::open_supporting(folder.path(), stream(), schema).unwrap();
     append(
         &newer,
@@ -306,7 +308,7 @@ fn a_newer_minor_can_be_read_and_not_appended_to() {
 #[test]
 fn a_newer_major_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
-    let schema = Schema { major: 2, minor: 0 };
+    let schema = newer_major();
     let newer = SledStore::open_supporting(folder.path(), stream(), schema).unwrap();
     append(
         &newer,
@@ -319,7 +321,7 @@ fn a_newer_major_is_refused_by_name() {
     let refused = SledStore::open(folder.path(), stream()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "event 1 of `shop/dev` has schema 2.0, newer than schema 1.0, the newest that this build reads; use the tool that wrote it"
+        "event 1 of `shop/dev` has schema 3.0, newer than schema 2.0, the newest that this build reads; use the tool that wrote it"
     );
 }
 

@@ -5,11 +5,10 @@ use std::io::Cursor;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::rig::{append, append_each, draft, draft_of, stream};
+use super::rig::{append, append_each, draft, draft_of, newer_major, newer_minor, stream};
 use crate::transfer::{self, ImportError, LineProblem};
 use crate::{
-    DamageKind, EventLog, Head, MemoryStore, NewEvent, Schema, SledStore, StoreError, StreamId,
-    chain, scan,
+    DamageKind, EventLog, Head, MemoryStore, NewEvent, SledStore, StoreError, StreamId, chain, scan,
 };
 
 fn exported(store: &dyn EventLog) -> Vec<u8> {
@@ -207,7 +206,7 @@ fn the_largest_payload_fits_a_line() {
 
 #[test]
 fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
-    let schema = Schema { major: 1, minor: 1 };
+    let schema = newer_minor();
     let newer = MemoryStore::supporting(stream(), schema);
     append(
         &newer,
@@ -223,7 +222,7 @@ fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
     let refused = imported(&export).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "line 2: schema 1.1 is newer than 1.0, the newest that this build can append"
+        "line 2: schema 2.1 is newer than 2.0, the newest that this build can append"
     );
     // It can be read where it is.
     let verified = transfer::verify(Cursor::new(&export), None, |_| ()).unwrap();
@@ -232,7 +231,7 @@ fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
 
 #[test]
 fn an_export_of_a_newer_major_is_not_read() {
-    let schema = Schema { major: 2, minor: 0 };
+    let schema = newer_major();
     let newer = MemoryStore::supporting(stream(), schema);
     append(
         &newer,
@@ -244,7 +243,7 @@ fn an_export_of_a_newer_major_is_not_read() {
     let refused = transfer::check(Cursor::new(exported(&newer))).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "line 1: schema 2.0 is newer than 1.0, the newest that this build reads; use the tool that wrote it"
+        "line 1: schema 3.0 is newer than 2.0, the newest that this build reads; use the tool that wrote it"
     );
 }
 

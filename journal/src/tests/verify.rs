@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::rig::{append, append_each, draft, draft_of, id, stream};
+use super::rig::{append, append_each, draft, draft_of, id, newer_major, stream};
 use crate::store::memory::State;
 use crate::{
-    Damage, DamageKind, EventLog, Head, MemoryStore, NewEvent, Schema, StoreError, StoredHead,
-    StreamId, chain,
+    Damage, DamageKind, EventLog, Head, MemoryStore, NewEvent, StoreError, StoredHead, StreamId,
+    chain,
 };
 
 /// Five events of two deploys.
@@ -160,7 +160,7 @@ fn a_large_payload_is_checked(#[case] harm: Harm, #[case] what: DamageKind) {
 
 #[test]
 fn a_newer_major_is_refused_and_not_called_damage() {
-    let schema = Schema { major: 2, minor: 0 };
+    let schema = newer_major();
     let newer = MemoryStore::supporting(stream(), schema);
     append(&newer, vec![draft(1, "readable")]);
     append(

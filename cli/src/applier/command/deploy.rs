@@ -23,7 +23,7 @@ use crate::signals;
 
 /// Deploys, or goes on with the unfinished deploy of the same request.
 pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
-    let prepared = prepare::request(&args.request)?;
+    let prepared = prepare::request(&args.request)?.saying(args.message.clone());
     drive(global, &prepared, &args.acting, output)
 }
 
@@ -68,7 +68,9 @@ pub(crate) fn drive(
         }
         let outcome = attempt(prepared, acting, &interrupts, &notice, &mut journal)
             .await
-            .map_err(|error| target::deploy_journal_failure(&error))?;
+            .map_err(|error| target::deploy_journal_failure(&error));
+        reporter.finish();
+        let outcome = outcome?;
         report(prepared, output, &journal, &begun, outcome)
     });
     // Aborted work on blocking threads must not keep the process; what matters has been recorded.
@@ -106,13 +108,11 @@ async fn attempt(
 }
 
 fn unreached() -> Fault {
-    Fault {
-        kind: FailureKind::Interrupted,
-        message: "interrupted before the engine had answered; nothing was touched".to_owned(),
-        hint: None,
-        output: Vec::new(),
-        retryable: true,
-    }
+    Fault::new(
+        FailureKind::Interrupted,
+        "interrupted before the engine had answered; nothing was touched",
+    )
+    .retryable()
 }
 
 fn report(

@@ -125,6 +125,9 @@ fn table(entries: &[Entry]) -> String {
             summary.actors.join(", "),
             summary.entries.join(", "),
         );
+        if let Some(message) = &summary.message {
+            let _ = writeln!(text, "    {message}");
+        }
         let _ = writeln!(text, "    {}", against(summary));
         if let Some(error) = &summary.error {
             let _ = writeln!(text, "    {error}");

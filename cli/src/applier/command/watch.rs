@@ -208,6 +208,7 @@ fn goes_on(event: &StoredEvent) -> bool {
             | Event::Observed(_)
             | Event::CompatChecked(_)
             | Event::Merged(_)
+            | Event::ImagesKept(_)
             | Event::ImageBuilt(_)
             | Event::Resumed(_)
             | Event::TakenOver(_),
@@ -237,6 +238,7 @@ fn ended(event: &StoredEvent) -> Option<Ended> {
         | Event::Observed(_)
         | Event::CompatChecked(_)
         | Event::Merged(_)
+        | Event::ImagesKept(_)
         | Event::ImageBuilt(_)
         | Event::Resumed(_)
         | Event::TakenOver(_)

@@ -90,8 +90,8 @@ async fn a_compose_that_says_nothing_is_not_called_missing(
     let programs = [only];
     let fault = program(&programs, Duration::from_millis(limit_ms)).await;
     let fault = fault.unwrap_err();
-    assert!(fault.message.contains(message), "{}", fault.message);
-    assert!(fault.hint.unwrap().contains(hint));
+    assert!(fault.to_string().contains(message), "{}", fault.message);
+    assert!(fault.hints.join("\n").contains(hint));
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn both_outputs_are_read_to_their_end() {
     assert_eq!(lines, ["out", "err", "no end"]);
     let fault = ended_badly("`docker compose run`", Some("shop"), status);
     assert_eq!(fault.message, "`docker compose run` ended with exit code 3");
-    assert!(fault.hint.unwrap().contains("--compose-project shop"));
+    assert!(fault.hints.join("\n").contains("--compose-project shop"));
 }
 
 #[tokio::test]

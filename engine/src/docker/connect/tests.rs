@@ -63,17 +63,17 @@ fn what_is_not_supported_is_named(#[case] value: &str, #[case] what: &str) {
     let fault = host_of(Some(value), |_| None).unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
     assert!(
-        fault.message.contains(what) && fault.message.contains(value),
+        fault.to_string().contains(what) && fault.to_string().contains(value),
         "{fault:?}"
     );
-    assert!(fault.hint.unwrap().contains("unix://"));
+    assert!(fault.hints.join("\n").contains("unix://"));
 }
 
 #[test]
 fn tcp_with_tls_is_not_spoken_in_the_clear() {
     let verify = |name: &str| (name == "DOCKER_TLS_VERIFY").then(|| "1".to_owned());
     let fault = host_of(Some("tcp://host:2376"), verify).unwrap_err();
-    assert!(fault.message.contains("TLS"), "{fault:?}");
+    assert!(fault.to_string().contains("TLS"), "{fault:?}");
 }
 
 #[tokio::test]
@@ -82,9 +82,9 @@ async fn an_engine_that_is_not_there_is_unreachable_and_named() {
     let socket = format!("unix://{}/docker.sock", folder.path().display());
     let fault = connect(Some(&socket), limits()).await.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
-    assert!(fault.message.contains(&socket), "{fault:?}");
-    assert!(fault.message.contains("No such file"), "{fault:?}");
-    assert!(fault.hint.unwrap().contains("DOCKER_HOST"));
+    assert!(fault.to_string().contains(&socket), "{fault:?}");
+    assert!(fault.to_string().contains("No such file"), "{fault:?}");
+    assert!(fault.hints.join("\n").contains("DOCKER_HOST"));
     assert!(fault.retryable);
 }
 
@@ -149,5 +149,5 @@ async fn buildkit_builds_unless_the_engine_prefers_the_other(
 async fn what_is_no_usable_engine_is_unreachable(#[case] answer: &'static str, #[case] said: &str) {
     let fault = connect_to(answer).await.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
-    assert!(fault.message.contains(said), "{fault:?}");
+    assert!(fault.to_string().contains(said), "{fault:?}");
 }

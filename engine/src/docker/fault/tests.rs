@@ -26,9 +26,9 @@ struct Middle(#[source] io::Error);
 #[test]
 fn causes_are_kept_one_line_each_and_not_twice() {
     let error = Outer(Middle(io::Error::other("inner")));
-    assert_eq!(chain(&error), "outer\nmiddle: inner");
+    assert_eq!(chain(&error), ["outer", "middle: inner"]);
     let error = Outer(Middle(io::Error::other("deeper")));
-    assert_eq!(chain(&error), "outer\nmiddle: inner\ndeeper");
+    assert_eq!(chain(&error), ["outer", "middle: inner", "deeper"]);
 }
 
 #[rstest]
@@ -87,11 +87,14 @@ fn the_engines_words_become_a_kind_and_a_hint(
     };
     let fault = spoken("push image `x`", Some("r:1"), said);
     assert_eq!((fault.kind, fault.retryable), (kind, retryable));
-    assert_eq!(fault.message, format!("cannot push image `x`\n{message}"));
+    assert_eq!(
+        fault.to_string(),
+        format!("cannot push image `x`: {message}")
+    );
     assert_eq!(fault.output, ["line"]);
     match hint {
-        Some(hint) => assert!(fault.hint.unwrap().contains(hint)),
-        None => assert_eq!(fault.hint, None),
+        Some(hint) => assert!(fault.hints.join("\n").contains(hint)),
+        None => assert_eq!(fault.hints.first(), None),
     }
 }
 
@@ -110,7 +113,7 @@ fn a_build_has_no_registry_to_blame(
     };
     let fault = spoken("build image `x`", None, said);
     assert_eq!((fault.kind, fault.retryable), (kind, retryable));
-    assert_eq!(fault.hint, None);
+    assert_eq!(fault.hints.first(), None);
 }
 
 #[rstest]
@@ -128,8 +131,8 @@ fn an_engine_that_cannot_be_reached_is_named(
         (fault.kind, fault.retryable),
         (FailureKind::Unreachable, retryable)
     );
-    assert!(fault.message.contains("unix:///run/x.sock"));
-    assert!(fault.hint.unwrap().contains(hint));
+    assert!(fault.to_string().contains("unix:///run/x.sock"));
+    assert!(fault.hints.join("\n").contains(hint));
 }
 
 #[rstest]
@@ -143,8 +146,8 @@ fn an_engine_that_says_no_fails_the_step(#[case] status: StatusCode, #[case] ret
         (fault.kind, fault.retryable),
         (FailureKind::Image, retryable)
     );
-    assert!(!fault.message.contains("hunter22"), "{fault:?}");
-    assert_eq!(fault.hint.is_some(), retryable, "{fault:?}");
+    assert!(!fault.to_string().contains("hunter22"), "{fault:?}");
+    assert_eq!(!fault.hints.is_empty(), retryable, "{fault:?}");
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn a_question_the_engine_does_not_answer_is_unreachable() {
             .message
             .starts_with("cannot list the running containers at `unix:///run/x.sock`\n")
     );
-    assert!(fault.message.contains("boom"));
+    assert!(fault.to_string().contains("boom"));
 }
 
 #[test]

@@ -91,7 +91,7 @@ async fn a_registry_that_keeps_failing_is_given_up() {
         (FailureKind::Unreachable, true)
     );
     assert!(
-        fault.message.contains("503") && fault.message.contains("busy"),
+        fault.to_string().contains("503") && fault.to_string().contains("busy"),
         "{fault:?}"
     );
     let seen = fake.seen();
@@ -112,7 +112,7 @@ async fn a_registry_that_wants_credentials_is_named_with_the_login(#[case] answe
         .await
         .unwrap_err();
     assert_eq!(fault.kind, FailureKind::Image);
-    assert_eq!(fault.hint, Some(format!("docker login {}", fake.address)));
+    assert_eq!(fault.hints, [format!("docker login {}", fake.address)]);
 }
 
 const BASIC: &str = "Basic realm=\"registry\"";
@@ -200,8 +200,11 @@ async fn a_registry_that_is_down_is_unreachable_and_named() {
         (fault.kind, fault.retryable),
         (FailureKind::Unreachable, true)
     );
-    assert!(fault.message.contains(&address.to_string()), "{fault:?}");
-    assert!(fault.hint.unwrap().contains(&address.to_string()));
+    assert!(
+        fault.to_string().contains(&address.to_string()),
+        "{fault:?}"
+    );
+    assert!(fault.hints.join("\n").contains(&address.to_string()));
 }
 
 #[tokio::test]

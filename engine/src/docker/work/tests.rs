@@ -209,7 +209,7 @@ async fn a_failed_build_keeps_the_engines_words_and_last_lines() {
         .await;
     let fault = built.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Image);
-    assert_eq!(fault.message, "cannot build image `a`\nit broke");
+    assert_eq!(fault.to_string(), "cannot build image `a`: it broke");
     assert_eq!(fault.output, ["step 1"]);
 }
 
@@ -237,7 +237,7 @@ async fn a_session_that_broke_is_named_by_an_engine_that_is_there(
         .await
         .unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
-    assert!(fault.message.contains(said), "{fault:?}");
+    assert!(fault.to_string().contains(said), "{fault:?}");
     assert!(fault.retryable);
 }
 
@@ -253,7 +253,9 @@ async fn a_file_that_changed_is_named_instead_of_the_engines_complaint() {
         .await
         .unwrap_err();
     assert!(
-        fault.message.contains("/a` changed while it was deployed"),
+        fault
+            .to_string()
+            .contains("/a` changed while it was deployed"),
         "{fault:?}"
     );
     assert!(fault.retryable);
@@ -327,7 +329,7 @@ async fn work_that_the_engine_does_not_finish_fails(
         .push(&reference(), "e30=", NOBODY)
         .await
         .unwrap_err();
-    assert!(fault.message.contains(said), "{fault:?}");
+    assert!(fault.to_string().contains(said), "{fault:?}");
     assert_eq!((fault.kind, fault.retryable), (kind, retryable));
 }
 
@@ -346,7 +348,7 @@ async fn a_push_that_falls_silent_is_late_and_keeps_its_lines() {
         .unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
     assert!(
-        fault.message.contains("no answer within 0.1 s"),
+        fault.to_string().contains("no answer within 0.1 s"),
         "{fault:?}"
     );
     assert_eq!(fault.output, ["l: Preparing"]);
@@ -366,10 +368,10 @@ async fn a_push_that_talks_for_ever_is_ended() {
     let fault = ended.expect("it has a limit").unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
     assert!(
-        fault.message.contains("not finished within 0.2 s"),
+        fault.to_string().contains("not finished within 0.2 s"),
         "{fault:?}"
     );
-    let hint = fault.hint.unwrap();
+    let hint = fault.hints.concat();
     assert!(hint.contains("ARTIFACTCTL_LIMITS=transfer="), "{hint}");
 }
 

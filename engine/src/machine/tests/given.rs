@@ -38,6 +38,10 @@ pub(super) fn function(name: &str) -> FunctionName {
     FunctionName::parse(name).unwrap()
 }
 
+fn functions(names: &[&str]) -> Vec<FunctionName> {
+    names.iter().map(|name| function(name)).collect()
+}
+
 pub(super) fn checked(verdict: Verdict) -> Event {
     Event::CompatChecked(CompatChecked {
         verdict,
@@ -50,11 +54,31 @@ pub(super) fn checked(verdict: Verdict) -> Event {
 pub(super) fn merged(images: &[&str]) -> Event {
     Event::Merged(Merged {
         files: BTreeMap::new(),
-        ownership: Ownership::default(),
+        ownership: Owners::Stated(Ownership::default()),
         changes: Changes::default(),
         drift: Vec::new(),
-        images: images.iter().map(|name| function(name)).collect(),
+        images: OwedImages::Stated(functions(images)),
         warnings: Vec::new(),
+    })
+}
+
+/// A merge that owes all images of a document.
+pub(super) fn merged_with_document(count: u64) -> Event {
+    let Event::Merged(merged) = merged(&[]) else {
+        unreachable!("it is a merge")
+    };
+    let digest = Digest::of("images");
+    let images = OwedImages::Document { digest, count };
+    Event::Merged(Merged { images, ..merged })
+}
+
+pub(super) fn kept(count: u64, pending: &[&str]) -> Event {
+    Event::ImagesKept(ImagesKept {
+        base: OTHER,
+        images: Digest::of("images"),
+        count,
+        digest: Digest::of("kept"),
+        pending: functions(pending),
     })
 }
 
@@ -77,7 +101,8 @@ pub(super) fn failed(kind: FailureKind) -> Event {
         function: None,
         kind,
         message: "it broke".to_owned(),
-        hint: None,
+        causes: Vec::new(),
+        hints: Vec::new(),
         output: Vec::new(),
         retryable: true,
     })
@@ -92,6 +117,9 @@ pub(super) fn observed() -> Event {
 pub(super) fn applied() -> Event {
     Event::Applied(Applied {
         files: BTreeMap::new(),
+        images: None,
+        tags: BTreeMap::new(),
+        rechecked_at: None,
         provision: None,
     })
 }
@@ -182,6 +210,20 @@ pub(super) fn stages() -> Vec<(&'static str, State)> {
             state(&[request(), observed(), compatible(), merged(&["a"])]),
         ),
         (
+            "merged, images of a document pending",
+            state(&[request(), observed(), compatible(), merged_with_document(1)]),
+        ),
+        (
+            "merged, some kept, one pending",
+            state(&[
+                request(),
+                observed(),
+                compatible(),
+                merged_with_document(2),
+                kept(1, &["a"]),
+            ]),
+        ),
+        (
             "merged, none pending",
             state(&[request(), observed(), compatible(), merged(&[])]),
         ),
@@ -216,6 +258,7 @@ pub(super) fn events(attempt: Attempt) -> Vec<Event> {
         observed(),
         checked(Verdict::Compatible),
         merged(&["a"]),
+        kept(1, &[]),
         built("a"),
         applied(),
         failed(FailureKind::Image),

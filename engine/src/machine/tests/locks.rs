@@ -18,9 +18,7 @@ fn a_hold_of_a_target_without_an_unfinished_deploy_has_an_id_of_its_own_and_says
     let hold = Command::Hold {
         message: "why".to_owned(),
     };
-    let Event::Held(held) = decide(&ended, hold).unwrap() else {
-        panic!("a hold was asked for");
-    };
-    assert_eq!(held.latest, Some(1));
-    assert_eq!(ended.id_for(&Event::Held(held)), None);
+    let (held, _) = decide(ended, hold, 3, || OTHER).unwrap();
+    assert_eq!(held.event.as_held().unwrap().latest, Some(1));
+    assert_eq!(held.deploy, OTHER);
 }

@@ -39,11 +39,5 @@ pub enum Change {
 
 /// What a call that went wrong answers.
 pub(super) fn fault(kind: FailureKind, message: &str) -> Fault {
-    Fault {
-        kind,
-        message: message.to_owned(),
-        hint: None,
-        output: Vec::new(),
-        retryable: true,
-    }
+    Fault::new(kind, message).retryable()
 }

@@ -18,13 +18,13 @@ use crate::run::simulated::Call;
 
 /// A clock that advances by a millisecond at each look, and ids that count. Both begin where the journal ends, so that
 /// what a process does depends on nothing but the journal and the world.
-pub(super) struct FixedStamp(AtomicU64);
+pub(in crate::run) struct FixedStamp(AtomicU64);
 
 /// Looks of a process for each event that it records: more than there are.
 const LOOKS: u64 = 1_000;
 
 impl FixedStamp {
-    pub(super) fn after(head: &Head) -> Self {
+    pub(in crate::run) fn after(head: &Head) -> Self {
         Self(AtomicU64::new(1 + head.sequence * LOOKS))
     }
 }

@@ -11,9 +11,7 @@ use super::keys::keys;
 use super::model::{Model, owned};
 use super::rig::{Disturbance, Ended, Ran, Target, applied};
 use super::trace::{Asked, digests};
-use crate::machine::{
-    Event, Failed, FailureKind, LostHolder, RecordedEvent, Refusal, State, Step, evolve,
-};
+use crate::machine::{Event, Failed, FailureKind, RecordedEvent, Refusal, State, Step, evolve};
 use crate::merge::Key;
 use crate::run::ConfigTexts;
 use crate::run::deploy_journal::DeployJournalError;
@@ -209,7 +207,8 @@ impl ProcessResult<'_> {
         let recorded = self.recorded();
         let taken: Vec<_> = (recorded.iter().enumerate())
             .filter_map(|(index, event)| {
-                match_take_over(&event.event).map(|holder| (index, holder))
+                let taken = event.event.as_taken_over()?;
+                Some((index, &taken.holder))
             })
             .collect();
         let found = &self.ran.found;
@@ -268,14 +267,6 @@ impl ProcessResult<'_> {
     }
 }
 
-fn match_take_over(event: &Event) -> Option<&LostHolder> {
-    if let Event::TakenOver(taken) = event {
-        Some(&taken.holder)
-    } else {
-        None
-    }
-}
-
 /// What holds once a run that nothing disturbed has applied its deploy, and the journal as a whole. `before` is the output
 /// directory as that run found it.
 pub(super) fn check_settled(
@@ -300,7 +291,7 @@ pub(super) fn check_settled(
         .into_iter()
         .map(|image| (&image.function, image))
         .collect();
-    for function in &merged.images {
+    for function in super::model::owed(merged) {
         let image = images
             .get(function)
             .ok_or("law 1: an image is not recorded")?;

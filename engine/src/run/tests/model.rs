@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::compat::Verdict;
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{Event, ImageBuilt, Merged, RecordedEvent, Requested};
+use crate::machine::{Event, ImageBuilt, Merged, OwedImages, Owners, RecordedEvent, Requested};
 use crate::merge::{ConfigFile, Key};
 use crate::run::simulated::Act;
 
@@ -46,7 +46,7 @@ impl<'a> Model<'a> {
         self.0
             .iter()
             .rev()
-            .find_map(|event| match_request(&event.event))
+            .find_map(|event| event.event.as_requested())
     }
 
     /// The merge of the last attempt.
@@ -54,7 +54,7 @@ impl<'a> Model<'a> {
         self.attempt()
             .iter()
             .rev()
-            .find_map(|event| match_merged(&event.event))
+            .find_map(|event| event.event.as_merged())
     }
 
     /// The images that the last attempt says are in the registry.
@@ -149,11 +149,11 @@ impl<'a> Model<'a> {
             Act::Build { function, .. } if built.contains(function) => {
                 Err(format!("the image of `{function}` was there already"))
             }
-            Act::Build { function, .. } if !owes.images.contains(function) => {
+            Act::Build { function, .. } if !owed(owes).contains(function) => {
                 Err(format!("no image of `{function}` is pending"))
             }
             Act::Build { .. } => Ok(()),
-            Act::Publish(_) | Act::Provision if built.len() < owes.images.len() => {
+            Act::Publish(_) | Act::Provision if (built.len() as u64) < owes.images.count() => {
                 Err(format!("of {:?} only {built:?} are there", owes.images))
             }
             Act::Publish(publication) => {
@@ -232,7 +232,7 @@ impl<'a> Model<'a> {
     /// What may be published by now: what is merged, once all its images are there.
     fn publishable(self) -> Option<&'a Merged> {
         let merged = self.merged()?;
-        (self.images().len() == merged.images.len()).then_some(merged)
+        (self.images().len() as u64 == merged.images.count()).then_some(merged)
     }
 
     /// Every key that a deploy claimed as its own and may have published as such.
@@ -307,34 +307,25 @@ impl Order {
 
 /// The keys that a merge gives to its sources.
 pub(super) fn owned(merged: &Merged) -> impl Iterator<Item = &Key> {
-    merged.ownership.sources.values().flat_map(BTreeMap::keys)
+    let Owners::Stated(ownership) = &merged.ownership else {
+        panic!("a small deploy says who owns what");
+    };
+    ownership.sources.values().flat_map(BTreeMap::keys)
+}
+
+/// The functions whose images a merge owes.
+pub(super) fn owed(merged: &Merged) -> &[FunctionName] {
+    let OwedImages::Stated(functions) = &merged.images else {
+        panic!("a small deploy says which images it owes");
+    };
+    functions
 }
 
 fn images(events: &[Arc<RecordedEvent>]) -> Vec<&ImageBuilt> {
-    let images = events.iter().filter_map(|event| {
-        if let Event::ImageBuilt(image) = &event.event {
-            Some(image)
-        } else {
-            None
-        }
-    });
-    images.collect()
-}
-
-fn match_merged(event: &Event) -> Option<&Merged> {
-    if let Event::Merged(merged) = event {
-        Some(merged)
-    } else {
-        None
-    }
-}
-
-fn match_request(event: &Event) -> Option<&Requested> {
-    if let Event::Requested(request) = event {
-        Some(request)
-    } else {
-        None
-    }
+    let images = events.iter();
+    images
+        .filter_map(|event| event.event.as_image_built())
+        .collect()
 }
 
 fn is_end(event: &Event) -> bool {

@@ -8,13 +8,12 @@ use crate::machine::FailureKind;
 use crate::run::Fault;
 
 fn broken_push() -> Result<(), Fault> {
-    Err(Fault {
-        kind: FailureKind::Unreachable,
-        message: "cannot push image `a:1`\nunknown: unknown error".to_owned(),
-        hint: Some("see that it runs".to_owned()),
-        output: Vec::new(),
-        retryable: true,
-    })
+    Err(
+        Fault::new(FailureKind::Unreachable, "cannot push image `a:1`")
+            .because(["unknown: unknown error"])
+            .hint("see that it runs")
+            .retryable(),
+    )
 }
 
 const FULL: &str =
@@ -27,16 +26,11 @@ async fn a_push_that_the_registry_failed_is_explained_by_the_registry() {
     let fault = registry.explain(&reference, broken_push()).await;
     let fault = fault.unwrap_err();
     assert_eq!(
-        fault.message,
-        "cannot push image `a:1`\nunknown: unknown error\nthe registry says: UNKNOWN: /data/x: no space left on device"
+        fault.to_string(),
+        "cannot push image `a:1`: unknown: unknown error: the registry says: UNKNOWN: /data/x: no space left on device"
     );
     assert_eq!((fault.kind, fault.retryable), (FailureKind::Image, true));
-    assert!(
-        fault
-            .hint
-            .unwrap()
-            .starts_with("free space where the registry")
-    );
+    assert!(fault.hints[0].starts_with("free space where the registry"));
     assert_eq!(fake.seen(), ["POST /v2/a/blobs/uploads/"]);
 }
 
@@ -55,7 +49,7 @@ async fn a_registry_that_has_no_complaint_is_left_as_it_was() {
     let (registry, reference) = (registry(LONG), fake.reference("a:1"));
     let fault = registry.explain(&reference, broken_push()).await;
     let (fault, plain) = (fault.unwrap_err(), broken_push().unwrap_err());
-    assert_eq!((fault.message, fault.hint), (plain.message, plain.hint));
+    assert_eq!(fault, plain);
     let expected = [
         "POST /v2/a/blobs/uploads/",
         "DELETE /v2/a/blobs/uploads/7?_state=x",

@@ -55,7 +55,10 @@ async fn a_redirect_to_another_server_carries_no_credentials(#[case] status: u16
     .await;
     let registry = fake.registry_as("hunter22");
     let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
-    assert!(fault.message.contains("asks for credentials"), "{fault:?}");
+    assert!(
+        fault.to_string().contains("asks for credentials"),
+        "{fault:?}"
+    );
     assert!(fake.seen().iter().any(|line| line.ends_with(ME)));
     assert_nothing_stolen(&thief);
     assert!(!thief.seen().is_empty());
@@ -70,7 +73,7 @@ async fn a_challenge_of_another_server_is_not_answered() {
     let registry = fake.registry_as("hunter22");
     let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Image);
-    assert!(fault.hint.unwrap().contains(&fake.address.to_string()));
+    assert!(fault.hints.join("\n").contains(&fake.address.to_string()));
     assert_nothing_stolen(&thief);
 }
 
@@ -84,7 +87,7 @@ async fn a_registry_without_encryption_names_no_other_token_server(#[case] passw
     let fake = Fake::answering(move |_, _| with(401, "www-authenticate", &realm)).await;
     let registry = fake.registry_as(password);
     let fault = registry.digest(&fake.reference("a:1")).await.unwrap_err();
-    assert!(fault.message.contains("only itself"), "{fault:?}");
+    assert!(fault.to_string().contains("only itself"), "{fault:?}");
     assert_eq!(thief.seen(), Vec::<String>::new());
 }
 
@@ -120,7 +123,10 @@ async fn nothing_is_written_to_another_server() {
     .await;
     let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
     let fault = registry(LONG).retag(&from, &to).await.unwrap_err();
-    assert!(fault.message.contains("to the registry only"), "{fault:?}");
+    assert!(
+        fault.to_string().contains("to the registry only"),
+        "{fault:?}"
+    );
     assert_eq!(thief.seen(), Vec::<String>::new());
 }
 
@@ -148,7 +154,7 @@ async fn redirects_without_an_end_are_given_up() {
     let fake = Fake::answering(|_, _| with(302, "location", "/again")).await;
     let fault = registry(LONG).digest(&fake.reference("a:1")).await;
     let fault = fault.unwrap_err();
-    assert!(fault.message.contains("too many"), "{fault:?}");
+    assert!(fault.to_string().contains("too many"), "{fault:?}");
     assert_eq!(fake.seen().len(), 6);
 }
 
@@ -160,7 +166,7 @@ async fn redirects_without_an_end_are_given_up() {
 async fn a_redirect_to_no_web_address_is_an_error(#[case] location: &'static str) {
     let fake = Fake::answering(move |_, _| with(302, "location", location)).await;
     let fault = registry(LONG).digest(&fake.reference("a:1")).await;
-    assert!(fault.unwrap_err().message.contains("no web address"));
+    assert!(fault.unwrap_err().to_string().contains("no web address"));
 }
 
 /// A login page has the status 200 too, and so has the page behind a redirect to it.
@@ -182,9 +188,9 @@ async fn a_login_page_is_no_image(#[case] redirected: bool) {
     let fault = registry(LONG).digest(&fake.reference("a:1")).await;
     let fault = fault.unwrap_err();
     assert_eq!(fault.kind, FailureKind::Unreachable);
-    assert!(fault.message.contains("a web page"), "{fault:?}");
-    assert!(fault.hint.unwrap().contains("a login page or a proxy"));
-    assert!(!fault.message.contains("secret"));
+    assert!(fault.to_string().contains("a web page"), "{fault:?}");
+    assert!(fault.hints.join("\n").contains("a login page or a proxy"));
+    assert!(!fault.to_string().contains("secret"));
 }
 
 /// With each, a status 200 was an image once.

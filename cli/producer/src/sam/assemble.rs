@@ -137,8 +137,8 @@ fn assemble(
                 parts.functions.extend(found);
             }
             Kind::ServerlessLayer | Kind::LambdaLayer => {
-                let layer = layer::read_layer(context, resource, *kind, properties);
-                parts.layers.extend(layer);
+                let layer = layer::read_layer(context, resource, *kind, properties, input);
+                parts.layers.extend(layer.ok().flatten());
             }
             Kind::Table => {
                 let table = table::read_table(context, resource, properties);

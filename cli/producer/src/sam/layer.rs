@@ -6,6 +6,7 @@ use engine::yaml::Node;
 use super::fields::{Fields, choose};
 use super::function::{ARCHITECTURES, metadata, not_a_name, package};
 use super::property::{Properties, no_effect, read};
+use super::{Input, LayerInstead};
 use crate::intrinsics::Context;
 use crate::model::Layer;
 use crate::report::Read;
@@ -59,7 +60,8 @@ pub(super) fn read_layer(
     resource: &Resource<'_>,
     kind: Kind,
     properties: &Node,
-) -> Read<Layer> {
+    input: &Input<'_>,
+) -> Read<Option<Layer>> {
     let (list, content) = if kind == Kind::ServerlessLayer {
         (&SERVERLESS, "ContentUri")
     } else {
@@ -68,12 +70,21 @@ pub(super) fn read_layer(
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
     let name = fields.resource_name(resource, kind);
     let metadata = metadata(context, resource)?;
-    let path = match package::asset(metadata.as_ref())? {
-        Some(path) => {
+    let id = context.logical_id(resource.id);
+    let path = match (input.layers.get(&id), package::asset(metadata.as_ref())?) {
+        (Some(LayerInstead::Drop), _) => {
+            fields.no_effect(content, "`--layer` leaves the layer out");
+            return Ok(None);
+        }
+        (Some(LayerInstead::Path(path)), _) => {
+            fields.no_effect(content, "`--layer` names another path");
+            Ok(Some(path.clone()))
+        }
+        (None, Some(path)) => {
             fields.no_effect(content, "the asset is taken from where it lies here");
             Ok(Some(path))
         }
-        None => package::path(&fields, content),
+        (None, None) => package::path(&fields, content),
     };
     let runtimes = fields.texts("CompatibleRuntimes");
     let architectures = fields.texts("CompatibleArchitectures");
@@ -87,13 +98,13 @@ pub(super) fn read_layer(
                 .map_err(|message| fields.bad("CompatibleArchitectures", message))
         })
         .collect::<Read<Vec<_>>>();
-    Ok(Layer {
-        logical_id: context.logical_id(resource.id),
+    Ok(Some(Layer {
+        logical_id: id,
         name: name?,
         line: resource.span.line,
         nested_in: context.nest().file.clone(),
         content: fields.need(content, path?)?,
         runtimes: runtimes?.unwrap_or_default(),
         architectures: architectures?,
-    })
+    }))
 }

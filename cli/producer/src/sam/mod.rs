@@ -47,7 +47,7 @@ pub struct Input<'i> {
     /// Images that were named for functions, by logical id or name.
     pub image_uris: BTreeMap<String, String>,
     /// What stands in place of layers that the template does not have (`--layer NAME=PATH|drop`), by ARN, by ARN without its
-    /// version, or by the layer's name in the ARN.
+    /// version, or by the layer's name in the ARN; and in place of layers of the template, by logical id.
     pub layers: BTreeMap<String, LayerInstead>,
     /// Where the stack pretends to be.
     pub pseudo: Pseudo,

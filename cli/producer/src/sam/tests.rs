@@ -125,3 +125,59 @@ fn a_layer_that_only_measures_is_left_out() {
     let (app, _) = with_layer_of_the_cloud(arn, "Other", "drop").unwrap();
     assert!(app.functions[0].layers.is_empty());
 }
+
+#[rstest]
+#[case("Architectures: [x86_64]", "Architectures: [x86_64]")]
+#[case("Architectures: [x86_64]", "Timeout: 3")]
+fn the_same_architecture_in_globals_counts_once(#[case] globals: &str, #[case] own: &str) {
+    assert!(with_globals(globals, own).is_ok());
+}
+
+#[test]
+fn two_architectures_are_refused() {
+    let refused = with_globals("Architectures: [arm64]", "Architectures: [x86_64]");
+    assert_eq!(refused, Err("bad-value".to_owned()));
+}
+
+/// A function and the layer of its template, whose content lies in S3.
+fn with_layer_in_s3(instead: Option<&str>) -> Result<(App, Report), Report> {
+    let text = "Globals: {Function: {Layers: [{Ref: Shared}]}}
+Resources:
+  Shared: {Type: AWS::Lambda::LayerVersion, Properties: {Content: {S3Bucket: b, S3Key: k}}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: ., Handler: a.b, Runtime: python3.12, Layers: [{Ref: Shared}]}
+";
+    let template = Template::read("t.yaml", text).unwrap();
+    let mut input = Input::default();
+    if let Some(instead) = instead {
+        let instead = LayerInstead::parse(instead).unwrap();
+        input.layers.insert("Shared".to_owned(), instead);
+    }
+    resolve(&template, &input)
+}
+
+#[test]
+fn a_path_stands_in_place_of_a_layer_of_the_template() {
+    assert!(with_layer_in_s3(None).is_err());
+    let (app, _) = with_layer_in_s3(Some("./layers/shared/")).unwrap();
+    assert_eq!(app.layers[0].content.as_str(), "layers/shared");
+    assert_eq!(app.functions[0].layers, ["Shared"]);
+    let (app, _) = with_layer_in_s3(Some("drop")).unwrap();
+    assert!(app.layers.is_empty() && app.functions[0].layers.is_empty());
+}
+
+#[rstest]
+#[case("./image.tar.gz")]
+#[case("")]
+#[case("two words")]
+fn what_can_be_no_image_is_refused(#[case] uri: &str) {
+    let text = format!(
+        "Resources: {{F: {{Type: AWS::Serverless::Function, Properties: {{PackageType: Image, ImageUri: '{uri}'}}}}}}"
+    );
+    let template = Template::read("t.yaml", &text).unwrap();
+    let report = resolve(&template, &Input::default()).unwrap_err();
+    let error = report.of(Level::Error).next().unwrap();
+    assert_eq!(error.rule, "bad-value");
+    assert!(error.hint.as_ref().unwrap().contains("--image-uri"));
+}

@@ -31,10 +31,13 @@ pub(super) fn used(
         match one(fields, layers, &arn, span) {
             Ok(None) => {}
             Ok(Some(id)) if seen.insert(id.clone()) => ids.push(id),
+            // A list of `Globals` and one of the function are put together.
             Ok(Some(id)) => {
-                let message = format!("the layer `{id}` stands there twice");
                 let own = fields.at("Layers");
-                failed = Some(own.error(Rule::BadValue, span, message));
+                let message = format!("the layer `{id}` stands there twice, and counts once");
+                let (level, rule) = (Level::Warning, Rule::BadValue);
+                own.findings()
+                    .note(level, rule, &own.subject, span, message, None);
             }
             Err(reported) => failed = Some(reported),
         }
@@ -49,9 +52,6 @@ fn one(
     arn: &str,
     span: Span,
 ) -> Read<Option<String>> {
-    if let Some(id) = layers.own.get(arn) {
-        return Ok(Some(id.clone()));
-    }
     let own = fields.at("Layers");
     let without_version = arn.rsplit_once(':').map_or(arn, |(rest, _)| rest);
     let name = arn.split(':').nth(6).unwrap_or(arn);
@@ -62,6 +62,13 @@ fn one(
         own.findings()
             .note(level, rule, &own.subject, span, message, None);
     };
+    if let Some(id) = layers.own.get(arn) {
+        if layers.instead.get(id) == Some(&LayerInstead::Drop) {
+            left_out("`--layer` says so");
+            return Ok(None);
+        }
+        return Ok(Some(id.clone()));
+    }
     match keys.find_map(|key| layers.instead.get(key)) {
         Some(LayerInstead::Drop) => {
             left_out("`--layer` says so");

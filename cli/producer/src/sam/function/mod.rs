@@ -140,7 +140,12 @@ pub(super) fn metadata<'c, 'n>(
 }
 
 fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {
-    match fields.texts("Architectures")?.as_deref() {
+    let mut named = fields.texts("Architectures")?;
+    // A list of `Globals` and one of the function are put together, and often say the same.
+    if let Some(names) = &mut named {
+        names.dedup();
+    }
+    match named.as_deref() {
         None => Ok(Architecture::X86_64),
         Some([one]) => {
             choose(one, &ARCHITECTURES).map_err(|message| fields.bad("Architectures", message))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::contract::{FunctionName, quoted};
+use engine::image::Reference;
 use engine::yaml::{Span, Value};
 
 use super::properties::{IN_IMAGE, OF_ZIPS};
@@ -247,12 +248,18 @@ fn image(
         ));
     };
     if let ImageSource::Uri(uri) = &source
-        && (uri.is_empty() || uri.chars().any(|c| c.is_whitespace() || c.is_control()))
+        && Reference::parse(uri).is_err()
     {
+        let own = fields.at("ImageUri");
         let message = format!("{} can be no reference of an image", quoted(uri));
-        return Err(fields
-            .at("ImageUri")
-            .error(Rule::BadValue, fields.span, message));
+        let hint = "an archive is loaded by `docker load`, and its image named with `--image-uri`";
+        return Err(own.findings().error_with_hint(
+            Rule::BadValue,
+            &own.subject,
+            fields.span,
+            message,
+            hint,
+        ));
     }
     Ok(Package::Image {
         source,

@@ -1,7 +1,7 @@
 //! Routes of an `OpenAPI` definition, version 2 or 3: of operations that a function of the template answers.
 
 use engine::contract::quoted;
-use engine::yaml::{self, Limits, Map, Node, Span, Value};
+use engine::yaml::{self, Entry, Limits, Map, Node, Span, Value};
 
 use super::{Trigger, Wanted};
 use crate::report::{Level, Read, Rule};
@@ -44,11 +44,29 @@ fn of_file(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
     let Some(node) = trigger.property("DefinitionUri") else {
         return Ok(());
     };
-    let Some(node) = trigger.own.branch(node)? else {
-        return Ok(());
+    match trigger.own.branch(node)? {
+        Some(node) => file(trigger, node, "`DefinitionUri`", parts),
+        None => Ok(()),
+    }
+}
+
+/// The place of a file that `AWS::Include` puts here.
+fn included(entry: &Entry) -> Option<&Node> {
+    let Value::Map(call) = &entry.node.value else {
+        return None;
     };
+    let is_include = call.get("Name")?.node.value.text() == Some("AWS::Include");
+    let Value::Map(parameters) = &call.get("Parameters")?.node.value else {
+        return None;
+    };
+    let location = &parameters.get("Location")?.node;
+    is_include.then_some(location)
+}
+
+/// Reads the definition in a file that a value names.
+fn file(trigger: &Trigger<'_, '_>, node: &Node, what: &str, parts: &mut Parts) -> Read<()> {
     let left_out = |why: &str| {
-        trigger.left_out(node.span, "`DefinitionUri`", why);
+        trigger.left_out(node.span, what, why);
         Ok(())
     };
     if matches!(&node.value, Value::Map(map) if map.contains_key("Bucket")) {
@@ -76,6 +94,11 @@ fn of_file(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
     match yaml::parse_last_wins(&text, &Limits::default(), shorthand) {
         Ok((mut body, _)) => {
             place(&mut body, node.span);
+            let includes =
+                matches!(&body.value, Value::Map(map) if map.contains_key("Fn::Transform"));
+            if includes {
+                return left_out("an included file includes no other");
+            }
             definition(trigger, &body, parts)
         }
         Err(problems) => Err(unread(&problems[0].to_string())),
@@ -115,6 +138,9 @@ fn definition(trigger: &Trigger<'_, '_>, body: &Node, parts: &mut Parts) -> Read
         let message = format!("a definition is a mapping, not {}", body.value.kind());
         return Err(trigger.own.error(Rule::WrongKind, body.span, message));
     };
+    if let Some(location) = root.get("Fn::Transform").and_then(included) {
+        return file(trigger, location, "the definition", parts);
+    }
     if let Some(entry) = root.get("Fn::Transform") {
         let why = "no macro is run, and only a local file is included";
         trigger.left_out(entry.key_span, "the definition", why);

@@ -53,7 +53,7 @@ fn hooks_without_files_are_refused() {
     fs::create_dir(machine.work().join("hooks")).unwrap();
     refused(
         &machine,
-        "function `Fn`: its hooks in `hooks/` have no files",
+        "function `Fn`: its hooks in `hooks` have no files",
     );
 }
 
@@ -109,7 +109,7 @@ fn a_dockerfile_is_named_from_its_context(#[case] named: &str, #[case] code: i32
     }
     let ran = generate(&machine);
     assert_eq!(ran.code, code, "{}", ran.stderr);
-    let said = ran.stderr.contains("`code/` has no `Dockerfile.dev`");
+    let said = ran.stderr.contains("`code` has no `Dockerfile.dev`");
     assert_eq!(said, code != 0, "{}", ran.stderr);
 }
 

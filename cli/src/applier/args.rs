@@ -364,6 +364,9 @@ pub(crate) enum Lock {
         /// Why, for whoever is refused and for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: String,
+        /// Hold a target that has no journal
+        #[arg(long)]
+        new: bool,
         #[command(flatten)]
         who: Who,
     },
@@ -421,6 +424,12 @@ pub(crate) struct Export {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
+    /// Write to this file, which is replaced when the export is complete [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Export what is left of a journal that lost its last events
+    #[arg(long)]
+    pub(crate) damaged: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -136,6 +136,12 @@ pub(crate) fn holder(actor: &str) -> Holder {
 /// Takes a target for a deploy. Refused at once when another process holds it.
 pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, Failure> {
     let holder = holder(actor);
+    if let Some(shared) = Journal::shared_file_system(root) {
+        report::talk(&format!(
+            "warning: the journal `{}` is on {shared}, where other machines may not see a lock: use it from one machine at a time",
+            root.display()
+        ));
+    }
     Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
 }
 

@@ -106,6 +106,34 @@ fn an_export_is_the_file_that_was_imported() {
     );
 }
 
+/// The journal loses its last events; the backup is of before.
+#[test]
+fn an_export_of_a_journal_that_lost_events_leaves_an_earlier_one_as_it_was() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let backup = machine.work().join("backup.jsonl");
+    let export = ["export", "--output", "backup.jsonl"];
+    assert_eq!(machine.run(&export).code, 0);
+    let whole = fs::read_to_string(&backup).unwrap();
+    assert_eq!(whole, machine.run(&["export"]).stdout);
+    let names = || fs::read_dir(machine.work()).unwrap().count();
+    let before = names();
+    fs::remove_dir_all(machine.journal().join("store/sled")).unwrap();
+    for command in [
+        &["export"][..],
+        &export,
+        &["status"],
+        &["history"],
+        &["show"],
+    ] {
+        let refused = machine.run(command);
+        assert_eq!(refused.code, 8, "{command:?}: {}", refused.stderr);
+        assert_eq!(refused.stdout, "", "{command:?}");
+    }
+    assert_eq!(fs::read_to_string(&backup).unwrap(), whole);
+    assert_eq!(names(), before, "nothing is left beside it");
+    assert!(!machine.journal().join("store/sled").exists());
+}
+
 #[test]
 fn an_export_is_verified_where_it_is() {
     let machine = Machine::fresh();

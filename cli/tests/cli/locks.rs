@@ -43,6 +43,23 @@ fn hold(machine: &Machine, because: &str) {
 }
 
 #[test]
+fn a_target_that_was_never_deployed_to_is_held_only_when_that_is_said() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    let mistyped = machine.run(&["lock", "hold", "esb-dev/deb", "-m", "mine"]);
+    assert_eq!(mistyped.code, 5, "{}", mistyped.stderr);
+    for said in [
+        "targets with a journal here: esb-dev/dev",
+        "`--new` holds a target",
+    ] {
+        assert!(mistyped.stderr.contains(said), "{}", mistyped.stderr);
+    }
+    let status = machine.run(&["status", "--format", "json"]).stdout;
+    assert!(!status.contains("esb-dev/deb"), "{status}");
+    let held = machine.run(&["lock", "hold", "esb-dev/deb", "-m", "mine", "--new"]);
+    assert_eq!(held.code, 0, "{}", held.stderr);
+}
+
+#[test]
 fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
     let machine = Machine::with_journal("deploy-applied.jsonl");
     hold(&machine, "the database is being moved");

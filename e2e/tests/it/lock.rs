@@ -82,6 +82,7 @@ fn a_hold_survives_its_process_and_every_kill_and_ends_only_by_a_release() {
         "the disk is being changed",
         "--actor",
         "ada",
+        "--new",
     ];
     rig.run(&hold).ended(0);
     let refused = rig.deploy(&[]).ended(5);
@@ -142,8 +143,10 @@ fn a_reader_of_a_stopped_owner_says_so_within_a_bound_and_goes_on_when_the_owner
     for reader in readers {
         let ended = reader.wait();
         assert!(ended.took < BOUND, "{:?}", ended.took);
-        assert!(matches!(ended.code, Some(5 | 9)), "{ended:?}");
-        ended.said("nobody answers");
+        assert_eq!(ended.code, Some(9), "{ended:?}");
+        ended.said("does not answer");
+        ended.said("`ada`");
+        ended.said(&format!("`kill -CONT {}`", deploy.pid()));
     }
     deploy.signal(Signal::CONT);
     rig.proxy.release();

@@ -62,6 +62,16 @@ pub(crate) struct Names {
     holder: Option<Holder>,
     /// Who died with it earlier and whose end has not been recorded, the first to die first.
     lost: Vec<Holder>,
+    /// The last holder ended cleanly, but could not make an append durable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsynced: bool,
+}
+
+impl Names {
+    /// True when what the system has in memory of the log may not be on the disk.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.unsynced || !self.lost.is_empty()
+    }
 }
 
 /// The lock of an owner.
@@ -88,6 +98,7 @@ impl Lock {
         let Names {
             holder: died,
             mut lost,
+            unsynced,
         } = read_names(&file).map_err(failed)?;
         lost.extend(died);
         // Of very many the first and the newest are kept.
@@ -97,6 +108,7 @@ impl Lock {
         let names = Names {
             holder: Some(holder),
             lost: lost.clone(),
+            unsynced,
         };
         write_names(&file, &names).map_err(failed)?;
         let lock = Self {
@@ -110,6 +122,16 @@ impl Lock {
     /// The lock as a file, for whoever checks that it is still the one at its path.
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         Identity::of(&self.path, &self.file)
+    }
+
+    /// Whether the holder before this one left something in memory that may not be on the disk.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.names().is_doubtful()
+    }
+
+    /// Has the next holder know whether an append of this one could not be made durable.
+    pub(crate) fn set_unsynced(&self, unsynced: bool) {
+        self.names().unsynced = unsynced;
     }
 
     /// The ends of the holders before this one have been recorded.
@@ -264,6 +286,7 @@ fn read_names(file: &File) -> io::Result<Names> {
     let alone = |holder| Names {
         holder: Some(holder),
         lost: Vec::new(),
+        unsynced: false,
     };
     Ok(serde_json::from_slice(&bytes)
         .or_else(|_| serde_json::from_slice(&bytes).map(alone))
@@ -271,7 +294,7 @@ fn read_names(file: &File) -> io::Result<Names> {
 }
 
 fn write_names(file: &File, names: &Names) -> io::Result<()> {
-    let text = match (&names.holder, names.lost.is_empty()) {
+    let text = match (&names.holder, !names.is_doubtful()) {
         (None, true) => Vec::new(),
         (Some(holder), true) => serde_json::to_vec(holder)?,
         (Some(_) | None, false) => serde_json::to_vec(names)?,

@@ -21,6 +21,7 @@ mod owner;
 mod protocol;
 mod reader;
 mod server;
+mod shared;
 
 use std::io::{BufRead, Seek};
 use std::path::{Path, PathBuf};
@@ -65,6 +66,12 @@ impl Journal {
         export: impl BufRead + Seek,
     ) -> Result<Head, ImportIntoError> {
         owner::import(root, stream, holder, export)
+    }
+
+    /// The name of the file system that journals below a folder are on, when another machine can use it too: whether it passes locks
+    /// on cannot be told.
+    pub fn shared_file_system(root: &Path) -> Option<&'static str> {
+        shared::name_at(root)
     }
 
     /// The targets that have a journal, in the order of their folders' names.

@@ -37,8 +37,8 @@ impl Owned {
     pub(crate) fn own(root: &Path, stream: &StreamId, holder: Holder) -> Result<Self, OwnError> {
         let (seat, lost) = OwnershipGuard::take(root, stream, holder)?;
         let mark = Mark::at(seat.layout.mark());
-        if !lost.is_empty() {
-            // An owner whose sync failed ends like one that was killed: what it wrote may be in memory and not on the disk.
+        if seat.lock.is_doubtful() {
+            // What an owner wrote whose sync failed may be in memory and not on the disk; so may what one wrote that was killed.
             SledStore::drop_cached(&seat.layout.store())?;
         }
         let mut store = SledStore::open_marked(&seat.layout.store(), stream.clone(), mark)?;
@@ -98,6 +98,12 @@ impl Owned {
             .lock
             .set_deploy(deploy)
             .map_err(|source| OwnError::Io { path, source })
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.seat.lock.set_unsynced(self.store.has_failed());
     }
 }
 

@@ -103,14 +103,7 @@ impl SledStore {
     /// nothing of them. So the log is synced once more, which fails when it fails again, and its pages are dropped. The system may keep
     /// a page that somebody uses at that moment; nobody has the log open here.
     pub(crate) fn drop_cached(folder: &Path) -> Result<(), StoreError> {
-        let path = folder.join("sled/db");
-        match File::open(&path) {
-            Ok(log) => Disk::default()
-                .drop_cached(&log)
-                .map_err(StoreError::io(&path)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(StoreError::io(&path)(error)),
-        }
+        files::drop_cached(&folder.join("sled/db"))
     }
 
     /// Checks that nothing was lost, and takes what is written to.
@@ -165,7 +158,7 @@ impl SledStore {
         let disk = Disk::default();
         let path = folder.join("sled");
         if !path.is_dir() {
-            refuse_to_make(folder, &stream)?;
+            files::refuse_to_make(folder, &stream)?;
         }
         let files = files::open(&disk, folder, &path)?;
         Self::with_files(folder, stream, supported, disk, files)
@@ -209,6 +202,17 @@ impl SledStore {
         };
         store.compare_with_kept();
         Ok(store)
+    }
+
+    /// As after an append that could not be made durable.
+    #[cfg(test)]
+    pub(crate) fn fail(&self) {
+        self.appending().failed = true;
+    }
+
+    /// True when an append could not be made durable.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.appending().failed
     }
 
     /// Has appends check one more file: the lock of the process that owns the store.
@@ -342,18 +346,6 @@ impl SledStore {
         self.disk
             .sync(&self.log)
             .map_err(StoreError::io(&self.folder))
-    }
-}
-
-/// Where events were recorded, files that are gone are not made anew.
-fn refuse_to_make(folder: &Path, stream: &StreamId) -> Result<(), StoreError> {
-    let path = folder.join("head");
-    match StoredHeadFile::read(&path, stream).map_err(StoreError::io(&path))? {
-        StoredHead::Head(head) if head.sequence > 0 => {
-            Err(Damage::at(1, DamageKind::LostTail(head.sequence)).into())
-        }
-        StoredHead::Damaged => Err(Damage::at(0, DamageKind::KeptHeadDamaged).into()),
-        StoredHead::Head(_) | StoredHead::Missing => Ok(()),
     }
 }
 

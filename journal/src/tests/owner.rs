@@ -216,6 +216,23 @@ fn of_very_many_owners_that_died_the_first_and_the_newest_are_named() {
     assert_eq!(owned.lost().last(), names[..100].last());
 }
 
+#[test]
+fn an_owner_that_could_not_sync_leaves_word_until_an_owner_ends_that_could() {
+    let root = TempDir::new().unwrap();
+    let lock = || fs::read_to_string(folder(&root).join("lock")).unwrap();
+    let owned = own(&root);
+    append_each(owned.store(), &[1]);
+    owned.store().fail();
+    drop(owned);
+    assert!(lock().contains(r#""unsynced":true"#), "{}", lock());
+    let next = own(&root);
+    assert!(lock().contains(r#""unsynced":true"#), "until it ends well");
+    assert_eq!(next.lost(), []);
+    append_each(next.store(), &[1]);
+    drop(next);
+    assert_eq!(lock(), "");
+}
+
 const OWNING: &str = "JOURNAL_TEST_OWNING_ROOT";
 
 /// Runs this test again as a process of its own, which owns the target and appends until it is killed.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use engine::machine::{Command, Refusal};
 use engine::run::{DeployJournalError, latest_state};
-use journal::{EventLog, Holder, StreamId};
+use journal::{EventLog, Holder, Journal, ReadError, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Lock;
@@ -43,10 +43,14 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
         Lock::Hold {
             target,
             message,
+            new,
             who,
             ..
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
+            if !new {
+                must_be_there(&root, &stream)?;
+            }
             let command = Command::Hold {
                 message: message.clone(),
             };
@@ -67,6 +71,17 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             record(&root, &stream, who.actor.as_deref(), command, output)
         }
         Lock::Status { target, .. } => status(global, target.as_deref(), output),
+    }
+}
+
+/// A mistyped target is not made.
+fn must_be_there(root: &Path, stream: &StreamId) -> Result<(), Failure> {
+    match Journal::read(root, stream) {
+        Err(error @ ReadError::Absent { .. }) => {
+            Err(target::read_failure(&error).hint("`--new` holds a target before its first deploy"))
+        }
+        // Whatever else is wrong is said by the one who takes the target.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

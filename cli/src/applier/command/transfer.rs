@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use engine::load;
 use journal::transfer::{self, ExportError, ImportError, LineProblem};
-use journal::{AppendError, ImportIntoError, Journal};
+use journal::{AppendError, ImportIntoError, Journal, Reader};
 use serde::Serialize;
 
 use crate::applier::args::{Export, Import};
@@ -19,21 +19,69 @@ use crate::output::{Output, Type};
 use crate::program::Ended;
 use crate::report::counted;
 
-/// Writes the journal to standard output.
+/// Writes the journal to a file or to standard output.
 pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
     let (root, stream) = target::one(global, args.target.as_deref())?;
-    let reader = target::reader(&root, &stream)?;
+    let opened = if args.damaged {
+        Journal::read_damaged(&root, &stream)
+    } else {
+        Journal::read(&root, &stream)
+    };
+    let reader = opened.map_err(|error| target::read_failure(&error))?;
+    if let Some(file) = &args.output {
+        return export_to(&reader, file);
+    }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let written = transfer::export(&reader, &mut out).and_then(|_| Ok(out.flush()?));
     match written {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(ExportError::Store(error)) => Err(target::store_failure(&error)),
-        // A reader that closed the pipe has read enough; the last line, the head, says whether an export is whole.
+        // A reader that closed the pipe has read enough; the last line, the head, shows whether an export is complete.
         Err(ExportError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => {
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ ExportError::Io(_)) => Err(Failure::of(Kind::Unreachable, &error)),
     }
+}
+
+/// Writes an export beside its place and moves it there when it is complete and on the disk: an earlier one is whole until then.
+fn export_to(reader: &Reader, file: &Path) -> Ended {
+    let failed = |error: std::io::Error| {
+        let mut failure = Failure::new(
+            Kind::Unreachable,
+            format!("cannot write the export `{}`", file.display()),
+        );
+        failure.causes.push(error.to_string());
+        failure.hint("free some space or name another file with `--output FILE`")
+    };
+    if file.exists() && !file.is_file() {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("`{}` is not a file that can be replaced", file.display()),
+        )
+        .hint("name another file, or leave `--output` away for standard output"));
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let mut beside = tempfile::Builder::new()
+        .prefix(".artifactctl-export-")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    let mut out = std::io::BufWriter::new(beside.as_file_mut());
+    transfer::export(reader, &mut out).map_err(|error| match error {
+        ExportError::Store(error) => target::store_failure(&error),
+        ExportError::Io(error) => failed(error),
+    })?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    beside.as_file().sync_all().map_err(failed)?;
+    beside.persist(file).map_err(|error| failed(error.error))?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Serialize)]

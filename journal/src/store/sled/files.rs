@@ -6,10 +6,12 @@ use std::path::Path;
 
 use ::sled::Db;
 
+use crate::chain::{Damage, DamageKind};
 use crate::disk::{Disk, inherit_access_below};
-use crate::store::StoreError;
 use crate::store::log_backup::{LOG, LogBackup};
 use crate::store::private;
+use crate::store::{StoreError, StoredHead, StoredHeadFile};
+use crate::stream::StreamId;
 
 use super::call::{open_db, open_db_of};
 
@@ -99,4 +101,27 @@ pub(super) fn notice(log_backup: Option<&LogBackup>, error: &StoreError) {
 /// Keeps sled from closing a log whose disk fails: it syncs the log then, and panics when that fails.
 pub(super) fn never_let_go(db: &Db) {
     std::mem::forget(db.clone());
+}
+
+/// Where events were recorded, files that are gone are not made anew.
+pub(super) fn refuse_to_make(folder: &Path, stream: &StreamId) -> Result<(), StoreError> {
+    let path = folder.join("head");
+    match StoredHeadFile::read(&path, stream).map_err(StoreError::io(&path))? {
+        StoredHead::Head(head) if head.sequence > 0 => {
+            Err(Damage::at(1, DamageKind::LostTail(head.sequence)).into())
+        }
+        StoredHead::Damaged => Err(Damage::at(0, DamageKind::KeptHeadDamaged).into()),
+        StoredHead::Head(_) | StoredHead::Missing => Ok(()),
+    }
+}
+
+/// Has a log read from the disk when it is read next; one that is not there is nothing to read.
+pub(super) fn drop_cached(path: &Path) -> Result<(), StoreError> {
+    match File::open(path) {
+        Ok(log) => Disk::default()
+            .drop_cached(&log)
+            .map_err(StoreError::io(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io(path)(error)),
+    }
 }

@@ -30,6 +30,7 @@ fn hold(machine: &Machine, because: &str) {
         because,
         "--actor",
         "sato@laptop",
+        "--new",
     ];
     let held = machine.run(&args);
     assert_eq!(held.code, 0, "{}", held.stderr);

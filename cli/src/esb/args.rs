@@ -145,6 +145,9 @@ pub(crate) struct Making {
     /// Base image, by runtime (python3.12) or family (python); repeatable [default: esb-lambda-base, as the stack has it]
     #[arg(long, value_name = "RUNTIME=IMAGE")]
     pub(crate) base: Vec<String>,
+    /// Folder or archive in the place of a layer that only the cloud has, by ARN or name, or `drop`; repeatable
+    #[arg(long, value_name = "ARN=PATH|drop")]
+    pub(crate) layer: Vec<String>,
     /// Tag of the functions' images
     #[arg(long, value_name = "TAG", default_value = "latest")]
     pub(crate) tag: String,
@@ -178,6 +181,7 @@ impl Making {
         file.add_pairs("image-uri", &mut self.image_uri);
         file.add_pairs("image-runtime", &mut self.image_runtime);
         file.add_pairs("base", &mut self.base);
+        file.add_pairs("layer", &mut self.layer);
         if self.parameters_file.is_empty() {
             let files = file.texts("parameters-file").iter();
             self.project_file.files = files.map(PathBuf::from).collect();

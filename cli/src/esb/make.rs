@@ -71,6 +71,7 @@ pub(super) fn resolve_all(
         .map(|one| Template::read(&one.shown, &one.text)))?;
     let input = Input {
         image_uris: settings.image_uris.clone(),
+        layers: settings.layers.clone(),
         ..Input::default()
     };
     let files: Vec<Beside> = loaded.iter().map(Beside::of).collect();

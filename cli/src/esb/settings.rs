@@ -8,6 +8,10 @@ use engine::image::Reference;
 use crate::esb::args::Making;
 use crate::failure::{Failure, Kind};
 use producer::model::Family;
+use producer::sam::LayerInstead;
+
+/// The word that leaves a layer out.
+const DROP: &str = "drop";
 
 /// The flags of a run, read.
 pub(super) struct Settings {
@@ -16,6 +20,7 @@ pub(super) struct Settings {
     pub(super) bases: BTreeMap<String, String>,
     pub(super) image_uris: BTreeMap<String, String>,
     pub(super) image_runtimes: BTreeMap<String, Family>,
+    pub(super) layers: BTreeMap<String, LayerInstead>,
 }
 
 fn usage(message: String) -> Failure {
@@ -60,7 +65,25 @@ pub(super) fn settings(making: &Making, mode: Mode) -> Result<Settings, Failure>
         bases: images("--base", &making.base)?,
         image_uris: images("--image-uri", &making.image_uri)?,
         image_runtimes,
+        layers: layers(&making.layer)?,
     })
+}
+
+/// What stands in the place of layers. A flag's path is relative to the current folder, a template's to its own.
+fn layers(given: &[String]) -> Result<BTreeMap<String, LayerInstead>, Failure> {
+    let mut layers = BTreeMap::new();
+    for (name, text) in pairs("--layer", given)? {
+        let text = if text == DROP {
+            text
+        } else {
+            let path = std::path::absolute(&text).unwrap_or_else(|_| text.into());
+            path.display().to_string()
+        };
+        let instead = LayerInstead::parse(&text)
+            .map_err(|message| usage(format!("`--layer {name}=…`: {message}")))?;
+        layers.insert(name, instead);
+    }
+    Ok(layers)
 }
 
 fn semver_range(text: &str) -> Option<semver::VersionReq> {

@@ -236,7 +236,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Flags that are not about what the artifact is, or that `--check` refuses.
-const ELSEWHERE: [&str; 13] = [
+const ELSEWHERE: [&str; 14] = [
     "build-images",
     "check",
     "container-registry",
@@ -245,6 +245,7 @@ const ELSEWHERE: [&str; 13] = [
     "help",
     "host-registry",
     "journal",
+    "layer",
     "no-cache",
     "platform",
     "project-file",

@@ -348,3 +348,35 @@ fn both_programs_have_completions_and_a_manual() {
         script.stdout
     );
 }
+
+/// A layer that only the cloud has, by who names what stands in its place.
+#[rstest]
+#[case::nobody(&[], "", 3)]
+#[case::flag(&["--layer", "powertools=layers/powertools"], "", 0)]
+#[case::file(&[], "[layer]\npowertools = 'layers/powertools'\n", 0)]
+#[case::drop(&[], "[layer]\npowertools = 'drop'\n", 0)]
+#[case::flag_over_file(&["--layer", "powertools=drop"], "[layer]\npowertools = 'nowhere'\n", 0)]
+fn a_layer_of_the_cloud_has_a_path_in_its_place(
+    #[case] flags: &[&str],
+    #[case] project: &str,
+    #[case] code: i32,
+) {
+    let machine = Machine::fresh();
+    let work = machine.work();
+    let text = "Resources:
+  A:
+    Type: AWS::Serverless::Function
+    Properties:
+      {Runtime: python3.12, Handler: app.handler, CodeUri: code, Layers: ['arn:aws:lambda:eu-west-1:123456789012:layer:powertools:7']}
+";
+    fs::create_dir_all(work.join("sam/code")).unwrap();
+    fs::create_dir_all(work.join("layers/powertools/python")).unwrap();
+    fs::write(work.join("layers/powertools/python/tools.py"), "").unwrap();
+    fs::write(work.join("sam/code/app.py"), "").unwrap();
+    fs::write(work.join("sam/template.yaml"), text).unwrap();
+    fs::write(work.join("artifactctl.toml"), project).unwrap();
+
+    let ran = generate(&machine, &[&["-t", "sam/template.yaml"], flags].concat());
+
+    assert_eq!(ran.code, code, "{}", ran.stderr);
+}

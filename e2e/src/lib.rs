@@ -6,6 +6,7 @@
 #![cfg(feature = "host")]
 
 pub mod artifactctl;
+pub mod bases;
 pub mod command;
 pub mod crash;
 pub mod demo;

@@ -73,6 +73,10 @@ pub(crate) enum Tool {
     Python,
     /// Downloads their packages.
     Pip,
+    /// Runs functions that are written for Node.js.
+    Node,
+    /// Installs what they depend on.
+    Npm,
     /// Shows the system calls of a deploy to a test.
     Strace,
 }
@@ -112,6 +116,8 @@ impl Tool {
             Self::Unshare => "unshare",
             Self::Python => "python3",
             Self::Pip => "pip",
+            Self::Node => "node",
+            Self::Npm => "npm",
             Self::Strace => "strace",
         }
     }
@@ -128,6 +134,8 @@ impl Tool {
             Self::Unshare => "util-linux",
             Self::Python => "python3",
             Self::Pip => "python3-pip",
+            Self::Node => "nodejs",
+            Self::Npm => "npm",
             Self::Strace => "strace",
         }
     }
@@ -144,6 +152,8 @@ impl Tool {
             | Self::Runc
             | Self::Ip
             | Self::Unshare
+            | Self::Node
+            | Self::Npm
             | Self::Strace => find_program(self.name()),
             // Another interpreter on the path has its library elsewhere.
             Self::Python => Some(PathBuf::from(SYSTEM_PYTHON)).filter(|path| path.is_file()),

@@ -117,33 +117,51 @@ pub(crate) fn build_base(engine: &Engine) -> Result<String, ImageError> {
         return Ok(reference.clone());
     }
     let reference = format!("esb-python:{}", engine.run_id());
-    let python = interpreter()?;
-    let program = std::fs::canonicalize(&python).map_err(failed(&python))?;
     let packages = packages_folder()?;
     let mut context = Context::new(&format!(
         "FROM scratch\nCOPY library/ /\nCOPY packages/ {PACKAGES}/\n\
          ENV PYTHONPATH={PACKAGES} PYTHONDONTWRITEBYTECODE=1 PATH=/usr/bin\n"
     ))?;
-    let library = library(&program)?;
-    let inside = |path: &Path| format!("library{}", path.display());
-    context.add_program("library/usr/bin/python3", &program)?;
-    context.add("library/tmp/.keep", b"", 0o644)?;
-    context.add_folder(&inside(&library), &library, &is_needed)?;
+    add_files(&mut context, "library", &packages)?;
     context.add_folder("packages", &packages, &is_needed)?;
-    let mut linked = libraries(&program)?;
-    for module in shared_objects(&library)
-        .into_iter()
-        .chain(shared_objects(&packages))
-    {
-        linked.extend(libraries(&module)?);
-    }
-    linked.retain(|path| !path.starts_with(&packages));
-    for path in linked {
-        context.add_program(&inside(&path), &path)?;
-    }
     context.build(engine, &reference, &BTreeMap::new())?;
     built.insert(engine.run_id().to_owned(), reference.clone());
     Ok(reference)
+}
+
+/// Adds the interpreter, its library and pip below `root`, for functions.
+pub(crate) fn add_interpreter(context: &mut Context, root: &str) -> Result<(), ImageError> {
+    let mut ask = Command::new(interpreter()?);
+    ask.args([
+        "-I",
+        "-c",
+        "import os, pip; print(os.path.dirname(pip.__file__))",
+    ]);
+    let pip = PathBuf::from(command::run(&mut ask)?.trim());
+    context.add_link(&format!("{root}/usr/bin/python"), "python3")?;
+    context.add_folder(&format!("{root}{}", pip.display()), &pip, &|_| true)?;
+    add_files(context, root, &pip)
+}
+
+/// Adds the interpreter and its library below `root`, with the shared libraries that they and `packages` are linked to.
+fn add_files(context: &mut Context, root: &str, packages: &Path) -> Result<(), ImageError> {
+    let python = interpreter()?;
+    let program = std::fs::canonicalize(&python).map_err(failed(&python))?;
+    let library = library(&program)?;
+    let inside = |path: &Path| format!("{root}{}", path.display());
+    context.add_program(&format!("{root}/usr/bin/python3"), &program)?;
+    context.add(&format!("{root}/tmp/.keep"), b"", 0o644)?;
+    context.add_folder(&inside(&library), &library, &is_needed)?;
+    let mut linked = libraries(&program)?;
+    let modules = shared_objects(&library).into_iter();
+    for module in modules.chain(shared_objects(packages)) {
+        linked.extend(libraries(&module)?);
+    }
+    linked.retain(|path| !path.starts_with(packages));
+    for path in linked {
+        context.add_program(&inside(&path), &path)?;
+    }
+    Ok(())
 }
 
 /// The folder of the interpreter's own modules.

@@ -271,6 +271,11 @@ impl<'engine> Stack<'engine> {
         self.options.mode
     }
 
+    /// The release of the stack.
+    pub fn version(&self) -> &str {
+        &self.options.version
+    }
+
     /// The Compose project.
     pub fn project(&self) -> &str {
         &self.project

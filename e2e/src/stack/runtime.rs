@@ -18,6 +18,8 @@ use crate::{ServiceError, chain};
 /// The port to listen on, where functions share one address; handlers never see it.
 pub(crate) const PORT_VARIABLE: &str = "ESB_RUNTIME_PORT";
 const TASK: &str = "/var/task";
+/// Calls handlers of a language; the bases of languages have one.
+const CLIENT: &str = "/opt/runtime/client";
 /// The longest that any function may run; the agent ends a call when its function's own time is over.
 const HANDLER_LIMIT: Duration = Duration::from_secs(15 * 60);
 const SHOWN_LINES: usize = 10;
@@ -57,7 +59,10 @@ fn handler(task: &Path, named: Option<&str>) -> (PathBuf, Option<String>) {
 
 async fn answer(call: Call) -> Reply {
     let named = std::env::args().nth(2);
-    let (program, function) = handler(Path::new(TASK), named.as_deref());
+    let (program, function) = match named {
+        Some(named) if Path::new(CLIENT).exists() => (CLIENT.into(), Some(named)),
+        named => handler(Path::new(TASK), named.as_deref()),
+    };
     let ran = run(&call, &program, function.as_deref());
     let output = match tokio::time::timeout(HANDLER_LIMIT, ran).await {
         Ok(Ok(output)) => output,

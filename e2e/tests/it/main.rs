@@ -29,6 +29,7 @@ mod readers;
 mod refusal;
 mod resume;
 mod rig;
+mod runtimes;
 mod secrets;
 mod signals;
 mod stack;

@@ -7,6 +7,7 @@ pub(crate) mod at;
 pub(crate) mod command;
 pub(crate) mod deploys;
 pub(crate) mod events;
+mod failing;
 pub(crate) mod prepare;
 pub(crate) mod target;
 

@@ -354,6 +354,7 @@ pub(crate) fn deploy_journal_failure(error: &DeployJournalError) -> Failure {
         }
         DeployJournalError::Decode { .. }
         | DeployJournalError::Illegal { .. }
+        | DeployJournalError::Predecessor { .. }
         | DeployJournalError::Base { .. } => {
             Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad event")
         }

@@ -73,6 +73,14 @@ pub enum Refusal {
     /// There is nothing to resume or to abandon.
     #[error("no deploy of this target is unfinished")]
     NothingUnfinished,
+    /// The unfinished deploy is another one than the one that is meant.
+    #[error("deploy `{expected}` is not unfinished any more; `{found}` is")]
+    Another {
+        /// The one that is meant.
+        expected: Uuid,
+        /// The unfinished one.
+        found: Uuid,
+    },
     /// A person holds the target.
     #[error("the target is on hold: {}", .0.message)]
     OnHold(Hold),

@@ -58,6 +58,12 @@ pub enum DeployJournalError {
         /// Where it should be.
         sequence: u64,
     },
+    /// A deploy or a hold names another predecessor than the one that stands before it.
+    #[error("event {sequence} of the journal names another deploy before it than there is")]
+    Predecessor {
+        /// Its sequence.
+        sequence: u64,
+    },
     /// The machine does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -119,6 +125,18 @@ impl<'a> DeployJournal<'a> {
     /// The state as folded so far.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The unfinished deploy is this one: what `resume` and `abandon` append belongs to the deploy that they name.
+    pub fn must_be_unfinished(&self, expected: Uuid) -> Result<(), Refusal> {
+        match self.state.unfinished() {
+            Some(deploy) if deploy.id == expected => Ok(()),
+            Some(deploy) => Err(Refusal::Another {
+                expected,
+                found: deploy.id,
+            }),
+            None => Err(Refusal::NothingUnfinished),
+        }
     }
 
     /// The head after the last append.

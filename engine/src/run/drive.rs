@@ -82,6 +82,17 @@ pub fn begin_or_resume(
     Ok(begun)
 }
 
+/// Goes on with the unfinished deploy of this id, and with no other.
+pub fn resume(
+    journal: &mut DeployJournal<'_>,
+    deploy: Uuid,
+    notice: &(dyn Fn(Notice<'_>) + Sync),
+) -> Result<BeginOutcome, DeployJournalError> {
+    journal.must_be_unfinished(deploy)?;
+    record(journal, vec![Command::Resume], notice)?;
+    Ok(BeginOutcome::Resumed)
+}
+
 /// Ends the attempt before its first step, because the world cannot be reached.
 pub fn fail_attempt(
     journal: &mut DeployJournal<'_>,

@@ -9,6 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::deploy_journal::{Author, DeployJournal, deploy_events, fold, typed};
+use super::stream_fold::StreamFold;
 use super::tests::FixedStamp;
 use crate::machine::{self, Command};
 use crate::views::{Summary, hold, summarise};
@@ -111,6 +112,10 @@ fn a_frozen_journal_is_whole_and_says_what_it_said(
     let report = chain::verify(&store, None).unwrap();
     assert_eq!(report.damage, None);
     assert_eq!(report.head.hash.to_string(), head);
+    let mut whole = StreamFold::default();
+    for event in scan(&store, 1) {
+        whole.add(&event.unwrap()).unwrap();
+    }
     let mut firsts = store.latest_deploys(None, 100).unwrap();
     firsts.reverse();
     let said: Vec<String> = firsts

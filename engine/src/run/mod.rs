@@ -11,6 +11,7 @@ mod interrupt;
 mod plan;
 mod preparation;
 pub mod simulated;
+mod stream_fold;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -19,11 +20,14 @@ pub use deploy_journal::{
     Author, DeployJournal, DeployJournalError, Stamp, deploy_events, fold, latest_deploy,
     latest_state, must_be_appendable, typed,
 };
-pub use drive::{BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, run_to_completion};
+pub use drive::{
+    BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, resume, run_to_completion,
+};
 pub use images::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanError, plan};
 pub use preparation::{configuration, image_orders};
+pub use stream_fold::StreamFold;
 pub use world::{
     Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
 };

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use engine::machine::{AbandonReason, Command};
+use engine::run::DeployJournalError;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -33,7 +34,9 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
         note: args.message.clone(),
     };
     journal
-        .record(vec![command])
+        .must_be_unfinished(deploy.id)
+        .map_err(DeployJournalError::from)
+        .and_then(|()| journal.record(vec![command]))
         .map_err(|error| target::deploy_journal_failure(&error))?;
     owned.settle();
     let body = Abandoned {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use engine::machine::{Applied, FailureKind};
 use engine::run::{
     BeginOutcome, DeployJournal, DeployJournalError, Fault, Interrupts, Notice, Outcome, Run,
-    begin_or_resume, fail_attempt, run_to_completion,
+    begin_or_resume, fail_attempt, resume, run_to_completion,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use crate::signals;
 /// Deploys, or goes on with the unfinished deploy of the same request.
 pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
     let prepared = prepare::request(&args.request)?.saying(args.message.clone());
-    drive(global, &prepared, &args.acting, output)
+    drive(global, &prepared, None, &args.acting, output)
 }
 
 /// What a run ended with.
@@ -39,10 +39,12 @@ struct Ending<'a> {
     applied: Option<&'a Applied>,
 }
 
-/// Owns the target, adopts the request and goes on until the machine rests.
+/// Owns the target, adopts the request and goes on until the machine rests. Where an unfinished deploy is named, it goes on with that
+/// one or not at all.
 pub(crate) fn drive(
     global: &Global,
     prepared: &Prepared,
+    unfinished: Option<Uuid>,
     acting: &Acting,
     output: &Output,
 ) -> Ended {
@@ -57,8 +59,11 @@ pub(crate) fn drive(
         let interrupts = signals::listen()?;
         let mut journal = target::journal(&owned, &actor)?;
         target::must_be_free(&prepared.target, &journal)?;
-        let begun = begin_or_resume(&mut journal, prepared.request.clone(), &notice)
-            .map_err(|error| target::deploy_journal_failure(&error))?;
+        let begun = match unfinished {
+            Some(deploy) => resume(&mut journal, deploy, &notice),
+            None => begin_or_resume(&mut journal, prepared.request.clone(), &notice),
+        };
+        let begun = begun.map_err(|error| target::deploy_journal_failure(&error))?;
         owned.settle();
         if let Some(deploy) = &journal.state().deploy
             && let Err(error) = owned.set_deploy(deploy.id)

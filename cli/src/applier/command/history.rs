@@ -1,5 +1,6 @@
 //! `history`: who applied which artifact when, against which stack versions.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use journal::EventLog;
 
 use crate::applier::args::History;
 use crate::applier::at::At;
+use crate::applier::failing::Failing;
 use crate::applier::{deploys, target};
 use crate::args::Global;
 use crate::failure::Failure;
@@ -26,13 +28,13 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
         None => target::all_or(global, args.target.as_deref())?,
     };
     let limit = args.limit.get();
-    let mut entries = Vec::new();
-    for stream in &targets {
-        let reader = target::reader(&root, stream)?;
-        entries.extend(of_target(&At::new(&reader, args.past.at)?, limit)?);
-    }
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.begun_at()));
-    entries.truncate(limit);
+    let mut failing = Failing::among(&targets);
+    let of_targets = targets.iter().filter_map(|stream| {
+        let entries = target::reader(&root, stream)
+            .and_then(|reader| of_target(&At::new(&reader, args.past.at)?, limit));
+        failing.of(stream, entries)
+    });
+    let entries = newest_first(of_targets.collect(), limit);
     if output.is_json() {
         for entry in &entries {
             match entry {
@@ -40,12 +42,28 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
                 Entry::Hold(hold) => Output::json(Type::Hold, hold)?,
             }
         }
-    } else if entries.is_empty() {
+    } else if targets.is_empty() {
         target::nothing_in(&root);
-    } else {
+    } else if !entries.is_empty() {
         Output::text(&table(&entries))?;
     }
-    Ok(ExitCode::SUCCESS)
+    failing.ended(ExitCode::SUCCESS)
+}
+
+/// The entries of all targets, newest first. In each target the order is that of its events; a clock decides between targets only.
+fn newest_first(mut targets: Vec<VecDeque<Entry>>, limit: usize) -> Vec<Entry> {
+    let mut all = Vec::new();
+    while all.len() < limit {
+        let newest = targets
+            .iter_mut()
+            .filter(|entries| !entries.is_empty())
+            .max_by_key(|entries| entries.front().map(Entry::begun_at));
+        match newest.and_then(VecDeque::pop_front) {
+            Some(entry) => all.push(entry),
+            None => break,
+        }
+    }
+    all
 }
 
 /// What a target's journal consists of.
@@ -64,15 +82,15 @@ impl Entry {
     }
 }
 
-fn of_target(events: &dyn EventLog, limit: usize) -> Result<Vec<Entry>, Failure> {
+fn of_target(events: &dyn EventLog, limit: usize) -> Result<VecDeque<Entry>, Failure> {
     let latest = events
         .latest_deploys(None, limit)
         .map_err(|error| target::store_failure(&error))?;
-    let mut entries = Vec::with_capacity(latest.len());
+    let mut entries = VecDeque::with_capacity(latest.len());
     for (first, _) in latest {
         let events = deploys::raw(events, first).map_err(|error| target::store_failure(&error))?;
         match hold(&events) {
-            Some(hold) => entries.push(Entry::Hold(hold)),
+            Some(hold) => entries.push_back(Entry::Hold(hold)),
             None => entries.extend(summarise(&events).map(Box::new).map(Entry::Deploy)),
         }
     }

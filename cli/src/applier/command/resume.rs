@@ -19,7 +19,7 @@ use crate::program::Ended;
 pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
     let (_, unfinished) = unfinished(global, args.target.as_deref())?;
     let prepared = prepare::recorded(&unfinished.request, &args.registries)?;
-    deploy::drive(global, &prepared, &args.acting, output)
+    deploy::drive(global, &prepared, Some(unfinished.id), &args.acting, output)
 }
 
 /// The unfinished deploy that is meant: of the named target, else the only one there is.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::applier::args::Status;
 use crate::applier::at::At;
+use crate::applier::failing::Failing;
 use crate::applier::target::HoldLine;
 use crate::applier::{deploys, target};
 use crate::args::Global;
@@ -57,9 +58,10 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
         }
         None => target::all_or(global, args.target.as_deref())?,
     };
-    let mut unsettled = false;
+    let (mut unsettled, mut failing) = (false, Failing::among(&targets));
     for stream in &targets {
-        let Some(status) = of_target(&root, stream, args.past.at)? else {
+        let status = of_target(&root, stream, args.past.at);
+        let Some(status) = failing.of(stream, status).flatten() else {
             continue;
         };
         unsettled |= !status.drift.is_empty()
@@ -75,7 +77,7 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     if targets.is_empty() {
         target::nothing_in(&root);
     }
-    Ok(if args.exit_code && unsettled {
+    failing.ended(if args.exit_code && unsettled {
         ExitCode::from(Kind::Drift.code())
     } else {
         ExitCode::SUCCESS

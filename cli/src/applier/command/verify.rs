@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::run::{fold, typed};
+use engine::run::StreamFold;
 use journal::transfer::verify as verify_export;
 use journal::{
     Damage, DamageKind, EventLog, Head, Journal, ReadError, StoreError, StoredEvent, StreamId,
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::applier::args::Verify;
 use crate::applier::command::transfer;
-use crate::applier::{deploys, target};
+use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
@@ -25,7 +25,7 @@ use crate::report::counted;
 struct Verified {
     #[serde(flatten)]
     report: VerifyReport,
-    /// The first deploy whose events cannot follow each other, in words.
+    /// The first event that cannot follow those before it, in words.
     illegal: Option<String>,
     /// Deploys with events of a newer tool, which could not be folded.
     unread: u64,
@@ -74,32 +74,21 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
     ))
 }
 
-/// Verifies an export, deploy by deploy as it is read.
+/// Verifies an export, event by event as it is read.
 fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
     let from: Box<dyn Read> = if file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(transfer::open(file)?)
     };
-    let (mut folded, mut deploy) = (Folded::default(), Vec::new());
+    let mut folded = Folded::default();
     let report = verify_export(BufReader::new(from), noted, |event: &StoredEvent| {
-        let begins = deploy
-            .last()
-            .is_some_and(|last: &StoredEvent| last.header.deploy != event.header.deploy);
-        if begins {
-            folded.add(&deploy);
-            deploy.clear();
-        }
-        deploy.push(event.clone());
+        folded.add(event);
     })
     .map_err(|error| transfer::import_failure(&error))?;
-    // The deploy in which the damage lies is not whole.
-    if report.damage.is_none() {
-        folded.add(&deploy);
-    }
     let verified = Verified {
         illegal: folded.illegal.filter(|_| report.damage.is_none()),
-        unread: folded.unread,
+        unread: folded.fold.unread(),
         report,
     };
     output.result(Type::Verified, &verified, || text(&verified))?;
@@ -125,23 +114,21 @@ fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
         .hint("export the journal again, with `artifactctl export`, from where it is whole"))
 }
 
-/// What folding the deploys of a journal found.
+/// What folding the whole of a journal found.
 #[derive(Default)]
 struct Folded {
+    fold: StreamFold,
+    /// The first event that cannot follow, in words.
     illegal: Option<String>,
-    unread: u64,
 }
 
 impl Folded {
-    /// Folds the events of one deploy.
-    fn add(&mut self, events: &[StoredEvent]) {
-        let recorded: Result<Vec<_>, _> = events.iter().map(typed).collect();
-        match recorded.and_then(|events| fold(&events)) {
-            Ok(_) => {}
-            Err(error) if error.is_newer() => self.unread += 1,
-            Err(error) => {
-                self.illegal = Some(Failure::of(Kind::Journal, &error).sentence());
-            }
+    /// Folds one more event, until one cannot follow.
+    fn add(&mut self, event: &StoredEvent) {
+        if self.illegal.is_none()
+            && let Err(error) = self.fold.add(event)
+        {
+            self.illegal = Some(Failure::of(Kind::Journal, &error).sentence());
         }
     }
 }
@@ -173,7 +160,7 @@ fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verifi
     Ok(Verified {
         report,
         illegal: folded.illegal,
-        unread: folded.unread,
+        unread: folded.fold.unread(),
     })
 }
 
@@ -193,27 +180,16 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
     }
 }
 
-/// Folds every deploy, the newest first, until one cannot be.
+/// Folds every event, the oldest first, until one cannot follow.
 fn fold_all(events: &dyn EventLog) -> Result<Folded, Failure> {
-    const PAGE: usize = 256;
-    let (mut folded, mut before) = (Folded::default(), None);
-    loop {
-        let page = events
-            .latest_deploys(before, PAGE)
-            .map_err(|error| target::store_failure(&error))?;
-        for &(first, _) in &page {
-            let deploy =
-                deploys::raw(events, first).map_err(|error| target::store_failure(&error))?;
-            folded.add(&deploy);
-            if folded.illegal.is_some() {
-                return Ok(folded);
-            }
-        }
-        match page.last() {
-            Some(&(first, _)) => before = Some(first),
-            None => return Ok(folded),
+    let mut folded = Folded::default();
+    for event in journal::scan(events, 1) {
+        folded.add(&event.map_err(|error| target::store_failure(&error))?);
+        if folded.illegal.is_some() {
+            break;
         }
     }
+    Ok(folded)
 }
 
 fn text(verified: &Verified) -> String {

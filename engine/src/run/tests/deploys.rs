@@ -3,15 +3,16 @@
 use std::sync::atomic::Ordering;
 
 use journal::EventLog;
+use uuid::Uuid;
 
 use super::faulty_store::{FaultyStore, FixedStamp};
 use super::inputs::{OnDisk, truth};
 use super::rig::{Disturbance, Ended, Target, applied, author};
-use crate::machine::{FailureKind, ImageSource, Stage};
+use crate::machine::{self, Event, FailureKind, ImageSource, Refusal, Stage};
 use crate::merge::ConfigFile;
-use crate::run::deploy_journal::{DeployJournal, latest_state};
+use crate::run::deploy_journal::{DeployJournal, DeployJournalError, latest_state, typed};
 use crate::run::simulated::Mishap;
-use crate::run::{BeginOutcome, Outcome};
+use crate::run::{BeginOutcome, Outcome, StreamFold, resume};
 
 #[test]
 fn a_deploy_is_the_documented_sequence() {
@@ -66,11 +67,61 @@ fn an_incompatible_stack_sees_no_mutating_call() {
         panic!("{ended:?}")
     };
     assert_eq!(failed.kind, FailureKind::Incompatible);
-    assert!(failed.message.contains("1.3.0"), "{}", failed.message);
+    assert!(failed.causes.concat().contains("1.3.0"), "{failed:?}");
     assert_eq!(target.truth.mutations, 0);
     assert_eq!(
         target.kinds(),
         ["Requested", "Observed", "CompatChecked", "Failed"]
+    );
+}
+
+#[test]
+fn a_resume_of_another_deploy_appends_nothing() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    let refused = Disturbance::Call(3, Mishap::Refused);
+    target.run(&disk.input(), &[refused]);
+    let head = target.store.head().unwrap();
+    let stamp = FixedStamp::after(&head);
+    let mut journal = DeployJournal::open(&target.store, &stamp, author("tester")).unwrap();
+    let mine = journal.state().unfinished().unwrap().id;
+    let another = resume(&mut journal, Uuid::from_u128(9), &|_| {}).unwrap_err();
+    assert!(
+        matches!(
+            another,
+            DeployJournalError::Refused(Refusal::Another { found, .. }) if found == mine
+        ),
+        "{another:?}"
+    );
+    assert_eq!(target.store.head().unwrap(), head);
+    assert!(resume(&mut journal, mine, &|_| {}).is_ok());
+    assert_eq!(target.kinds().last().unwrap(), "Resumed");
+}
+
+/// What stands in each deploy for itself is legal; what the second names before it is not there.
+#[test]
+fn a_deploy_that_names_another_predecessor_does_not_fold() {
+    let disk = OnDisk::new(&["a"]);
+    let mut target = Target::new(truth("1.4.2"));
+    target.settle(&disk.input());
+    target.settle(&disk.input());
+    let fold = |harm: bool| {
+        let mut whole = StreamFold::default();
+        journal::scan(&target.store, 1).try_for_each(|event| {
+            let mut event = event.unwrap();
+            if harm && event.header.kind == "Requested" && event.header.sequence > 1 {
+                let mut requested = typed(&event).unwrap().event.as_requested().unwrap().clone();
+                requested.base = None;
+                event.payload = machine::encode(&Event::Requested(requested));
+            }
+            whole.add(&event)
+        })
+    };
+    assert!(fold(false).is_ok());
+    let refused = fold(true).unwrap_err();
+    assert!(
+        matches!(refused, DeployJournalError::Predecessor { sequence: 7 }),
+        "{refused:?}"
     );
 }
 
@@ -187,11 +238,7 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
         panic!("{ended:?}")
     };
     assert_eq!(failed.kind, FailureKind::Payload);
-    assert!(
-        failed.message.contains("/srv/stack/config/functions.yml:"),
-        "{}",
-        failed.message
-    );
+    assert!(failed.causes[0].contains("/srv/stack/config/functions.yml:"));
     let events = journal::scan(&target.store, 1)
         .map(|event| String::from_utf8(event.unwrap().payload).unwrap());
     assert!(!events.collect::<String>().contains("canary-7"));

@@ -1,0 +1,85 @@
+//! Folds a whole stream: what `verify` holds a journal to.
+
+use journal::StoredEvent;
+use uuid::Uuid;
+
+use super::deploy_journal::{DeployJournalError, typed};
+use crate::machine::{Event, RecordedEvent, State, evolve};
+
+/// The fold of a stream from its first event on. What cannot follow in a run cannot follow here: deploys do not stand alone.
+#[derive(Debug, Default)]
+pub struct StreamFold {
+    state: State,
+    /// The deploy in which a newer tool wrote something: what is true since is not known until another begins.
+    unknown: Option<Uuid>,
+    unread: u64,
+}
+
+impl StreamFold {
+    /// Folds one more event.
+    pub fn add(&mut self, stored: &StoredEvent) -> Result<(), DeployJournalError> {
+        let event = match typed(stored) {
+            Ok(event) => event,
+            Err(error) if error.is_newer() => {
+                self.newer(stored.header.deploy);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if self.unknown.is_some() {
+            if event.event.as_requested().is_none() {
+                return Ok(());
+            }
+            self.unknown = None;
+            self.state = State::default();
+        } else {
+            self.check_predecessor(&event)?;
+        }
+        self.state = evolve(std::mem::take(&mut self.state), &event).map_err(|source| {
+            DeployJournalError::Illegal {
+                sequence: event.sequence,
+                source,
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Deploys with events of a newer tool, which could not be folded.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    fn newer(&mut self, deploy: Uuid) {
+        if self.unknown != Some(deploy) {
+            self.unread += 1;
+        }
+        self.unknown = Some(deploy);
+    }
+
+    /// A deploy names the one whose keys may stand in the output directory, a hold the one that it stands behind.
+    fn check_predecessor(&self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
+        let right = match &event.event {
+            Event::Requested(requested) => requested.base == self.state.base(),
+            Event::Held(held) => {
+                held.latest == self.state.deploy.as_ref().map(|deploy| deploy.first)
+            }
+            Event::Observed(_)
+            | Event::CompatChecked(_)
+            | Event::Merged(_)
+            | Event::ImagesKept(_)
+            | Event::ImageBuilt(_)
+            | Event::Applied(_)
+            | Event::Failed(_)
+            | Event::Resumed(_)
+            | Event::Abandoned(_)
+            | Event::TakenOver(_)
+            | Event::Released(_) => true,
+        };
+        let sequence = event.sequence;
+        if right {
+            Ok(())
+        } else {
+            Err(DeployJournalError::Predecessor { sequence })
+        }
+    }
+}

@@ -9,7 +9,7 @@ use engine::compat::{Observation, Policy};
 use engine::contract::{
     SecretValues, Unknown, printable, render_violations, required_secrets, target_name,
 };
-use engine::docker::{DockerWorld, Limits, WorldOptions, connect, observe};
+use engine::docker::{DockerWorld, Limits, WorldOptions, check_provision, connect, observe};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
 use engine::machine::{ComposeCall, Options, RegistryNames, Requested};
@@ -40,6 +40,16 @@ impl Prepared {
 
     fn esb_tag(&self) -> Option<String> {
         self.request.registries.as_ref()?.esb_tag.clone()
+    }
+
+    /// Checks that the provisioner can be run, when it is asked for.
+    pub(crate) async fn check_provision(&self) -> Result<(), Failure> {
+        let Some(call) = &self.request.options.provision else {
+            return Ok(());
+        };
+        let project = Some(self.request.project.as_str());
+        let checked = check_provision(project, call, self.limits).await;
+        checked.map_err(unusable)
     }
 
     /// Reaches the engine. The fault says what is not there.
@@ -88,6 +98,14 @@ fn recorded_names(recorded: &RegistryNames, environment: &RegistryNames) -> Regi
         }
     }
     recorded.clone()
+}
+
+/// How Compose is called cannot work: found out before anything is changed.
+pub(crate) fn unusable(fault: Fault) -> Failure {
+    Failure {
+        kind: Kind::Usage,
+        ..fault.into()
+    }
 }
 
 /// A variable of the environment; a blank one counts as unset.

@@ -2,6 +2,9 @@
 //!
 //! No shell: every argument is handed over as it is, and values are written behind `=`, so that none of them becomes an option.
 
+mod check;
+mod child;
+mod leftover;
 mod output;
 
 use std::ffi::OsString;
@@ -13,11 +16,12 @@ use tokio::time::timeout;
 
 use super::connect::Engine;
 use super::fault;
-use super::redact::{Line, Redactor};
+use super::redact::Redactor;
 use super::transcript::{Tail, tidy};
 use crate::machine::{ComposeCall, FailureKind, ProvisionResult};
 use crate::run::Fault;
-use output::Output;
+pub(super) use check::check;
+use child::watch;
 
 /// The service that provisions, and the profile it is in.
 const SERVICE: &str = "provisioner";
@@ -25,9 +29,6 @@ const PROFILE: &str = "deploy";
 
 /// The Compose programs that are tried, in order.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
-
-/// How often it is looked whether there is output.
-const LOOKING: Duration = Duration::from_millis(50);
 
 /// Builds the provisioner's image where it has one to build, then runs the provisioner once.
 ///
@@ -41,6 +42,10 @@ pub(super) async fn provision(
 ) -> Result<ProvisionResult, Fault> {
     let program = program(&PROGRAMS, engine.limits.provision).await?;
     let common = common(project, call)?;
+    if let Some(project) = project {
+        leftover::wait(engine, project, say).await?;
+    }
+    let mut started = leftover::Run::new(engine, project);
     let mut tail = Tail::default();
     for step in [prebuild(), run(call.with_deps)] {
         let mut command = Command::new(program[0]);
@@ -48,7 +53,8 @@ pub(super) async fn provision(
             .args(&program[1..])
             .args(&common)
             .args(step)
-            .env("DOCKER_HOST", engine.host.to_string());
+            .env("DOCKER_HOST", engine.host.to_string())
+            .env_remove("DOCKER_CONTEXT");
         let what = format!("`{} {}`", program.join(" "), step.join(" "));
         let ran = timeout(
             engine.limits.provision,
@@ -75,7 +81,11 @@ pub(super) async fn provision(
                 )
             }
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(ended_badly(&what, project, status)),
+            Ok(Ok(status)) => {
+                // Compose that ends by itself has taken its container away.
+                started.ended = status.code().is_some();
+                Err(ended_badly(&what, project, status))
+            }
         };
         if let Err(fault) = ended {
             return Err(Fault {
@@ -84,6 +94,7 @@ pub(super) async fn provision(
             });
         }
     }
+    started.ended = true;
     Ok(ProvisionResult {
         exit_code: 0,
         output: tail.lines(),
@@ -183,32 +194,26 @@ fn prebuild() -> &'static [&'static str] {
 
 fn run(with_deps: bool) -> &'static [&'static str] {
     if with_deps {
-        &["--profile", PROFILE, "run", "--rm", SERVICE]
+        &[
+            "--profile",
+            PROFILE,
+            "run",
+            "--rm",
+            "--label",
+            leftover::LABEL,
+            SERVICE,
+        ]
     } else {
-        &["--profile", PROFILE, "run", "--rm", "--no-deps", SERVICE]
-    }
-}
-
-/// Runs a command to its end. Each of its outputs is read for itself, so that neither stands in the middle of a line of the other.
-async fn watch(mut command: Command, mut line: impl FnMut(Line)) -> std::io::Result<ExitStatus> {
-    let mut outputs = [Output::new()?, Output::new()?];
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(outputs[0].writer()?)
-        .stderr(outputs[1].writer()?)
-        .kill_on_drop(true)
-        .spawn()?;
-    loop {
-        let ended = timeout(LOOKING, child.wait()).await;
-        for output in &mut outputs {
-            output.read(&mut line)?;
-        }
-        if let Ok(status) = ended {
-            for output in &mut outputs {
-                output.end(&mut line);
-            }
-            return status;
-        }
+        &[
+            "--profile",
+            PROFILE,
+            "run",
+            "--rm",
+            "--no-deps",
+            "--label",
+            leftover::LABEL,
+            SERVICE,
+        ]
     }
 }
 

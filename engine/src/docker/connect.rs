@@ -1,7 +1,6 @@
 //! Finding the engine and agreeing on a version of its API.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use hyper::header::HeaderMap;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::credentials::config_path;
+use super::endpoint::{Endpoint, endpoint};
 use super::fault;
 use super::limits::Limits;
 use super::wire::{self, Host};
@@ -26,13 +27,11 @@ const OLDEST_API: ApiVersion = ApiVersion {
     minor: 41,
 };
 
-/// Where engines listen when nothing says otherwise.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-
 /// A Docker engine that answered. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Engine {
     pub(super) docker: Docker,
+    endpoint: Endpoint,
     pub(super) host: Host,
     pub(super) limits: Limits,
     /// The version both sides speak.
@@ -71,11 +70,19 @@ impl Builder {
     }
 }
 
-/// Connects to the engine `docker_host` names (the value of `DOCKER_HOST`), else to the default socket.
+/// Connects to the engine `docker_host` names (the value of `DOCKER_HOST`), else to that of the Docker context, else to the
+/// default socket (docs/adr/0045-engine-of-the-docker-client.md).
 ///
 /// `unix://` and plain `tcp://` are spoken. Fails when nobody answers, or when the engine is older than Docker 20.10.
 pub async fn connect(docker_host: Option<&str>, limits: Limits) -> Result<Engine, Fault> {
-    let host = host_of(docker_host, |name| std::env::var(name).ok())?;
+    let config = config_path();
+    let found = endpoint(
+        docker_host,
+        |name| std::env::var(name).ok(),
+        config.as_deref(),
+    )?;
+    tracing::info!("the engine is {found}");
+    let host = found.host.clone();
     let what = "reach the Docker engine";
     let ping = wire::exchange(
         &host,
@@ -100,6 +107,7 @@ pub async fn connect(docker_host: Option<&str>, limits: Limits) -> Result<Engine
         client(&host, api, limits.query).map_err(|error| fault::engine(&host, what, &error))?;
     Ok(Engine {
         docker,
+        endpoint: found,
         host,
         limits,
         api,
@@ -109,6 +117,11 @@ pub async fn connect(docker_host: Option<&str>, limits: Limits) -> Result<Engine
 }
 
 impl Engine {
+    /// Where it listens, and the Docker context or the variable that names it, in words and without credentials.
+    pub fn place(&self) -> String {
+        self.endpoint.to_string()
+    }
+
     /// Asks one question, within the limit of questions.
     pub(super) async fn ask<T>(
         &self,
@@ -227,50 +240,6 @@ fn client(host: &Host, api: ApiVersion, limit: Duration) -> Result<Docker, bolla
         async move { wire::ask(&host, question).await }
     };
     Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, &version)
-}
-
-/// Reads the value of `DOCKER_HOST`. `env` tells the variables that change how a host is reached.
-fn host_of(docker_host: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Result<Host, Fault> {
-    let text = docker_host.map(str::trim).filter(|text| !text.is_empty());
-    let Some(text) = text else {
-        return Ok(Host::Unix(PathBuf::from(DEFAULT_SOCKET)));
-    };
-    let unsupported = |why: &str| {
-        Err(fault::plain(
-            FailureKind::Unreachable,
-            format!("`DOCKER_HOST` names `{text}`, and {why} is not supported"),
-            Some("set `DOCKER_HOST` to a `unix://` socket, or to `tcp://` without TLS; `ssh -L` forwards a remote socket".to_owned()),
-        ))
-    };
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    match scheme {
-        "unix" if !rest.is_empty() => Ok(Host::Unix(PathBuf::from(rest))),
-        "tcp" | "http" if env("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) => {
-            unsupported("TLS (`DOCKER_TLS_VERIFY`)")
-        }
-        "tcp" | "http" => {
-            // User and password are for nobody: a plain connection asks for none, and Docker does not send them either.
-            let address = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-            let address = address.trim_end_matches('/');
-            let address = if address.is_empty() {
-                "localhost"
-            } else {
-                address
-            };
-            let port = address
-                .rsplit_once(':')
-                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            Ok(Host::Tcp(if port {
-                address.to_owned()
-            } else {
-                format!("{address}:2375")
-            }))
-        }
-        "https" => unsupported("TLS"),
-        "ssh" => unsupported("SSH"),
-        "npipe" => unsupported("a named pipe"),
-        _ => unsupported("such an address"),
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use crate::load::{Problem, Root};
 
 pub(super) use archive::send;
 
-/// Name of the rewritten Dockerfile in the context. The artifact's own stays where it is, for instructions that copy it.
+/// Name of the rewritten Dockerfile in a context in which no input has it. The artifact's own stays where it is, for instructions
+/// that copy it.
 pub(super) const DOCKERFILE: &str = ".artifactctl.Dockerfile";
 
 /// What goes into a context.
@@ -55,6 +56,21 @@ pub(super) enum ContextError {
 }
 
 impl Context {
+    /// The name of the rewritten Dockerfile: one that no input has, and that no input gives a `.dockerignore`.
+    pub(super) fn dockerfile_name(&self) -> String {
+        let is_taken = |name: &str| {
+            self.files.iter().any(|file| {
+                let rest = file.path.strip_prefix(name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+            })
+        };
+        let numbered = (1..).map(|number| format!("{DOCKERFILE}-{number}"));
+        let mut names = std::iter::once(DOCKERFILE.to_owned()).chain(numbered);
+        names
+            .find(|name| !is_taken(name))
+            .expect("there are more numbers than inputs")
+    }
+
     /// Opens the folder that the paths of the files start at.
     pub(super) fn open(&self) -> Result<Root, ContextError> {
         Root::open(self.root.clone()).map_err(|problem| ContextError::Unreadable {

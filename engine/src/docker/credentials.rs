@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::load::{Problem, open_anywhere, read_bounded};
@@ -22,6 +22,9 @@ const HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// The largest configuration file that is read.
 const FILE_LIMIT: u64 = 8 << 20;
+
+/// The longest answer of a credential program.
+const ANSWER_LIMIT: u64 = 1 << 20;
 
 /// What we say to one registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -231,18 +234,27 @@ async fn ask_program(program: &OsStr, key: &str, limit: Duration) -> Result<Opti
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(key.as_bytes()).await?;
         }
-        child.wait_with_output().await
+        let mut answer = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut stdout = stdout.take(ANSWER_LIMIT + 1);
+            stdout.read_to_end(&mut answer).await?;
+        }
+        // A longer one breaks off: the program cannot write any more.
+        Ok((child.wait().await?, answer))
     };
-    let output = match tokio::time::timeout(limit, talk).await {
+    let (status, answer) = match tokio::time::timeout(limit, talk).await {
         Err(_) => return Err(format!("no answer within {} s", limit.as_secs_f32())),
-        Ok(Err(error)) => return Err(error.to_string()),
-        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(std::io::Error::to_string(&error)),
+        Ok(Ok(ended)) => ended,
     };
-    if !output.status.success() {
+    if answer.len() as u64 > ANSWER_LIMIT {
+        return Err(format!("its answer is longer than {ANSWER_LIMIT} bytes"));
+    }
+    if !status.success() {
         // The protocol's way to say that nothing is stored; its text is the same for every registry.
         return Ok(None);
     }
-    let Ok(answer) = serde_json::from_slice::<Answer>(&output.stdout) else {
+    let Ok(answer) = serde_json::from_slice::<Answer>(&answer) else {
         return Err("its answer is not understood".to_owned());
     };
     Ok(Some(if answer.username == "<token>" {

@@ -10,7 +10,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use super::bases::{Base, Bases, Place};
 use super::connect::{Builder, Engine};
-use super::context::{Context, DOCKERFILE};
+use super::context::Context;
 use super::fault;
 use super::redact::Redactor;
 use super::registry::{HUB, Registry};
@@ -331,8 +331,9 @@ impl Images {
         let build_args =
             serde_json::to_string(&self.build_args).expect("a map of texts is valid JSON");
         let (wanted, keyed) = (prepared.wanted.to_string(), keyed.to_string());
+        let dockerfile = prepared.context.dockerfile_name();
         let mut query = vec![
-            ("dockerfile", DOCKERFILE),
+            ("dockerfile", dockerfile.as_str()),
             ("t", &wanted),
             ("t", &keyed),
             ("nocache", if order.no_cache { "1" } else { "0" }),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bollard::models::{ContainerSummary, SystemVersion};
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, SystemVersion};
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::{try_join, try_join_all};
 
@@ -14,6 +14,8 @@ use crate::run::Fault;
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
+/// Says that `docker compose run` has made a container: it is no replica of its service.
+const ONE_OFF: &str = "com.docker.compose.oneoff";
 
 /// How many other projects are named at most.
 const OTHER_PROJECTS: usize = 32;
@@ -22,6 +24,10 @@ const OTHER_PROJECTS: usize = 32;
 pub async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
     let (running, version) = try_join(running(engine), engine.identity()).await?;
     let (mine, others) = parted(running, project);
+    let mine = serving(mine);
+    for halted in mine.iter().filter(|container| !is_running(container)) {
+        warn_halted(halted);
+    }
     let images: BTreeSet<&str> = mine
         .iter()
         .filter_map(|container| container.image_id.as_deref())
@@ -93,6 +99,7 @@ pub(super) fn recorded(
     version: &[u8],
 ) -> serde_json::Result<Observation> {
     let (mine, others) = parted(serde_json::from_slice(containers)?, project);
+    let mine = serving(mine);
     let references = mine.iter().map(|one| one.image.clone().unwrap_or_default());
     let references = references.collect();
     let engine = compat::Engine::from(serde_json::from_slice::<SystemVersion>(version)?);
@@ -104,6 +111,38 @@ pub(super) fn recorded(
         &BTreeMap::new(),
         &others,
     ))
+}
+
+/// The replicas of each service that run, or those that are halted where none runs: they say what they are all the same.
+fn serving(mine: Vec<ContainerSummary>) -> Vec<ContainerSummary> {
+    let mine = mine
+        .into_iter()
+        .filter(|container| label(container, ONE_OFF) != Some("True"));
+    let (running, halted): (Vec<_>, Vec<_>) = mine.partition(is_running);
+    let runs = |service: Option<&str>| running.iter().any(|one| label(one, SERVICE) == service);
+    let halted: Vec<_> = halted
+        .into_iter()
+        .filter(|one| !runs(label(one, SERVICE)))
+        .collect();
+    running.into_iter().chain(halted).collect()
+}
+
+fn is_running(container: &ContainerSummary) -> bool {
+    !matches!(container.state, Some(State::PAUSED | State::RESTARTING))
+}
+
+fn warn_halted(container: &ContainerSummary) {
+    let name = name(container);
+    let (state, hint) = if container.state == Some(State::PAUSED) {
+        ("paused", format!("go on with it: `docker unpause {name}`"))
+    } else {
+        (
+            "restarting again and again",
+            format!("see why: `docker logs {name}`"),
+        )
+    };
+    let service = label(container, SERVICE).unwrap_or_default();
+    tracing::warn!("`{name}`, the `{service}` of the stack, is {state}; {hint}");
 }
 
 impl From<SystemVersion> for compat::Engine {
@@ -120,12 +159,17 @@ impl From<SystemVersion> for compat::Engine {
     }
 }
 
-/// Every running container of any compose project.
+/// Every container of any compose project that runs, or would if nobody held it.
 async fn running(engine: &Engine) -> Result<Vec<ContainerSummary>, Fault> {
     let options = ListContainersOptions {
         filters: Some(HashMap::from([
             ("label".to_owned(), vec![PROJECT.to_owned()]),
-            ("status".to_owned(), vec!["running".to_owned()]),
+            (
+                "status".to_owned(),
+                ["running", "paused", "restarting"]
+                    .map(str::to_owned)
+                    .into(),
+            ),
         ])),
         ..ListContainersOptions::default()
     };
@@ -178,15 +222,8 @@ fn container(
         .get(&image_id)
         .and_then(|all| digest_for(&image, all));
     let (version, tag) = compat::facts::version_of(&labels, &image);
-    let names = summary.names.as_deref().unwrap_or_default();
     Container {
-        name: names
-            .iter()
-            .map(|name| name.trim_start_matches('/'))
-            // A linked container has further names, below the name of the other one.
-            .find(|name| !name.contains('/'))
-            .unwrap_or_default()
-            .to_owned(),
+        name: name(summary).to_owned(),
         service: labels.get(SERVICE).cloned().unwrap_or_default(),
         image,
         image_id,
@@ -196,6 +233,13 @@ fn container(
         api_version: labels.get("com.esb.api_version").cloned(),
         mode: labels.get("com.esb.mode").cloned(),
     }
+}
+
+fn name(summary: &ContainerSummary) -> &str {
+    let names = summary.names.iter().flatten();
+    let mut names = names.map(|name| name.trim_start_matches('/'));
+    // A linked container has further names, below the name of the other one.
+    names.find(|name| !name.contains('/')).unwrap_or_default()
 }
 
 /// The digest in the repository the container was started from, else the first there is.

@@ -10,6 +10,7 @@ use super::connect::Engine;
 use super::credentials::{Credentials, config_path};
 use super::fault;
 use super::images::Images;
+use super::limits::Limits;
 use super::observe;
 use super::redact::Redactor;
 use super::registry::Registry;
@@ -123,6 +124,15 @@ pub async fn provision(
     line: &(dyn Fn(&str) + Sync),
 ) -> Result<ProvisionResult, Fault> {
     compose::provision(engine, project, call, &Redactor::NONE, line).await
+}
+
+/// Checks that the provisioner can be run: Compose, its files, a provisioner in them. Read-only; asks no engine.
+pub async fn check_provision(
+    project: Option<&str>,
+    call: &ComposeCall,
+    limits: Limits,
+) -> Result<(), Fault> {
+    compose::check(project, call, limits).await
 }
 
 /// Work on the output directory, away from the tasks that talk.

@@ -48,13 +48,14 @@ pub(crate) fn drive(
     acting: &Acting,
     output: &Output,
 ) -> Ended {
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    runtime.block_on(prepared.check_provision())?;
     let actor = identity::actor(acting.who.actor.as_deref());
     let root = target::root(global)?;
     let owned = target::own(&root, &prepared.target, &actor)?;
     let reporter = Reporter::new(output, acting.explain);
     let notice = |notice: Notice<'_>| reporter.tell(&notice);
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     let ended = runtime.block_on(async {
         let interrupts = signals::listen()?;
         let mut journal = target::journal(&owned, &actor)?;

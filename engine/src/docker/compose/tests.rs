@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use super::output::Output;
 use super::{ComposeCall, common, ended_badly, prebuild, program, run, watch};
+use crate::docker::limits::Limits;
 use crate::docker::redact::Line;
 use crate::machine::FailureKind;
 
@@ -42,8 +43,8 @@ fn a_project_that_looks_like_an_option_is_refused() {
 }
 
 #[rstest]
-#[case::alone(false, &["--profile", "deploy", "run", "--rm", "--no-deps", "provisioner"])]
-#[case::with_deps(true, &["--profile", "deploy", "run", "--rm", "provisioner"])]
+#[case::alone(false, &["--profile", "deploy", "run", "--rm", "--no-deps", "--label", "artifactctl.provisioner=run", "provisioner"])]
+#[case::with_deps(true, &["--profile", "deploy", "run", "--rm", "--label", "artifactctl.provisioner=run", "provisioner"])]
 fn the_provisioner_is_built_and_then_run(#[case] with_deps: bool, #[case] arguments: &[&str]) {
     assert_eq!(prebuild(), ["--profile", "deploy", "build", "provisioner"]);
     assert_eq!(run(with_deps), arguments);
@@ -159,4 +160,57 @@ fn a_command_comes_to_its_end_when_nobody_reads_its_output_any_more() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     assert!(folder.path().join("ended").exists());
+}
+
+/// As the deploy does when it is aborted: what the command has started would go on.
+#[tokio::test]
+async fn a_command_that_is_dropped_ends_with_all_that_it_has_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.current_dir(folder.path()).args([
+        "-c",
+        "sh -c 'echo $$ > inner.part; mv inner.part inner; exec sleep 600' & wait",
+    ]);
+    let inner = folder.path().join("inner");
+    let begun = async {
+        while !inner.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        status = watch(command, |_| ()) => panic!("it ended: {status:?}"),
+        () = begun => {}
+    }
+    let pid = std::fs::read_to_string(inner).unwrap();
+    let stat = format!("/proc/{}/stat", pid.trim());
+    let gone =
+        |stat: &str| std::fs::read_to_string(stat).map_or(true, |stat| stat.contains(") Z "));
+    while !gone(&stat) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A Ctrl-C on the terminal goes to the group of the deploy.
+#[tokio::test]
+async fn a_command_has_a_process_group_of_its_own() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $$; cut -d ' ' -f 5 /proc/$$/stat"]);
+    let mut lines = Vec::new();
+    watch(command, |line| lines.push(line.text)).await.unwrap();
+    assert_eq!(lines[0], lines[1]);
+}
+
+#[rstest]
+#[case::file(ComposeCall { files: vec!["/nowhere/compose.yml".to_owned()], ..ComposeCall::default() }, "Compose file `/nowhere/compose.yml`")]
+#[case::env_file(ComposeCall { env_file: Some("/nowhere/.env".to_owned()), ..ComposeCall::default() }, "environment file `/nowhere/.env`")]
+#[case::folder(ComposeCall { project_dir: Some("/nowhere".to_owned()), ..ComposeCall::default() }, "project folder `/nowhere`")]
+#[tokio::test]
+async fn what_compose_is_called_with_is_looked_for_first(
+    #[case] call: ComposeCall,
+    #[case] words: &str,
+) {
+    let fault = super::check(None, &call, Limits::default())
+        .await
+        .unwrap_err();
+    assert!(fault.message.contains(words), "{}", fault.message);
 }

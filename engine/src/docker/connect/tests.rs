@@ -6,7 +6,7 @@ use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 
-use super::{Builder, connect, host_of};
+use super::{Builder, connect};
 use crate::docker::limits::Limits;
 use crate::machine::FailureKind;
 
@@ -15,65 +15,6 @@ fn limits() -> Limits {
         query: Duration::from_millis(200),
         ..Limits::default()
     }
-}
-
-#[rstest]
-#[case::nothing(None, "unix:///var/run/docker.sock")]
-#[case::blank(Some("  "), "unix:///var/run/docker.sock")]
-#[case::socket(
-    Some("unix:///run/user/1/docker.sock"),
-    "unix:///run/user/1/docker.sock"
-)]
-#[case::tcp(Some("tcp://10.0.0.1:2376"), "tcp://10.0.0.1:2376")]
-#[case::tcp_without_port(Some("tcp://engine"), "tcp://engine:2375")]
-#[case::tcp_without_host(Some("tcp://"), "tcp://localhost:2375")]
-#[case::http(Some("http://engine:1/"), "tcp://engine:1")]
-fn docker_host_is_honoured(#[case] value: Option<&str>, #[case] host: &str) {
-    assert_eq!(host_of(value, |_| None).unwrap().to_string(), host);
-}
-
-/// As Docker does: nothing of it is ever sent, and nobody may see it.
-#[rstest]
-#[case::spoken_to("tcp://me:hunter22@127.0.0.1:1", "tcp://127.0.0.1:1")]
-#[case::with_an_at("tcp://me:hun@ter22@127.0.0.1:1", "tcp://127.0.0.1:1")]
-fn a_password_of_docker_host_is_dropped(#[case] value: &str, #[case] host: &str) {
-    assert_eq!(host_of(Some(value), |_| None).unwrap().to_string(), host);
-}
-
-#[rstest]
-#[case("https://me:hunter22@host:2376")]
-#[case("ssh://me:hunter22@host")]
-#[case("me:hunter22@host")]
-fn a_password_of_docker_host_is_not_said(#[case] value: &str) {
-    let fault = host_of(Some(value), |_| None).unwrap_err();
-    let said = format!("{fault:?}");
-    assert!(
-        said.contains("host") && !said.contains("hunter22"),
-        "{said}"
-    );
-}
-
-#[rstest]
-#[case::ssh("ssh://host", "SSH")]
-#[case::pipe("npipe:////./pipe/docker_engine", "a named pipe")]
-#[case::https("https://host:2376", "TLS")]
-#[case::bare("/var/run/docker.sock", "such an address")]
-#[case::no_path("unix://", "such an address")]
-fn what_is_not_supported_is_named(#[case] value: &str, #[case] what: &str) {
-    let fault = host_of(Some(value), |_| None).unwrap_err();
-    assert_eq!(fault.kind, FailureKind::Unreachable);
-    assert!(
-        fault.to_string().contains(what) && fault.to_string().contains(value),
-        "{fault:?}"
-    );
-    assert!(fault.hints.join("\n").contains("unix://"));
-}
-
-#[test]
-fn tcp_with_tls_is_not_spoken_in_the_clear() {
-    let verify = |name: &str| (name == "DOCKER_TLS_VERIFY").then(|| "1".to_owned());
-    let fault = host_of(Some("tcp://host:2376"), verify).unwrap_err();
-    assert!(fault.to_string().contains("TLS"), "{fault:?}");
 }
 
 #[tokio::test]

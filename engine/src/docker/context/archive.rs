@@ -15,7 +15,7 @@ use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Context, ContextError, DOCKERFILE, Opened};
+use super::{Context, ContextError, Opened};
 use crate::docker::wire::Body;
 use crate::image::InputFile;
 use crate::load::Root;
@@ -100,7 +100,7 @@ fn entries<W: Write>(archive: &mut Builder<W>, context: &Context) -> Result<(), 
     let text = context.dockerfile.as_bytes();
     let mut header = header(EntryType::Regular, 0o644, text.len() as u64);
     archive
-        .append_data(&mut header, DOCKERFILE, text)
+        .append_data(&mut header, context.dockerfile_name(), text)
         .map_err(ContextError::Unheard)?;
     let root = context.open()?;
     for file in &context.files {

@@ -119,6 +119,33 @@ fn the_archive_holds_exactly_the_inputs_with_plain_headers() {
     assert_eq!(seen, expected);
 }
 
+/// An engine takes the last of two files with one name, and would build the artifact's.
+#[rstest]
+#[case::by_name(&[".artifactctl.Dockerfile"], ".artifactctl.Dockerfile-1")]
+#[case::by_what_it_leaves_out(&[".artifactctl.Dockerfile.dockerignore"], ".artifactctl.Dockerfile-1")]
+#[case::as_a_folder(&[".artifactctl.Dockerfile/x"], ".artifactctl.Dockerfile-1")]
+#[case::twice(&[".artifactctl.Dockerfile", ".artifactctl.Dockerfile-1"], ".artifactctl.Dockerfile-2")]
+#[case::another(&["functions/.artifactctl.Dockerfile"], ".artifactctl.Dockerfile")]
+fn no_input_takes_the_place_of_the_dockerfile(#[case] inputs: &[&str], #[case] name: &str) {
+    let texts: Vec<_> = inputs.iter().map(|path| (*path, "FROM evil")).collect();
+    let folder = folder(&texts);
+    let files = texts.iter().map(|(path, text)| file(path, text)).collect();
+    let context = context(folder.path(), files);
+    assert_eq!(context.dockerfile_name(), name);
+    let (bytes, ended) = archive(&context);
+    ended.unwrap();
+    let mut reader = tar::Archive::new(bytes.as_slice());
+    let mut built = reader
+        .entries()
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().unwrap().to_str() == Some(name));
+    let mut text = String::new();
+    built.next().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "FROM scratch\n");
+    assert!(built.next().is_none());
+}
+
 #[test]
 fn equal_files_are_equal_streams() {
     let (one, two) = (folder(&[("a", "x")]), folder(&[("a", "x")]));

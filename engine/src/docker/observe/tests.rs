@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::ContainerSummary;
 use rstest::rstest;
 
-use super::{container, digest_for};
+use super::{container, digest_for, recorded};
 use crate::compat::{Observed, VersionSource};
 
 fn summary(names: &[&str], labels: &[(&str, &str)]) -> ContainerSummary {
@@ -71,4 +71,37 @@ fn the_digest_is_that_of_the_repository_it_was_started_from(
     let all = ["a@sha256:1".to_owned(), "b@sha256:2".to_owned()];
     assert_eq!(digest_for(image, &all).as_deref(), digest);
     assert_eq!(digest_for(image, &[]), None);
+}
+
+/// The names of the containers that are a part of the project `shop`; each is said as `name service state labels…`.
+fn observed(containers: &[&str]) -> Vec<String> {
+    let list = containers.iter().map(|said| {
+        let mut words = said.split(' ');
+        let mut next = || words.next().unwrap();
+        let (name, service, state) = (next(), next(), next());
+        let mut labels = serde_json::json!({
+            "com.docker.compose.project": "shop", "com.docker.compose.service": service,
+        });
+        for label in words {
+            labels[format!("com.docker.compose.{label}")] = "True".into();
+        }
+        serde_json::json!({ "Names": [format!("/{name}")], "State": state, "Labels": labels })
+    });
+    let list = list.collect::<serde_json::Value>().to_string();
+    let seen = recorded("shop", list.as_bytes(), b"{}").unwrap();
+    seen.containers.into_iter().map(|one| one.name).collect()
+}
+
+#[rstest]
+#[case::running(&["gw gateway running"], &["gw"])]
+#[case::paused(&["gw gateway paused"], &["gw"])]
+#[case::restarting(&["gw gateway restarting"], &["gw"])]
+#[case::one_of_two_is_paused(&["gw1 gateway paused", "gw2 gateway running"], &["gw2"])]
+#[case::a_run_is_no_replica(&["gw gateway running", "run gateway running oneoff"], &["gw"])]
+#[case::a_run_alone_is_no_stack(&["run gateway running oneoff"], &[])]
+fn what_halts_is_seen_and_what_is_run_once_is_not(
+    #[case] containers: &[&str],
+    #[case] expected: &[&str],
+) {
+    assert_eq!(observed(containers), expected);
 }

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use hyper::header::HeaderMap;
 use tokio::sync::mpsc;
 
-use crate::docker::context::{self, Context, ContextError, DOCKERFILE, Opened};
+use crate::docker::context::{self, Context, ContextError, Opened};
 use crate::image::{InputContent, InputFile};
 use crate::load::Root;
 
@@ -177,7 +177,7 @@ fn stat(entry: &Entry, context: &Context, root: &Root) -> Result<Stat, ContextEr
     let input = match entry {
         Entry::Dockerfile => {
             return Ok(Stat {
-                path: DOCKERFILE.to_owned(),
+                path: context.dockerfile_name(),
                 mode: 0o644,
                 size: size(context.dockerfile.len() as u64),
                 ..Stat::default()

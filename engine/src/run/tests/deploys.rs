@@ -237,7 +237,7 @@ fn an_output_directory_that_does_not_read_is_named_without_its_lines() {
     let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
         panic!("{ended:?}")
     };
-    assert_eq!(failed.kind, FailureKind::Payload);
+    assert_eq!(failed.kind, FailureKind::Publish);
     assert!(failed.causes[0].contains("/srv/stack/config/functions.yml:"));
     let events = journal::scan(&target.store, 1)
         .map(|event| String::from_utf8(event.unwrap().payload).unwrap());

@@ -164,7 +164,7 @@ fn a_question_the_engine_does_not_answer_is_unreachable() {
     assert!(
         fault
             .message
-            .starts_with("cannot list the running containers at `unix:///run/x.sock`\n")
+            .starts_with("cannot list the running containers at `unix:///run/x.sock`")
     );
     assert!(fault.to_string().contains("boom"));
 }

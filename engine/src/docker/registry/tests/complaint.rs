@@ -70,9 +70,7 @@ async fn a_tag_that_a_full_registry_cannot_write_is_said_to_be_that() {
     let (from, to) = (fake.reference("a:key"), fake.reference("a:1"));
     let fault = registry(LONG).retag(&from, &to).await.unwrap_err();
     assert!(
-        fault
-            .message
-            .ends_with("UNKNOWN: /data/x: no space left on device"),
+        fault.causes[0].ends_with("UNKNOWN: /data/x: no space left on device"),
         "{fault:?}"
     );
     assert_eq!((fault.kind, fault.retryable), (FailureKind::Image, true));

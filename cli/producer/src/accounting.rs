@@ -16,7 +16,7 @@ use super::template::{Template, is_call, shorthand};
 const UNREAD: [(&str, &str); 1] = [("Mappings/*/*", "a row that nothing asks for in this run")];
 
 /// What may be taken out without a trace besides, and why.
-const CHECKS_AND_DEFAULTS: [(&str, &str); 30] = [
+const CHECKS_AND_DEFAULTS: [(&str, &str); 33] = [
     ("AWSTemplateFormatVersion", "a check"),
     ("Transform", "a check"),
     ("Transform/*", "a check"),
@@ -39,6 +39,12 @@ const CHECKS_AND_DEFAULTS: [(&str, &str); 30] = [
         "as without it",
     ),
     ("Resources/Model/Metadata/Dockerfile", "as without it"),
+    ("Resources/Zip/Metadata/Dockerfile", "as without it"),
+    ("Resources/Zip/Metadata/DockerContext", "as without it"),
+    (
+        "Resources/Greeter/Metadata/BuildProperties/Minify",
+        "as without it",
+    ),
     ("Resources/Worker/Properties/Handler", "as without it"),
     (
         "Resources/Front/Properties/Events/Rest/Properties/Method",

@@ -95,6 +95,8 @@ pub enum Package {
         handler: String,
         /// The code.
         code: Code,
+        /// How it comes to run.
+        build: Build,
     },
     /// A container image.
     Image {
@@ -117,6 +119,60 @@ pub enum Code {
         /// Its text.
         text: String,
     },
+    /// The function's `Metadata` names a Dockerfile, which is built in place of one of ours.
+    Dockerfile(OwnDockerfile),
+}
+
+/// How the code of a function or a layer comes to be what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Build {
+    /// As the code itself shows.
+    Automatic,
+    /// `sam build` made it: it is taken as it lies there.
+    Done,
+    /// `Metadata.BuildMethod`.
+    Method(BuildMethod),
+}
+
+/// What `Metadata.BuildMethod` asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum BuildMethod {
+    /// The target `build-LOGICALID` of a makefile.
+    Makefile,
+    /// `esbuild`.
+    Esbuild(Esbuild),
+    /// `rust-cargolambda`.
+    Cargo {
+        /// `Binary`: which of several programs.
+        binary: Option<String>,
+    },
+    /// A runtime: as code of it is built.
+    Runtime(Family),
+}
+
+/// `BuildProperties` of `esbuild`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Esbuild {
+    /// `EntryPoints`.
+    pub entry_points: Vec<String>,
+    /// `Format`.
+    pub format: String,
+    /// `Target`.
+    pub target: String,
+    /// `Minify`.
+    pub minify: bool,
+    /// `Sourcemap`.
+    pub sourcemap: bool,
+    /// `KeepNames`.
+    pub keep_names: bool,
+    /// `External`.
+    pub external: Vec<String>,
+    /// `Loader`.
+    pub loader: Vec<String>,
+    /// `OutExtension`.
+    pub out_extension: Vec<String>,
+    /// `MainFields`.
+    pub main_fields: Vec<String>,
 }
 
 /// A runtime of zip functions.
@@ -139,17 +195,37 @@ pub enum Family {
     Nodejs,
     /// `javaN`, `java8.al2`.
     Java,
+    /// `ruby3.x`.
+    Ruby,
+    /// `dotnetN`.
+    Dotnet,
+    /// `go1.x`.
+    Go,
     /// `provided.al2`, `provided.al2023`: an executable `bootstrap`.
     Provided,
 }
 
 impl Family {
+    /// Every family.
+    pub const ALL: [Self; 7] = [
+        Self::Python,
+        Self::Nodejs,
+        Self::Java,
+        Self::Ruby,
+        Self::Dotnet,
+        Self::Go,
+        Self::Provided,
+    ];
+
     /// As runtimes begin.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Nodejs => "nodejs",
             Self::Java => "java",
+            Self::Ruby => "ruby",
+            Self::Dotnet => "dotnet",
+            Self::Go => "go",
             Self::Provided => "provided",
         }
     }
@@ -161,16 +237,20 @@ pub enum ImageSource {
     /// A reference.
     Uri(String),
     /// The function's `Metadata`: a Dockerfile of its own.
-    Dockerfile {
-        /// `DockerContext`.
-        context: LocalPath,
-        /// `Dockerfile`, relative to the context; `Dockerfile` when the template is silent.
-        dockerfile: LocalPath,
-        /// `DockerBuildTarget`.
-        target: Option<String>,
-        /// `DockerBuildArgs`.
-        args: BTreeMap<String, String>,
-    },
+    Dockerfile(OwnDockerfile),
+}
+
+/// A Dockerfile that a function's `Metadata` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnDockerfile {
+    /// `DockerContext`.
+    pub context: LocalPath,
+    /// `Dockerfile`, relative to the context; `Dockerfile` when the template is silent.
+    pub dockerfile: LocalPath,
+    /// `DockerBuildTarget`.
+    pub target: Option<String>,
+    /// `DockerBuildArgs`.
+    pub args: BTreeMap<String, String>,
 }
 
 /// `ImageConfig`: what the template changes about an image.
@@ -320,6 +400,8 @@ pub struct Layer {
     pub nested_in: Option<String>,
     /// A folder or zip file.
     pub content: LocalPath,
+    /// How it comes to be what lies below `/opt`.
+    pub build: Build,
     /// `CompatibleRuntimes`, as written.
     pub runtimes: Vec<String>,
     /// `CompatibleArchitectures`.

@@ -148,6 +148,9 @@ pub(crate) struct Making {
     /// Folder or archive in the place of a layer that only the cloud has, by ARN or name, or `drop`; repeatable
     #[arg(long, value_name = "ARN=PATH|drop")]
     pub(crate) layer: Vec<String>,
+    /// Image in which code is built, by runtime (java21) or by what builds: python, nodejs, java, ruby, dotnet, go, rust, makefile; repeatable
+    #[arg(long, value_name = "RUNTIME=IMAGE")]
+    pub(crate) build_image: Vec<String>,
     /// Tag of the functions' images
     #[arg(long, value_name = "TAG", default_value = "latest")]
     pub(crate) tag: String,
@@ -182,6 +185,7 @@ impl Making {
         file.add_pairs("image-runtime", &mut self.image_runtime);
         file.add_pairs("base", &mut self.base);
         file.add_pairs("layer", &mut self.layer);
+        file.add_pairs("build-image", &mut self.build_image);
         if self.parameters_file.is_empty() {
             let files = file.texts("parameters-file").iter();
             self.project_file.files = files.map(PathBuf::from).collect();

@@ -245,6 +245,7 @@ fn render(
             except: &except,
             archives: &archives,
             bases: &settings.bases,
+            build_images: &settings.build_images,
             image_runtimes: &image_runtimes,
             images,
             stack_defaults: !making.no_stack_defaults,

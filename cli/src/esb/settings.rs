@@ -18,6 +18,7 @@ pub(super) struct Settings {
     pub(super) project: String,
     pub(super) runtime_stack: RuntimeStack,
     pub(super) bases: BTreeMap<String, String>,
+    pub(super) build_images: BTreeMap<String, String>,
     pub(super) image_uris: BTreeMap<String, String>,
     pub(super) image_runtimes: BTreeMap<String, Family>,
     pub(super) layers: BTreeMap<String, LayerInstead>,
@@ -63,6 +64,7 @@ pub(super) fn settings(making: &Making, mode: Mode) -> Result<Settings, Failure>
             requires,
         },
         bases: images("--base", &making.base)?,
+        build_images: images("--build-image", &making.build_image)?,
         image_uris: images("--image-uri", &making.image_uri)?,
         image_runtimes,
         layers: layers(&making.layer)?,
@@ -101,13 +103,7 @@ fn images(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, Fail
 
 /// The family that a runtime's name begins with.
 fn family(runtime: &str) -> Result<Family, Failure> {
-    let families = [
-        Family::Python,
-        Family::Nodejs,
-        Family::Java,
-        Family::Provided,
-    ];
-    families
+    Family::ALL
         .into_iter()
         .find(|family| runtime.starts_with(family.as_str()))
         .ok_or_else(|| {

@@ -72,6 +72,29 @@ fn arguments(fixture: &Path, output: &str) -> Vec<String> {
     }
     let flags = fs::read_to_string(fixture.join("flags")).unwrap_or_default();
     words.extend(flags.lines().map(str::to_owned));
+    if fixture
+        .parent()
+        .is_some_and(|kind| kind.ends_with("templates"))
+    {
+        // Images that start and build what `esb-lambda-base` does not.
+        let images = [
+            "base=nodejs",
+            "base=java",
+            "base=ruby",
+            "base=dotnet",
+            "base=go",
+        ]
+        .into_iter()
+        .chain([
+            "build-image=java",
+            "build-image=go",
+            "build-image=rust",
+            "build-image=makefile",
+        ]);
+        words.extend(
+            images.map(|image| format!("--{image}=images.example/{}", image.replace('=', "-"))),
+        );
+    }
     words
 }
 

@@ -204,6 +204,12 @@ const ROWS: &[Row] = &[
         other: &[&["--base", "python=registry.example/python:2"], &[]],
     },
     Row {
+        flag: "build-image",
+        made: &["--build-image", "java=registry.example/java:1"],
+        same: &[&["--build-image", "java=registry.example/java:2"], &[]],
+        other: &[],
+    },
+    Row {
         flag: "tag",
         made: &[],
         same: &[&["--tag", "latest"]],

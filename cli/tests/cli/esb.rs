@@ -159,7 +159,7 @@ fn a_failed_run_leaves_the_artifact_as_it_was() {
     let ran = machine.esb(&SHOP);
 
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("has no `bootstrap`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("needs `bootstrap`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("sam/shop.yaml:"), "{}", ran.stderr);
     assert_eq!(listing(&machine.work().join("shop")), before);
 }

@@ -8,6 +8,8 @@ use rstest::rstest;
 use crate::support::{Machine, Ran};
 
 const PYTHON: &str = "Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: code/}";
+const OWN: &str = "Metadata: {Dockerfile: Dockerfile}
+    Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: code/}";
 const BELOW: &str = "Properties: {Runtime: python3.12, Handler: lib.app.handler, CodeUri: code/}";
 const NODEJS: &str = "Properties: {Runtime: nodejs22.x, Handler: app.handler, CodeUri: code/}";
 const HOOKS: &str = "Metadata: {EsbHooks: hooks/}\n    \
@@ -29,7 +31,8 @@ fn write(machine: &Machine, path: &str, text: impl AsRef<[u8]>) {
 }
 
 fn generate(machine: &Machine) -> Ran {
-    machine.esb(&["artifact", "generate"])
+    let base = "--base=nodejs=lambda/nodejs:22";
+    machine.esb(&["artifact", "generate", base])
 }
 
 /// A file of the function's folder.
@@ -72,7 +75,7 @@ fn a_layer_without_files_is_as_good_as_none() {
 
 /// What has to be read and understood is text of a bounded size, and no link.
 #[rstest]
-#[case::dockerfile(PYTHON, "Dockerfile")]
+#[case::dockerfile(OWN, "Dockerfile")]
 #[case::requirements(PYTHON, "requirements.txt")]
 #[case::package(NODEJS, "package.json")]
 fn a_file_that_must_be_understood_is_text_of_a_bounded_size(
@@ -121,7 +124,7 @@ fn a_jar_is_no_context_of_a_dockerfile() {
     refused(&machine, "its code in `code.jar` has no files");
 }
 
-/// A handler that is looked for and found is not warned about.
+/// No artifact is without what its handlers run.
 #[rstest]
 #[case::python(PYTHON, "app.py", false)]
 #[case::package(PYTHON, "app/__init__.py", false)]
@@ -132,17 +135,17 @@ fn a_jar_is_no_context_of_a_dockerfile() {
 #[case::module(NODEJS, "app.mjs", false)]
 #[case::common(NODEJS, "app.cjs", false)]
 #[case::no_javascript(NODEJS, "app.ts", true)]
-fn a_handler_that_is_not_there_is_a_warning(
+fn a_handler_that_is_not_there_is_an_error(
     #[case] function: &str,
     #[case] file: &str,
-    #[case] warned: bool,
+    #[case] missing: bool,
 ) {
     let machine = machine(function, "");
     write(&machine, &format!("code/{file}"), "");
     let ran = generate(&machine);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.code, if missing { 3 } else { 0 }, "{}", ran.stderr);
     let said = ran.stderr.contains("app.handler` needs `");
-    assert_eq!(said, warned, "{}", ran.stderr);
+    assert_eq!(said, missing, "{}", ran.stderr);
 }
 
 #[rstest]
@@ -196,4 +199,30 @@ fn a_function_of_two_templates_has_one_image() {
             "{functions}"
         );
     }
+}
+
+/// A base that starts no function of a runtime, and code that nobody can build, are errors that name the flag.
+#[rstest]
+#[case::nodejs("nodejs22.x", "app.handler", &["app.js"], "--base nodejs=IMAGE")]
+#[case::java("java21", "A::b", &["A.class"], "--base java=IMAGE")]
+#[case::ruby("ruby3.3", "app.handler", &["app.rb"], "--base ruby=IMAGE")]
+#[case::dotnet("dotnet8", "Shop::A::B", &["Shop.dll"], "--base dotnet=IMAGE")]
+#[case::go("provided.al2023", "bootstrap", &["go.mod", "main.go"], "--build-image go=IMAGE")]
+#[case::rust("provided.al2023", "bootstrap", &["Cargo.toml"], "--build-image rust=IMAGE")]
+#[case::nothing("provided.al2023", "bootstrap", &["main.c"], "sam build")]
+fn what_no_image_starts_or_builds_is_refused_with_the_flag_that_mends_it(
+    #[case] runtime: &str,
+    #[case] handler: &str,
+    #[case] files: &[&str],
+    #[case] words: &str,
+) {
+    let function =
+        format!("Properties: {{Runtime: {runtime}, Handler: \"{handler}\", CodeUri: code/}}");
+    let machine = machine(&function, "");
+    for file in files {
+        write(&machine, &format!("code/{file}"), "");
+    }
+    let ran = machine.esb(&["artifact", "generate"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }

@@ -1,21 +1,27 @@
 //! The folder of one function: `Dockerfile`, `src`, `layers`, `hooks`.
+//!
+//! Here: which files lie there, and that something runs. What builds code is `build`, what a Dockerfile says is `dockerfile`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use engine::image::dockerfile::DockerfileError;
-
-use super::Settings;
-use super::dockerfile::{self, Extras};
+use super::build::{self, BuildError, Stage, Tool, Work};
+use super::dockerfile::{self, Delivery, Extras, Layered, Own, OwnError, Unwritable, Zip};
 use super::gather::{GatherError, Gathered, gather};
-use super::install::install;
+use super::install::Install;
 use super::layer::{has_suffix, laid_out};
+use super::read::text_of;
 use super::tree::{Piece, Tree};
-use crate::model::{Code, Family, Function, ImageConfig, ImageSource, LocalPath, Package, Runtime};
+use super::{GatheredLayer, NoBase, Settings};
+use crate::model::{
+    Build, BuildMethod, Code, Family, Function, ImageConfig, ImageSource, LocalPath, OwnDockerfile,
+    Package, Runtime,
+};
 
 /// Name of the file that an image is built from.
 const DOCKERFILE: &str = "Dockerfile";
+
+/// The version of Python that `esb-lambda-base` runs.
+const BASE_PYTHON: &str = "3.12";
 
 /// Why a function has no folder.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +32,19 @@ pub(crate) enum FunctionError {
     NoCode(String),
     #[error("its hooks in `{0}` have no files")]
     NoHooks(String),
-    #[error("its code in `{0}` has no `bootstrap`, which `{1}` runs")]
-    NoBootstrap(String, String),
+    #[error("its handler `{handler}` needs {file}, which {place} does not have{hint}")]
+    NoHandler {
+        handler: String,
+        file: String,
+        place: String,
+        hint: String,
+    },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Base(#[from] NoBase),
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
     #[error("`{path}` is a jar, which `{runtime}` cannot run")]
     NoJava { path: String, runtime: String },
     #[error("`{context}` has no `{dockerfile}`")]
@@ -37,14 +54,11 @@ pub(crate) enum FunctionError {
     #[error("its `package.json` is no JSON")]
     Package(#[from] serde_json::Error),
     #[error("its `{path}` cannot be used: {problem}")]
-    Dockerfile {
-        path: String,
-        problem: DockerfileError,
-    },
+    Dockerfile { path: String, problem: OwnError },
 }
 
-/// The layers of a template, by logical id, with the name of each.
-pub(super) type Layers = BTreeMap<String, (String, Tree)>;
+/// The layers of a template, by logical id.
+pub(super) type Layers<'a> = BTreeMap<&'a str, GatheredLayer<'a>>;
 
 /// A function's folder in the making.
 pub(super) struct Made {
@@ -55,7 +69,7 @@ pub(super) struct Made {
 /// Makes the folder of a function.
 pub(super) fn folder(
     function: &Function,
-    layers: &Layers,
+    layers: &Layers<'_>,
     settings: &Settings<'_>,
 ) -> Result<Made, FunctionError> {
     let mut making = Making {
@@ -71,12 +85,20 @@ pub(super) fn folder(
     let dockerfile = match &function.package {
         Package::Zip {
             runtime,
+            code: Code::Dockerfile(own),
+            ..
+        } => {
+            let layers = making.layers(layers, runtime, None)?;
+            making.put_layers(layers);
+            let config = ImageConfig::default();
+            making.own(own, &config, Some(runtime.family))?
+        }
+        Package::Zip {
+            runtime,
             handler,
             code,
-        } => {
-            making.layers(layers, runtime.family);
-            making.zip(runtime, handler, code)?
-        }
+            build,
+        } => making.zip(layers, runtime, handler, code, build)?,
         Package::Image { source, config } => making.image(source, config)?,
     };
     making.tree.put(DOCKERFILE, Piece::text(dockerfile));
@@ -122,65 +144,184 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// A layer that has no files is as good as none.
-    fn layers(&mut self, layers: &Layers, family: Family) {
+    /// The layers of the function as they lie below `/opt`, each with its name. One that has no files is as good as none.
+    fn layers(
+        &mut self,
+        layers: &Layers<'_>,
+        runtime: &Runtime,
+        base: Option<&str>,
+    ) -> Result<Vec<(String, Tree)>, FunctionError> {
+        let mut found = Vec::new();
         for id in &self.function.layers {
-            let Some((name, tree)) = layers.get(id).filter(|(_, tree)| !tree.is_empty()) else {
+            let Some(layer) = layers.get(id.as_str()) else {
                 continue;
             };
-            self.extras.layers.push(name.clone());
+            if layer.files.is_empty() {
+                continue;
+            }
+            let name = layer.layer.name.as_str().to_owned();
+            let stage = self.layer_stage(layer, runtime, base)?;
+            let files = match stage {
+                Some(_) => layer.files.clone(),
+                None => laid_out(layer.files.clone(), runtime.family),
+            };
+            self.extras.layers.push(Layered {
+                name: name.clone(),
+                stage,
+            });
+            found.push((name, files));
+        }
+        Ok(found)
+    }
+
+    /// The stage that builds a layer; none when its files are taken as they are.
+    fn layer_stage(
+        &mut self,
+        gathered: &GatheredLayer<'_>,
+        runtime: &Runtime,
+        base: Option<&str>,
+    ) -> Result<Option<Stage>, FunctionError> {
+        let GatheredLayer { layer, files } = gathered;
+        let (makefile, family) = match &layer.build {
+            Build::Automatic
+            | Build::Done
+            | Build::Method(BuildMethod::Esbuild(_) | BuildMethod::Cargo { .. }) => {
+                return Ok(None);
+            }
+            Build::Method(BuildMethod::Makefile) => (true, runtime.family),
+            Build::Method(BuildMethod::Runtime(family)) => (false, *family),
+        };
+        let work = Work {
+            home: &format!("functions/{}", self.name()),
+            folder: &format!("layers/{}", layer.name),
+            source: files,
+            id: &layer.logical_id,
+            family,
+            handler: "",
+            architecture: self.function.architecture,
+        };
+        let (tool, steps) = match build::layer_steps(makefile, &work)? {
+            build::Layers::AsItIs => return Ok(None),
+            build::Layers::Built(tool, steps) => (tool, steps),
+        };
+        let same = runtime.family == family;
+        let base = base.filter(|_| same);
+        let image = build::image(&tool, Some(runtime).filter(|_| same), base, self.settings)?;
+        if tool == Tool::Gradle {
             self.tree
-                .put_below(&format!("layers/{name}"), laid_out(tree.clone(), family));
+                .put(build::GRADLE_SCRIPT_PATH, Piece::text(build::GRADLE_SCRIPT));
+        }
+        Ok(Some(Stage {
+            name: format!("layer-{}", self.extras.layers.len() + 1),
+            image: image.to_owned(),
+            steps,
+        }))
+    }
+
+    fn put_layers(&mut self, layers: Vec<(String, Tree)>) {
+        for (name, files) in layers {
+            self.tree.put_below(&format!("layers/{name}"), files);
         }
     }
 
     fn zip(
         &mut self,
+        layers: &Layers<'_>,
         runtime: &Runtime,
         handler: &str,
         code: &Code,
+        build: &Build,
     ) -> Result<String, FunctionError> {
+        let base = self.settings.base(runtime)?;
         let (mut source, shown) = self.code(runtime, code)?;
         if source.is_empty() {
             return Err(FunctionError::NoCode(shown));
         }
-        if let Some(own) = source.take(DOCKERFILE) {
-            let text = text_of(&own, DOCKERFILE)?;
-            self.tree.put_below("src", source);
-            let none = BTreeMap::new();
-            let config = ImageConfig::default();
-            return dockerfile::own(
-                self.name(),
-                &text,
-                None,
-                &none,
-                &config,
-                Some(runtime.family),
-                &self.extras,
-            )
-            .map_err(|problem| FunctionError::Dockerfile {
-                path: DOCKERFILE.to_owned(),
-                problem,
-            });
+        if source.get(DOCKERFILE).is_some() {
+            self.warnings.push(format!(
+                "`{shown}` has a `{DOCKERFILE}`, which is built only when the function's `Metadata` names it"
+            ));
         }
-        if runtime.family == Family::Provided {
-            let bootstrap = source
-                .take("bootstrap")
-                .ok_or_else(|| FunctionError::NoBootstrap(shown.clone(), runtime.name.clone()))?;
+        if runtime.family == Family::Python && base == super::BASE && runtime.version != BASE_PYTHON
+        {
+            self.warnings.push(format!(
+                "`{}` runs on the Python {BASE_PYTHON} of `esb-lambda-base`; name another base with `--base {}=IMAGE`",
+                runtime.name, runtime.name
+            ));
+        }
+        let subject = build::Subject {
+            build,
+            runtime,
+            handler,
+            source: &source,
+        };
+        let tool = build::tool(&subject)?;
+        if let Some(tool) = &tool {
+            source.leave_out(tool.makes());
+        }
+        let layers = self.layers(layers, runtime, Some(base))?;
+        let delivery = self.delivery(tool, &source, runtime, handler, base)?;
+        self.look_for_handler(&source, &delivery, &layers, runtime, handler, &shown)?;
+        if runtime.family == Family::Provided
+            && let Some(bootstrap) = source.take("bootstrap")
+        {
             source.put("bootstrap", bootstrap.executable());
         }
-        self.look_for_handler(&source, runtime, handler, &shown);
-        let install = install(&source, runtime.family)?;
-        let text = dockerfile::zip(
-            self.name(),
-            self.settings.base(runtime),
-            runtime.family,
+        let text = dockerfile::zip(&Zip {
+            function: self.name(),
+            base,
+            family: runtime.family,
             handler,
-            install,
-            &self.extras,
-        );
+            delivery: &delivery,
+            extras: &self.extras,
+        })?;
+        self.put_layers(layers);
         self.tree.put_below("src", source);
         Ok(text)
+    }
+
+    /// How the code comes into the image.
+    fn delivery(
+        &mut self,
+        tool: Option<Tool>,
+        source: &Tree,
+        runtime: &Runtime,
+        handler: &str,
+        base: &str,
+    ) -> Result<Delivery, FunctionError> {
+        let tool = match tool {
+            None => return Ok(Delivery::Copied(Install::Nothing)),
+            // What the base has itself needs no stage.
+            Some(Tool::Install(install))
+                if !build::is_image_given(&Tool::Install(install), runtime, self.settings) =>
+            {
+                return Ok(Delivery::Copied(install));
+            }
+            Some(tool) => tool,
+        };
+        let image = build::image(&tool, Some(runtime), Some(base), self.settings)?;
+        let work = Work {
+            home: &format!("functions/{}", self.name()),
+            folder: "src",
+            source,
+            id: &self.function.logical_id,
+            family: runtime.family,
+            handler,
+            architecture: self.function.architecture,
+        };
+        let steps = build::steps(&tool, &work)?;
+        if tool == Tool::Gradle {
+            self.tree
+                .put(build::GRADLE_SCRIPT_PATH, Piece::text(build::GRADLE_SCRIPT));
+        }
+        Ok(Delivery::Built {
+            stage: Stage {
+                name: "build".to_owned(),
+                image: image.to_owned(),
+                steps,
+            },
+            beside_code: tool.is_beside_code(),
+        })
     }
 
     /// The files of the code, and what to call it in messages.
@@ -192,6 +333,7 @@ impl Making<'_> {
                 return Ok((tree, file.clone()));
             }
             Code::Path(path) => path,
+            Code::Dockerfile(own) => &own.context,
         };
         let shown = path.as_str().to_owned();
         let java = runtime.family == Family::Java;
@@ -213,29 +355,55 @@ impl Making<'_> {
         Ok((tree, shown))
     }
 
-    /// A handler whose file is not in the code may still come with a layer or a dependency: that is odd, not wrong.
-    fn look_for_handler(&mut self, source: &Tree, runtime: &Runtime, handler: &str, shown: &str) {
-        let endings: &[&str] = match runtime.family {
-            Family::Python => &[".py", "/__init__.py"],
-            Family::Nodejs => &[".js", ".mjs", ".cjs"],
-            Family::Java | Family::Provided => return,
+    /// What a handler names has to be there, unless the image's own build makes it. Code that is installed may bring it.
+    fn look_for_handler(
+        &mut self,
+        source: &Tree,
+        delivery: &Delivery,
+        layers: &[(String, Tree)],
+        runtime: &Runtime,
+        handler: &str,
+        shown: &str,
+    ) -> Result<(), FunctionError> {
+        let installs = match delivery {
+            Delivery::Copied(install) => *install != Install::Nothing,
+            Delivery::Built { beside_code, .. } if *beside_code => true,
+            Delivery::Built { .. } => return Ok(()),
         };
+        let layers_are_built = self.extras.layers.iter().any(|layer| layer.stage.is_some());
+        let files: Vec<&Tree> = layers.iter().map(|(_, files)| files).collect();
+        let Some(file) = build::check(runtime, handler, source, &files) else {
+            return Ok(());
+        };
+        if installs || layers_are_built {
+            self.warnings.push(format!(
+                "its handler `{handler}` needs {file}, which `{shown}` does not have; what is installed has to bring it"
+            ));
+            return Ok(());
+        }
         let module = handler
             .rsplit_once('.')
             .map_or(handler, |(module, _)| module);
-        let module = match runtime.family {
-            Family::Python => module.replace('.', "/"),
-            Family::Nodejs | Family::Java | Family::Provided => module.to_owned(),
+        let is_typescript = source.get(&format!("{module}.ts")).is_some();
+        let hint = match runtime.family {
+            Family::Nodejs if is_typescript => format!(
+                "; `{module}.ts` becomes it with `Metadata: {{BuildMethod: esbuild, BuildProperties: {{EntryPoints: [{module}.ts]}}}}`"
+            ),
+            Family::Python | Family::Nodejs | Family::Ruby => String::new(),
+            Family::Java | Family::Dotnet | Family::Go | Family::Provided => {
+                "; build it, or run `sam build` and name `.aws-sam/build/template.yaml` as the template".to_owned()
+            }
         };
-        let found = endings
-            .iter()
-            .any(|ending| source.get(&format!("{module}{ending}")).is_some());
-        if !found {
-            self.warnings.push(format!(
-                "its handler `{handler}` needs `{module}{}`, which `{shown}` does not have",
-                endings[0]
-            ));
-        }
+        Err(FunctionError::NoHandler {
+            handler: handler.to_owned(),
+            file,
+            place: if layers.is_empty() {
+                format!("`{shown}`")
+            } else {
+                format!("`{shown}`, with its layers,")
+            },
+            hint,
+        })
     }
 
     fn image(
@@ -250,48 +418,52 @@ impl Making<'_> {
                 self.name()
             ));
         }
-        let (context, path, target, args) = match source {
-            ImageSource::Uri(uri) => return Ok(self.wrapper(uri, config, family)),
-            ImageSource::Dockerfile {
-                context,
-                dockerfile,
-                target,
-                args,
-            } => (context, dockerfile, target, args),
-        };
-        let shown = context.as_str().to_owned();
-        let source = match self.gathered(context)? {
+        match source {
+            ImageSource::Uri(uri) => Ok(dockerfile::wrapper(
+                self.name(),
+                uri,
+                config,
+                family,
+                &self.extras,
+            )?),
+            ImageSource::Dockerfile(own) => self.own(own, config, family),
+        }
+    }
+
+    /// A Dockerfile that the function brought.
+    fn own(
+        &mut self,
+        own: &OwnDockerfile,
+        config: &ImageConfig,
+        family: Option<Family>,
+    ) -> Result<String, FunctionError> {
+        let shown = own.context.as_str().to_owned();
+        let source = match self.gathered(&own.context)? {
             Gathered::Files(tree) => tree,
             Gathered::Jar { .. } => return Err(FunctionError::NoCode(shown)),
         };
-        let clean = path.as_str().trim_start_matches("./");
-        let text = match source.get(clean) {
-            Some(piece) => text_of(piece, path.as_str())?,
+        let path = own.dockerfile.as_str();
+        let text = match source.get(path.trim_start_matches("./")) {
+            Some(piece) => text_of(piece, path)?,
             None => {
                 return Err(FunctionError::NoDockerfile {
                     context: shown,
-                    dockerfile: path.as_str().to_owned(),
+                    dockerfile: path.to_owned(),
                 });
             }
         };
         self.tree.put_below("src", source);
-        dockerfile::own(
-            self.name(),
-            &text,
-            target.as_deref(),
-            args,
-            config,
-            family,
-            &self.extras,
-        )
-        .map_err(|problem| FunctionError::Dockerfile {
-            path: path.as_str().to_owned(),
-            problem,
+        let told = Own {
+            text: &text,
+            target: own.target.as_deref(),
+            args: &own.args,
+        };
+        dockerfile::own(self.name(), told, config, family, &self.extras).map_err(|problem| {
+            FunctionError::Dockerfile {
+                path: path.to_owned(),
+                problem,
+            }
         })
-    }
-
-    fn wrapper(&self, image: &str, config: &ImageConfig, family: Option<Family>) -> String {
-        dockerfile::wrapper(self.name(), image, config, family, &self.extras)
     }
 }
 
@@ -306,28 +478,4 @@ fn jars_in_lib(tree: &Tree) -> Tree {
         }
     }
     moved
-}
-
-/// The text of a file that this tool has to understand.
-pub(super) fn text_of(piece: &Piece, path: &str) -> Result<String, FunctionError> {
-    const MAX_TEXT: u64 = 1 << 20;
-    let not_text = || FunctionError::NotText {
-        path: path.to_owned(),
-    };
-    let bytes = match piece {
-        Piece::Bytes { content, .. } => content.to_vec(),
-        Piece::Copy { from, .. } => read(from)?,
-        Piece::Link(_) => return Err(not_text()),
-    };
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(not_text());
-    }
-    String::from_utf8(bytes).map_err(|_| not_text())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, GatherError> {
-    fs::read(path).map_err(|source| GatherError::Unreadable {
-        path: PathBuf::from(path),
-        source,
-    })
 }

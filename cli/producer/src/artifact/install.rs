@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::function::{FunctionError, text_of};
+use super::function::FunctionError;
+use super::read::text_of;
 use super::tree::Tree;
 use crate::model::Family;
 
@@ -39,7 +40,9 @@ pub(super) enum Needs {
 /// Looks at the code of a function.
 pub(super) fn install(source: &Tree, family: Family) -> Result<Install, FunctionError> {
     match family {
-        Family::Java | Family::Provided => Ok(Install::Nothing),
+        Family::Java | Family::Ruby | Family::Dotnet | Family::Go | Family::Provided => {
+            Ok(Install::Nothing)
+        }
         Family::Python => pip(source),
         Family::Nodejs => npm(source),
     }

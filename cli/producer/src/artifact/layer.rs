@@ -10,14 +10,14 @@ pub(super) fn laid_out(layer: Tree, family: Family) -> Tree {
         Family::Python => holds_python(&layer) && !has_folder(&layer, "python"),
         Family::Nodejs => has_folder(&layer, "node_modules") && !has_folder(&layer, "nodejs"),
         Family::Java => holds_jars(&layer) && !has_folder(&layer, "java"),
-        Family::Provided => false,
+        Family::Ruby | Family::Dotnet | Family::Go | Family::Provided => false,
     };
     let folder = match family {
         _ if !bare => return layer,
         Family::Python => "python",
         Family::Nodejs => "nodejs",
         Family::Java => "java/lib",
-        Family::Provided => return layer,
+        Family::Ruby | Family::Dotnet | Family::Go | Family::Provided => return layer,
     };
     layer.below(folder)
 }

@@ -3,6 +3,7 @@
 //! Here: what each file holds. Nothing is written and nothing is applied; `store` writes. Ids and the manifest are the engine's.
 
 mod archive;
+mod build;
 mod bundle;
 mod config;
 mod dockerfile;
@@ -11,6 +12,7 @@ mod gather;
 mod install;
 mod layer;
 mod names;
+mod read;
 mod resources;
 mod route;
 mod schedule;
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use engine::contract::FunctionName;
 
-use crate::model::{App, Family, Function, Runtime};
+use crate::model::{App, Family, Function, Layer, Runtime};
 pub use archive::Archives;
 use function::{FunctionError, Layers};
 use gather::{Gathered, gather};
@@ -49,6 +51,8 @@ pub struct Settings<'a> {
     pub archives: &'a Archives,
     /// Base images by runtime (`python3.12`) or family (`python`).
     pub bases: &'a BTreeMap<String, String>,
+    /// Images in which code is built, by runtime (`java21`) or tool (`java`, `go`, `rust`, `dotnet`, `makefile`, …).
+    pub build_images: &'a BTreeMap<String, String>,
     /// What the images of image functions run, by function.
     pub image_runtimes: &'a BTreeMap<String, Family>,
     /// The image of each function.
@@ -59,13 +63,41 @@ pub struct Settings<'a> {
     pub bundle: bool,
 }
 
+/// No base is known that starts functions of a runtime.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{runtime}` does not start on `esb-lambda-base`, which runs Python; name a base that fits with `--base {family}=IMAGE`, such \
+     as AWS's `lambda/{family}` image of that version"
+)]
+pub(crate) struct NoBase {
+    runtime: String,
+    family: &'static str,
+}
+
 impl Settings<'_> {
-    fn base(&self, runtime: &Runtime) -> &str {
-        self.bases
-            .get(&runtime.name)
-            .or_else(|| self.bases.get(runtime.family.as_str()))
-            .map_or(BASE, String::as_str)
+    /// The base on which a runtime starts. `esb-lambda-base` runs Python, and starts the `bootstrap` of a provided runtime.
+    fn base(&self, runtime: &Runtime) -> Result<&str, NoBase> {
+        let family = runtime.family.as_str();
+        let given = [runtime.name.as_str(), family]
+            .into_iter()
+            .find_map(|name| self.bases.get(name));
+        match (given, runtime.family) {
+            (Some(given), _) => Ok(given),
+            (None, Family::Python | Family::Provided) => Ok(BASE),
+            (None, Family::Nodejs | Family::Java | Family::Ruby | Family::Dotnet | Family::Go) => {
+                Err(NoBase {
+                    runtime: runtime.name.clone(),
+                    family,
+                })
+            }
+        }
     }
+}
+
+/// A layer and its files.
+pub(crate) struct GatheredLayer<'a> {
+    layer: &'a Layer,
+    files: Tree,
 }
 
 /// The files of an entry, and what is odd about them.
@@ -175,7 +207,7 @@ pub fn configuration(
 }
 
 /// The files of each layer that a function uses.
-fn gather_layers(app: &App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) -> Layers {
+fn gather_layers<'a>(app: &'a App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) -> Layers<'a> {
     let mut layers = Layers::new();
     for layer in &app.layers {
         let path = settings.template_folder.join(layer.content.as_str());
@@ -190,9 +222,8 @@ fn gather_layers(app: &App, settings: &Settings<'_>, wrong: &mut Vec<Remark>) ->
             Err(error) => Err(error),
         };
         match tree {
-            Ok(tree) => {
-                let name = layer.name.as_str().to_owned();
-                layers.insert(layer.logical_id.clone(), (name, tree));
+            Ok(files) => {
+                layers.insert(&layer.logical_id, GatheredLayer { layer, files });
             }
             Err(error) => wrong.push(Remark {
                 line: layer.line,

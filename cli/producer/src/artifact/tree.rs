@@ -106,6 +106,14 @@ impl Tree {
         self.0.remove(path)
     }
 
+    /// Leaves out folders at the top.
+    pub fn leave_out(&mut self, folders: &[&str]) {
+        self.0.retain(|path, _| {
+            let top = path.split_once('/').map(|(top, _)| top);
+            !top.is_some_and(|top| folders.contains(&top))
+        });
+    }
+
     /// Whether there is no file.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

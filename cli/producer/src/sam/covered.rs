@@ -116,7 +116,16 @@ impl Used {
                 self.properties(list_of(kind), "", &properties.node);
             }
             if let Some(metadata) = resource.map.get("Metadata") {
-                let list = &function::properties::METADATA;
+                let list = match kind {
+                    Kind::ServerlessLayer | Kind::LambdaLayer => {
+                        &function::properties::LAYER_METADATA
+                    }
+                    Kind::ServerlessFunction
+                    | Kind::LambdaFunction
+                    | Kind::SimpleTable
+                    | Kind::Table
+                    | Kind::Bucket => &function::properties::METADATA,
+                };
                 self.properties(list, "", &metadata.node);
             }
         }

@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<&'static Properties> {
         &function::properties::SERVERLESS,
         &function::properties::LAMBDA,
         &function::properties::METADATA,
+        &function::properties::LAYER_METADATA,
         &layer::SERVERLESS,
         &layer::LAMBDA,
         &table::properties::TABLE,

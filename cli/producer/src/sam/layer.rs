@@ -4,11 +4,12 @@ use engine::contract::FunctionName;
 use engine::yaml::Node;
 
 use super::fields::{Fields, choose};
-use super::function::{ARCHITECTURES, metadata, not_a_name, package};
+use super::function::properties::LAYER_METADATA;
+use super::function::{ARCHITECTURES, build, metadata, not_a_name, package};
 use super::property::{Properties, no_effect, read};
 use super::{Input, LayerInstead};
 use crate::intrinsics::Context;
-use crate::model::Layer;
+use crate::model::{Build, Layer};
 use crate::report::Read;
 use crate::template::{Kind, Resource};
 
@@ -69,7 +70,7 @@ pub(super) fn read_layer(
     };
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
     let name = fields.resource_name(resource, kind);
-    let metadata = metadata(context, resource)?;
+    let metadata = metadata(context, resource, &LAYER_METADATA)?;
     let id = context.logical_id(resource.id);
     let path = match (input.layers.get(&id), package::asset(metadata.as_ref())?) {
         (Some(LayerInstead::Drop), _) => {
@@ -88,6 +89,10 @@ pub(super) fn read_layer(
     };
     let runtimes = fields.texts("CompatibleRuntimes");
     let architectures = fields.texts("CompatibleArchitectures");
+    let build = match &metadata {
+        Some(metadata) => build::read_layer(metadata),
+        None => Ok(Build::Automatic),
+    };
     let name = name?;
     let name = FunctionName::parse(&name).ok_or_else(|| fields.bad("LayerName", not_a_name(&name)));
     let architectures = architectures?
@@ -104,6 +109,7 @@ pub(super) fn read_layer(
         line: resource.span.line,
         nested_in: context.nest().file.clone(),
         content: fields.need(content, path?)?,
+        build: build?,
         runtimes: runtimes?.unwrap_or_default(),
         architectures: architectures?,
     }))

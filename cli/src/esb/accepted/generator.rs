@@ -94,6 +94,8 @@ impl Maker {
         let mut flags = vec![
             format!("--parameter=Password={CANARY}"),
             "--parameter=ImportValue:shared=imported".to_owned(),
+            "--base=nodejs=lambda/nodejs:22".to_owned(),
+            "--base=java=lambda/java:21".to_owned(),
         ];
         if prod {
             flags.push("--parameter=Stage=prod".to_owned());

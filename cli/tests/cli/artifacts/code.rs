@@ -80,16 +80,21 @@ pub(super) fn make_up(model: &Value, work: &Path) {
                 "Python" => format!("{}.py", module.replace('.', "/")),
                 "Nodejs" => format!("{module}.js"),
                 "Java" => "Main.class".to_owned(),
+                "Ruby" => format!("{module}.rb"),
                 "Provided" => "bootstrap".to_owned(),
                 other => panic!("no code is made up for {other}"),
             };
             place(work, path, &[(&file, "code stands here\n")]);
         }
-        let own = &function["package"]["Image"]["source"]["Dockerfile"];
-        if let Some(context) = own["context"].as_str() {
+        let owns = [
+            &function["package"]["Image"]["source"]["Dockerfile"],
+            &zip["code"]["Dockerfile"],
+        ];
+        for own in owns.into_iter().filter(|own| own.is_object()) {
             let target = own["target"].as_str().unwrap_or("run");
             let lines = format!("FROM busybox AS {target}\nCOPY . /srv/\n");
-            place(work, context, &[(text(&own["dockerfile"]), &lines)]);
+            let file = (text(&own["dockerfile"]), lines.as_str());
+            place(work, text(&own["context"]), &[file]);
         }
     }
 }

@@ -113,10 +113,7 @@ fn instruction_edits(
             }
             Ok(())
         }
-        "ARG" => {
-            given(rest, parts.escape, embedding.args, edits);
-            Ok(())
-        }
+        "ARG" => given(rest, parts.escape, embedding.args, edits),
         _ => Ok(()),
     }
 }
@@ -195,19 +192,33 @@ fn moved(source: &str, folder: &str, offset: usize) -> Result<String, Fault> {
 }
 
 /// Arguments that were given become the defaults of the ARGs that take them.
-fn given(rest: Piece<'_>, escape: char, args: &BTreeMap<String, String>, edits: &mut Vec<Edit>) {
+/// A value that no line can hold is refused: what follows its line break would be an instruction.
+fn given(
+    rest: Piece<'_>,
+    escape: char,
+    args: &BTreeMap<String, String>,
+    edits: &mut Vec<Edit>,
+) -> Result<(), Fault> {
     let mut from = 0;
     for word in words::quoted_words(rest.text, escape) {
         let Some(at) = rest.text[from..].find(word).map(|at| from + at) else {
-            return;
+            return Ok(());
         };
         from = at + word.len();
         let name = word.split_once('=').map_or(word, |(name, _)| name);
         if let Some(value) = args.get(name) {
+            if value.contains(char::is_control) {
+                let message = format!(
+                    "the argument `{}` holds a line break or another control character",
+                    shown(name)
+                );
+                return Err(fault(rest.start(), &message));
+            }
             let piece = rest.slice(at..from);
             edits.push((piece.span(), format!("{name}={}", quoted(value, escape))));
         }
     }
+    Ok(())
 }
 
 /// A value in double quotes, in which nothing has a meaning.

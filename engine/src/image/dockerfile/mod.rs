@@ -57,6 +57,16 @@ pub struct Rewritten {
     pub warnings: Vec<DockerfileWarning>,
 }
 
+/// The names of a Dockerfile's instructions, in their order.
+pub fn instructions(source: &str) -> Result<Vec<String>, DockerfileError> {
+    let parts = split::split(source).map_err(|fault| located(source, fault))?;
+    let names = parts.instructions.iter().map(|instruction| {
+        let (name, _) = words::instruction(instruction.line());
+        name.text.to_ascii_uppercase()
+    });
+    Ok(names.collect())
+}
+
 /// Why a Dockerfile cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]

@@ -1,5 +1,6 @@
 //! Functions: `AWS::Serverless::Function` and `AWS::Lambda::Function`.
 
+pub(super) mod build;
 mod layers;
 pub(super) mod package;
 pub(super) mod properties;
@@ -11,6 +12,7 @@ use engine::yaml::Node;
 
 use super::event::{self, Claim};
 use super::fields::{Fields, choose};
+use super::property::Properties;
 use super::{Input, Layers};
 use crate::intrinsics::{Context, Resolver};
 use crate::model::{Architecture, EnvValue, Function, Scaling};
@@ -46,7 +48,7 @@ pub(super) fn read(
     };
     let fields = Fields::open(context.resolver(resource.subject()), list, "", properties)?;
     let name = name(&fields, resource, kind);
-    let metadata = metadata(context, resource)?;
+    let metadata = metadata(context, resource, &properties::METADATA)?;
     let package = package::read(
         &fields,
         kind,
@@ -129,6 +131,7 @@ pub(super) fn not_a_name(text: &str) -> String {
 pub(super) fn metadata<'c, 'n>(
     context: &'c Context<'_>,
     resource: &Resource<'n>,
+    list: &'static Properties,
 ) -> Read<Option<Fields<'c, 'n>>> {
     let Some(entry) = resource.map.get("Metadata") else {
         return Ok(None);
@@ -136,7 +139,7 @@ pub(super) fn metadata<'c, 'n>(
     let mut subject = resource.subject();
     "Metadata".clone_into(&mut subject.property);
     let resolver = context.resolver(subject);
-    Fields::open(resolver, &properties::METADATA, "", &entry.node).map(Some)
+    Fields::open(resolver, list, "", &entry.node).map(Some)
 }
 
 fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {

@@ -6,8 +6,11 @@ use engine::contract::{FunctionName, quoted};
 use engine::image::Reference;
 use engine::yaml::{Span, Value};
 
+use super::build;
 use super::properties::{IN_IMAGE, OF_ZIPS};
-use crate::model::{Code, Family, ImageConfig, ImageSource, LocalPath, Package, Runtime};
+use crate::model::{
+    Build, Code, Family, ImageConfig, ImageSource, LocalPath, OwnDockerfile, Package, Runtime,
+};
 use crate::report::{Read, Reported, Rule, Subject};
 use crate::sam::fields::Fields;
 use crate::sam::path::{join, local_path};
@@ -46,6 +49,18 @@ fn zip(fields: &Fields<'_, '_>, kind: Kind, metadata: Option<&Fields<'_, '_>>) -
         .and_then(Option::as_ref)
         .map(|runtime| runtime.family);
     let code = code(fields, kind, metadata, family);
+    let own = metadata.map_or(Ok(None), |metadata| {
+        named_dockerfile(metadata, code.as_ref().ok())
+    });
+    let build = metadata.map_or(Ok(Build::Automatic), build::read);
+    if metadata.is_some_and(|metadata| metadata.has("DockerContext")) {
+        let code = if kind == Kind::ServerlessFunction {
+            "CodeUri"
+        } else {
+            "Code"
+        };
+        fields.no_effect(code, "the image is built from `DockerContext`");
+    }
     fields.no_effect("ImageConfig", "the function is no image; see `PackageType`");
     if kind == Kind::ServerlessFunction {
         fields.no_effect("ImageUri", "the function is no image; see `PackageType`");
@@ -54,7 +69,15 @@ fn zip(fields: &Fields<'_, '_>, kind: Kind, metadata: Option<&Fields<'_, '_>>) -
     let handler = match (handler?, runtime.family) {
         (Some(handler), _) => handler,
         (None, Family::Provided) => "bootstrap".to_owned(),
-        (None, Family::Python | Family::Nodejs | Family::Java) => {
+        (
+            None,
+            Family::Python
+            | Family::Nodejs
+            | Family::Java
+            | Family::Ruby
+            | Family::Dotnet
+            | Family::Go,
+        ) => {
             return Err(fields.missing("Handler"));
         }
     };
@@ -65,7 +88,8 @@ fn zip(fields: &Fields<'_, '_>, kind: Kind, metadata: Option<&Fields<'_, '_>>) -
     Ok(Package::Zip {
         runtime,
         handler,
-        code: code?,
+        code: own?.map_or(code?, Code::Dockerfile),
+        build: build?,
     })
 }
 
@@ -144,7 +168,7 @@ fn inline(fields: &Fields<'_, '_>, name: &str, text: String, family: Option<Fami
     let file = match family {
         Some(Family::Python) => "index.py",
         Some(Family::Nodejs) => "index.js",
-        Some(Family::Java | Family::Provided) => {
+        Some(Family::Java | Family::Ruby | Family::Dotnet | Family::Go | Family::Provided) => {
             let message = "only Python and Node.js have their code in a template";
             return Err(fields.bad(name, message));
         }
@@ -158,11 +182,14 @@ fn inline(fields: &Fields<'_, '_>, name: &str, text: String, family: Option<Fami
 }
 
 /// Reads a runtime; the error says which there are.
-fn runtime(text: &str) -> Result<Runtime, String> {
+pub(super) fn runtime(text: &str) -> Result<Runtime, String> {
     let families = [
         ("python3.", "python", Family::Python),
         ("nodejs", "nodejs", Family::Nodejs),
         ("java", "java", Family::Java),
+        ("ruby", "ruby", Family::Ruby),
+        ("dotnet", "dotnet", Family::Dotnet),
+        ("go1.", "go", Family::Go),
         ("provided.", "provided.", Family::Provided),
     ];
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
@@ -173,9 +200,12 @@ fn runtime(text: &str) -> Result<Runtime, String> {
             let version = text.strip_prefix(prefix)?;
             let rest = text.strip_prefix(begin)?;
             let begins_well = match family {
-                Family::Python | Family::Nodejs | Family::Java => {
-                    rest.starts_with(|c: char| c.is_ascii_digit())
-                }
+                Family::Python
+                | Family::Nodejs
+                | Family::Java
+                | Family::Ruby
+                | Family::Dotnet => rest.starts_with(|c: char| c.is_ascii_digit()),
+                Family::Go => rest == "x",
                 Family::Provided => rest.starts_with("al2"),
             };
             begins_well.then(|| Runtime {
@@ -186,7 +216,7 @@ fn runtime(text: &str) -> Result<Runtime, String> {
         })
         .ok_or_else(|| {
             format!(
-                "the runtime {} is not supported; there are `python3.x`, `nodejsN.x`, `javaN`, `provided.al2` and `provided.al2023`",
+                "the runtime {} is not supported; there are `python3.x`, `nodejsN.x`, `javaN`, `rubyN.x`, `dotnetN`, `go1.x`, `provided.al2` and `provided.al2023`",
                 quoted(text)
             )
         })
@@ -216,7 +246,7 @@ fn image(
     };
     let in_template = named_in.map_or(Ok(None), |fields| fields.text("ImageUri"));
     let built = match metadata {
-        Some(metadata) => dockerfile(metadata),
+        Some(metadata) => own_dockerfile(metadata, None),
         None => Ok(None),
     };
     // A reference of the template names what a registry of the cloud holds; a Dockerfile of the template is nearer.
@@ -233,7 +263,7 @@ fn image(
     }
     let source = given
         .map(ImageSource::Uri)
-        .or(built)
+        .or(built.map(ImageSource::Dockerfile))
         .or(in_template.map(ImageSource::Uri));
     let Some(source) = source else {
         let own = fields.at("ImageUri");
@@ -281,8 +311,16 @@ fn image_config(fields: &Fields<'_, '_>) -> Read<ImageConfig> {
     })
 }
 
+/// A Dockerfile that the metadata of a zip function names. The folder of its code is the context when none is named.
+fn named_dockerfile(metadata: &Fields<'_, '_>, code: Option<&Code>) -> Read<Option<OwnDockerfile>> {
+    if metadata.has("DockerContext") || metadata.has("Dockerfile") {
+        return own_dockerfile(metadata, code);
+    }
+    Ok(None)
+}
+
 /// A Dockerfile of the function's own, when its metadata names one.
-fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
+fn own_dockerfile(metadata: &Fields<'_, '_>, code: Option<&Code>) -> Read<Option<OwnDockerfile>> {
     let names = if metadata.has("aws:asset:path") {
         [
             "aws:asset:path",
@@ -314,8 +352,12 @@ fn dockerfile(metadata: &Fields<'_, '_>) -> Read<Option<ImageSource>> {
             }
         }
     }
-    Ok(Some(ImageSource::Dockerfile {
-        context: metadata.need(context_name, context)?,
+    let of_code = match code {
+        Some(Code::Path(path)) => Some(path.clone()),
+        Some(Code::Inline { .. } | Code::Dockerfile(_)) | None => None,
+    };
+    Ok(Some(OwnDockerfile {
+        context: metadata.need(context_name, context.or(of_code))?,
         dockerfile: dockerfile.unwrap_or_else(|| LocalPath("Dockerfile".to_owned())),
         target,
         args,

@@ -214,14 +214,22 @@ pub(in crate::sam) const METADATA: Properties = Properties {
     of: "`Metadata` of a function",
     open: true,
     list: &[
-        left_out(
+        read(
             "BuildMethod",
-            "code is taken as it lies there; build it first",
+            "`makefile`, `esbuild`, `rust-cargolambda` or a runtime; without it the code shows what builds it",
         ),
-        left_out(
-            "BuildProperties",
-            "code is taken as it lies there; build it first",
-        ),
+        read("BuildProperties", "of `esbuild` and `rust-cargolambda`"),
+        read("BuildProperties.Binary", "which program of several"),
+        read("BuildProperties.EntryPoints", "required with `esbuild`"),
+        read("BuildProperties.External", ""),
+        read("BuildProperties.Format", "`cjs` without it"),
+        read("BuildProperties.KeepNames", ""),
+        read("BuildProperties.Loader", ""),
+        read("BuildProperties.MainFields", ""),
+        read("BuildProperties.Minify", "`true` without it"),
+        read("BuildProperties.OutExtension", ""),
+        read("BuildProperties.Sourcemap", "`false` without it"),
+        read("BuildProperties.Target", "`es2020` without it"),
         read("DockerBuildArgs", "texts, by name"),
         read("DockerBuildTarget", "the stage to build"),
         read("DockerContext", "a local path; required with `Dockerfile`"),
@@ -247,6 +255,31 @@ pub(in crate::sam) const METADATA: Properties = Properties {
             "the local path of an asset of the CDK, which stands in place of S3 or of a registry",
         ),
         no_effect("aws:asset:property", "it is the code of the resource"),
+        no_effect("aws:cdk:path", "it is for other tools"),
+    ],
+};
+
+/// `Metadata` of a layer.
+pub(in crate::sam) const LAYER_METADATA: Properties = Properties {
+    of: "`Metadata` of a layer",
+    open: true,
+    list: &[
+        no_effect("BuildArchitecture", "a layer is built for each function"),
+        read(
+            "BuildMethod",
+            "`makefile` or a runtime; without it the files are taken as they lie there",
+        ),
+        no_effect("BuildProperties", "no method of layers has any"),
+        no_effect("SamResourceId", "`sam build` made the template"),
+        no_effect(
+            "aws:asset:is-bundled",
+            "the asset is taken as it lies there",
+        ),
+        read(
+            "aws:asset:path",
+            "the local path of an asset of the CDK, which stands in place of S3",
+        ),
+        no_effect("aws:asset:property", "it is the content of the layer"),
         no_effect("aws:cdk:path", "it is for other tools"),
     ],
 };

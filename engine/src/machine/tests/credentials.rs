@@ -6,9 +6,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::machine::{Event, SCHEMA, decode, encode};
+use crate::machine::{Event, decode, encode};
 
 const CANARY: &str = "c4narycanary";
+
+/// The schema of the journals that are read.
+const FROZEN: journal::Schema = journal::Schema { major: 1, minor: 0 };
 
 /// Names and paths that the contract or the command line bounds, and that a resume needs as they are.
 const NAMES: [&str; 12] = [
@@ -88,7 +91,7 @@ fn no_event_holds_credentials() {
             let mut harmed = payload.clone();
             *harmed.pointer_mut(&place).unwrap() = planted.as_str().into();
             // What is no free text does not take it in.
-            let Ok(event) = decode(&kind, SCHEMA, &serde_json::to_vec(&harmed).unwrap()) else {
+            let Ok(event) = decode(&kind, FROZEN, &serde_json::to_vec(&harmed).unwrap()) else {
                 continue;
             };
             let recorded = encode(&event.without_credentials());

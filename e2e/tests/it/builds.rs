@@ -9,7 +9,7 @@ use e2e::proxy::{Effect, Fault};
 use rstest::rstest;
 use rustix::process::Signal;
 
-use crate::process::{Ran, eventually, run};
+use crate::process::{Ran, eventually, hints_of, run, said_of};
 use crate::rig::Rig;
 
 /// Which builder the engine says it prefers.
@@ -111,7 +111,7 @@ fn the_last_lines_of_a_failed_step_are_recorded(
     assert_eq!(failed["kind"], "image");
     assert_eq!(failed["step"], "image");
     assert_eq!(failed["function"], "alpha");
-    let message = failed["message"].as_str().unwrap();
+    let message = said_of(&failed);
     assert!(message.contains("code: 7"), "{message}");
     let output: Vec<_> = failed["output"].as_array().unwrap().iter().collect();
     assert!(output.iter().any(|line| *line == "line 100"), "{output:?}");
@@ -230,6 +230,6 @@ fn a_build_that_takes_too_long_is_ended_and_named(
     assert_eq!(failed["retryable"], true);
     let output = failed["output"].as_array().unwrap();
     assert!(output.iter().any(|line| line == "before"), "{output:?}");
-    let hint = failed["hint"].as_str().unwrap();
+    let hint = hints_of(&failed);
     assert!(hint.contains("ARTIFACTCTL_LIMITS"), "{hint}");
 }

@@ -9,6 +9,7 @@ use e2e::workspace;
 use journal::{EventLog, MemoryStore, NewEvent, Store, StreamId, transfer};
 use rstest::rstest;
 
+use crate::process::said_of;
 use crate::refusal::{Bench, Mount, Said, contents, program, run, shared_stack};
 
 /// Writes until nothing more fits, and says how much did.
@@ -44,7 +45,7 @@ fn a_full_disk_while_publishing_leaves_the_old_files_and_the_same_command_goes_o
     assert_eq!(failed.code, Some(7), "{failed:?}");
     let error = failed.error();
     assert_eq!(error["kind"], "publish");
-    let message = error["message"].to_string();
+    let message = said_of(&error);
     assert!(message.contains("/out/"), "{message}");
     assert!(message.contains("No space left on device"), "{message}");
     let hints = error["hints"].to_string();
@@ -115,7 +116,7 @@ fn a_journal_whose_disk_fills_up_is_whole_and_goes_on_when_there_is_room() {
 /// An export with three small events and forty that do not fit into the log that sled makes at first.
 fn long_export() -> Vec<u8> {
     let short = fs::read(workspace::fixture(
-        "journals/v1/envelope-three-events.jsonl",
+        "journals/v1/envelope-three-facts.jsonl",
     ))
     .unwrap();
     let store = MemoryStore::new(StreamId::new("shop", "dev").unwrap());

@@ -7,7 +7,7 @@ use e2e::engine::Engine;
 use e2e::stack::{Stack, StackOptions};
 
 use crate::builds::runs;
-use crate::process::{eventually, images};
+use crate::process::{eventually, hints_of, images, said_of};
 use crate::rig::Rig;
 
 /// Without root no engine can be started, and the refusal must say so.
@@ -31,13 +31,12 @@ fn an_engine_that_crashes_during_a_build_fails_the_deploy_which_goes_on_with_the
     engine.restart().unwrap();
     let failed = deploy.wait().ended(9).payload("Failed");
     assert_eq!(failed["kind"], "unreachable");
-    let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
     assert!(
-        text("message").contains("the connection to the engine broke"),
+        said_of(&failed).contains("the connection to the engine broke"),
         "{failed}"
     );
     assert!(
-        text("hint").contains("look at the log of the Docker engine"),
+        hints_of(&failed).contains("look at the log of the Docker engine"),
         "{failed}"
     );
     assert_eq!(rig.published(), BTreeMap::new());

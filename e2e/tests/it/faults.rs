@@ -14,7 +14,7 @@ use e2e::engine::Origin;
 use e2e::proxy::{Effect, Fault, Proxy};
 use rstest::rstest;
 
-use crate::process::{Ran, run};
+use crate::process::{Ran, hints_of, run, said_of};
 use crate::rig::Rig;
 
 /// The one limit that a fault can run into, short enough to be waited for. The others stay what they are.
@@ -436,12 +436,11 @@ fn check(at: At, effect: Effect, often: Often, outcome: Outcome) {
     assert_eq!(scene.rig.published(), BTreeMap::new());
     let failed = scene.rig.latest().payload("Failed");
     assert_eq!(failed["kind"], kind, "{failed}");
-    let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
-    assert!(text("message").contains(words), "{failed}");
-    assert!(text("hint").contains(hint), "{failed}");
+    assert!(said_of(&failed).contains(words), "{failed}");
+    assert!(hints_of(&failed).contains(hint), "{failed}");
     assert_eq!(failed["retryable"], true, "{failed}");
     let shown = scene.rig.run(&["show", "latest"]).ended(0).stdout;
-    for part in text("message").lines() {
+    for part in said_of(&failed).lines() {
         assert!(shown.contains(part), "`{part}` in {shown}");
     }
 

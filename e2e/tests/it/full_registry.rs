@@ -13,7 +13,7 @@ use rstest::rstest;
 
 use crate::disk::fill;
 use crate::faults::UPLOADS;
-use crate::process::{Ran, eventually, images, run};
+use crate::process::{Ran, eventually, hints_of, images, run, said_of};
 use crate::refusal::Mount;
 use crate::rig::Rig;
 
@@ -111,14 +111,13 @@ fn a_registry_whose_disk_is_full_fails_the_deploy_which_goes_on_when_there_is_ro
     shorten(filled);
 
     let failed = small.deploy().ended(6).payload("Failed");
-    let text = |field: &str| failed[field].as_str().unwrap_or_default();
     assert_eq!(failed["kind"], "image", "{failed}");
     assert_eq!(failed["retryable"], true, "{failed}");
     for words in ["push image `127.0.0.1:", "no space left on device"] {
-        assert!(text("message").contains(words), "{failed}");
+        assert!(said_of(&failed).contains(words), "{failed}");
     }
     let hint = format!("free space where the registry `127.0.0.1:{}`", small.port);
-    assert!(text("hint").starts_with(&hint), "{failed}");
+    assert!(hints_of(&failed).starts_with(&hint), "{failed}");
     assert_eq!(small.tags(), BTreeMap::new());
     assert_eq!(small.rig.published(), BTreeMap::new());
 

@@ -234,3 +234,19 @@ pub(crate) fn images(expected: &[(&str, &str)]) -> BTreeMap<String, String> {
         .map(|&(function, source)| (function.to_owned(), source.to_owned()))
         .collect()
 }
+
+/// Message and causes of a failure, a line each, as an event and a line of JSON have them.
+pub(crate) fn said_of(failure: &Value) -> String {
+    let message = failure["message"].as_str().into_iter();
+    let causes = texts(&failure["causes"]);
+    message.chain(causes).collect::<Vec<_>>().join("\n")
+}
+
+/// What a failure says to do next, a line each.
+pub(crate) fn hints_of(failure: &Value) -> String {
+    texts(&failure["hints"]).collect::<Vec<_>>().join("\n")
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}

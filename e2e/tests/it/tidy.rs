@@ -4,6 +4,7 @@
 
 mod held;
 mod ownership;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,10 @@ fn a_failure_ends_with_its_code(#[case] code: i32, #[case] args: &[&str]) {
     let export = machine.run(&["export"]).stdout;
     put("export.jsonl", &export);
     put("damaged.jsonl", &export.replacen("1.3.9", "1.4.0", 1));
+    put(
+        "compose.yml",
+        "services: {provisioner: {image: provisioner}}\n",
+    );
     put("cut.jsonl", export.split_inclusive('\n').next().unwrap());
 
     let ran = machine.run(args);
@@ -128,7 +132,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
     use journal::{MemoryStore, NewEvent, Schema, Store, transfer};
     let machine = Machine::fresh();
     let stream: journal::StreamId = crate::support::TARGET.parse().unwrap();
-    let schema = Schema { major: 1, minor: 1 };
+    let schema = Schema { major: 2, minor: 1 };
     let store = MemoryStore::supporting(stream.clone(), schema);
     let draft = NewEvent {
         event_id: uuid::Uuid::from_u128(1),
@@ -153,7 +157,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
     let refused = machine.run(&["import", "newer.jsonl"]);
     assert_eq!(refused.code, 8);
     assert!(
-        refused.stderr.contains("schema 1.1 is newer than 1.0"),
+        refused.stderr.contains("schema 2.1 is newer than 2.0"),
         "{}",
         refused.stderr
     );

@@ -218,16 +218,28 @@ pub(crate) struct Validate {
     pub(crate) making: Making,
 }
 
+/// What is done to the templates before an artifact is made of them.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Building {
+    /// Run `sam build` on each template first, and take what it built: .aws-sam/build/template.yaml beside the template
+    #[arg(long)]
+    pub(crate) sam_build: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) building: Building,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Generate {
     #[command(flatten)]
     pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) building: Building,
     /// Change nothing; exit 11 when the artifact on disk is not what the templates give today
     #[arg(long, conflicts_with_all = ["build_images", "save_defaults"])]
     pub(crate) check: bool,
@@ -248,6 +260,8 @@ pub(crate) struct Generate {
 pub(crate) struct MakeAndDeploy {
     #[command(flatten)]
     pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) building: Building,
     #[command(flatten)]
     pub(crate) applying: Applying,
     #[command(flatten)]

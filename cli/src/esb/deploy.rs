@@ -10,6 +10,7 @@ use crate::args::Global;
 use crate::esb::args::MakeAndDeploy;
 use crate::esb::generate::say;
 use crate::esb::make::make;
+use crate::esb::sam_build::with_built_templates;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::program::Ended;
@@ -18,8 +19,9 @@ use crate::report::talk;
 /// Makes and deploys.
 pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> Ended {
     let seen = look(args)?;
+    let making = with_built_templates(&args.making, args.building)?;
     let made = make(
-        &args.making,
+        &making,
         mode(args.making.mode.map(Mode::from), seen.as_ref())?,
     )
     .map_err(|not_made| not_made.said(global.verbose))?;

@@ -7,10 +7,11 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use crate::args::Global;
-use crate::esb::args::Making;
+use crate::esb::args::Diff;
 use crate::esb::generate::say;
 use crate::esb::made::Made;
 use crate::esb::make::make;
+use crate::esb::sam_build::with_built_templates;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
 use crate::program::Ended;
@@ -39,7 +40,8 @@ struct Shown {
 }
 
 /// Compares.
-pub(super) fn run(global: &Global, making: &Making, output: &Output) -> Ended {
+pub(super) fn run(global: &Global, args: &Diff, output: &Output) -> Ended {
+    let making = &with_built_templates(&args.making, args.building)?;
     let mode = making.mode.map_or(Mode::Docker, Into::into);
     let made = make(making, mode).map_err(|not_made| not_made.said(global.verbose))?;
     say(&made.warnings, global.verbose);

@@ -11,6 +11,7 @@ use crate::esb::args::Generate;
 use crate::esb::images;
 use crate::esb::made::{Made, Published};
 use crate::esb::make::make;
+use crate::esb::sam_build::with_built_templates;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
 use crate::program::{Call, Ended};
@@ -38,7 +39,8 @@ struct Generated<'a> {
 /// Makes the artifact, or compares it with what is on disk.
 pub(super) fn run(global: &Global, args: &Generate, call: &Call, output: &Output) -> Ended {
     let mode = args.making.mode.map_or(Mode::Docker, Into::into);
-    let made = make(&args.making, mode).map_err(|not_made| not_made.said(global.verbose))?;
+    let making = with_built_templates(&args.making, args.building)?;
+    let made = make(&making, mode).map_err(|not_made| not_made.said(global.verbose))?;
     say(&made.warnings, global.verbose);
     if args.check {
         return check(&made, output);

@@ -17,6 +17,7 @@ mod make;
 mod not_made;
 mod parameters;
 mod prompt;
+mod sam_build;
 mod samconfig;
 mod settings;
 mod several;
@@ -45,7 +46,7 @@ fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
             generate::run(&args.global, generate, call, output)
         }
         Command::Validate(args_of) => validate::run(&args.global, &args_of.making, output),
-        Command::Diff(args_of) => diff::run(&args.global, &args_of.making, output),
+        Command::Diff(args_of) => diff::run(&args.global, args_of, output),
         Command::Apply(deploy) | Command::Artifact(Artifact::Apply(deploy)) => {
             apply(&args.global, deploy, output)
         }

@@ -7,6 +7,7 @@ use producer::template::Template;
 
 use crate::esb::args::Making;
 use crate::esb::parameters::of_file;
+use crate::esb::sam_build::project_folder;
 use crate::failure::Failure;
 use crate::report::talk;
 
@@ -24,7 +25,7 @@ pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given
     }
     let mut read: Vec<PathBuf> = Vec::new();
     for template in &making.template {
-        let path = template.parent().unwrap_or(Path::new("")).join(NAME);
+        let path = project_folder(template).join(NAME);
         if path.is_file() && !read.contains(&path) {
             given.extend(one(&path, making, templates)?);
             read.push(path);

@@ -242,7 +242,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Flags that are not about what the artifact is, or that `--check` refuses.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 15] = [
     "build-images",
     "check",
     "container-registry",
@@ -255,6 +255,7 @@ const ELSEWHERE: [&str; 14] = [
     "no-cache",
     "platform",
     "project-file",
+    "sam-build",
     "save-defaults",
     "verbose",
 ];

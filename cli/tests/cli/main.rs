@@ -19,6 +19,7 @@ mod manifest;
 mod odd_code;
 mod pipes;
 mod project;
+mod sam_build;
 mod several;
 mod support;
 mod terminal;

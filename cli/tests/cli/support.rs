@@ -113,7 +113,7 @@ impl Machine {
     }
 
     /// The temporary folder is written `[MACHINE]`.
-    fn ran(&self, output: Output) -> Ran {
+    pub(crate) fn ran(&self, output: Output) -> Ran {
         let folder = fs::canonicalize(self.folder.path()).unwrap();
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes)

@@ -391,7 +391,7 @@ impl Making<'_> {
             ),
             Family::Python | Family::Nodejs | Family::Ruby => String::new(),
             Family::Java | Family::Dotnet | Family::Go | Family::Provided => {
-                "; build it, or run `sam build` and name `.aws-sam/build/template.yaml` as the template".to_owned()
+                "; build it, or let `sam` build it with `--sam-build`".to_owned()
             }
         };
         Err(FunctionError::NoHandler {

@@ -59,8 +59,8 @@ pub(super) enum Tool {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
     #[error(
-        "its code has to be built with {tool}: name an image that has it with `--build-image {key}=IMAGE`, or run `sam build` and \
-         name `.aws-sam/build/template.yaml` as the template"
+        "its code has to be built with {tool}: name an image that has it with `--build-image {key}=IMAGE`, or let \
+         `sam` build it with `--sam-build`"
     )]
     NoImage { tool: &'static str, key: String },
     #[error("its `BuildMethod` builds for another runtime than `{0}`")]

@@ -16,7 +16,7 @@ use super::template::{Template, is_call, shorthand};
 const UNREAD: [(&str, &str); 1] = [("Mappings/*/*", "a row that nothing asks for in this run")];
 
 /// What may be taken out without a trace besides, and why.
-const CHECKS_AND_DEFAULTS: [(&str, &str); 33] = [
+const CHECKS_AND_DEFAULTS: [(&str, &str); 35] = [
     ("AWSTemplateFormatVersion", "a check"),
     ("Transform", "a check"),
     ("Transform/*", "a check"),
@@ -46,6 +46,8 @@ const CHECKS_AND_DEFAULTS: [(&str, &str); 33] = [
         "as without it",
     ),
     ("Resources/Worker/Properties/Handler", "as without it"),
+    ("Resources/Image/Metadata/Dockerfile", "as without it"),
+    ("Resources/Rust/Properties/Handler", "as without it"),
     (
         "Resources/Front/Properties/Events/Rest/Properties/Method",
         "as without it",

@@ -203,13 +203,13 @@ fn a_function_of_two_templates_has_one_image() {
 
 /// A base that starts no function of a runtime, and code that nobody can build, are errors that name the flag.
 #[rstest]
-#[case::nodejs("nodejs22.x", "app.handler", &["app.js"], "--base nodejs=IMAGE")]
-#[case::java("java21", "A::b", &["A.class"], "--base java=IMAGE")]
-#[case::ruby("ruby3.3", "app.handler", &["app.rb"], "--base ruby=IMAGE")]
-#[case::dotnet("dotnet8", "Shop::A::B", &["Shop.dll"], "--base dotnet=IMAGE")]
+#[case::nodejs("nodejs22.x", "app.handler", &["app.js"], "--base nodejs=IMAGE`, such as `public.ecr.aws/lambda/nodejs:22`")]
+#[case::java("java21", "A::b", &["A.class"], "--base java=IMAGE`, such as `public.ecr.aws/lambda/java:21`")]
+#[case::ruby("ruby3.3", "app.handler", &["app.rb"], "--base ruby=IMAGE`, such as `public.ecr.aws/lambda/ruby:3.3`")]
+#[case::dotnet("dotnet8", "Shop::A::B", &["Shop.dll"], "--base dotnet=IMAGE`, such as `public.ecr.aws/lambda/dotnet:8`")]
 #[case::go("provided.al2023", "bootstrap", &["go.mod", "main.go"], "--build-image go=IMAGE")]
 #[case::rust("provided.al2023", "bootstrap", &["Cargo.toml"], "--build-image rust=IMAGE")]
-#[case::nothing("provided.al2023", "bootstrap", &["main.c"], "sam build")]
+#[case::nothing("provided.al2023", "bootstrap", &["main.c"], "--sam-build")]
 fn what_no_image_starts_or_builds_is_refused_with_the_flag_that_mends_it(
     #[case] runtime: &str,
     #[case] handler: &str,

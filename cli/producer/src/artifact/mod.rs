@@ -67,11 +67,13 @@ pub struct Settings<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{runtime}` does not start on `esb-lambda-base`, which runs Python; name a base that fits with `--base {family}=IMAGE`, such \
-     as AWS's `lambda/{family}` image of that version"
+     as `public.ecr.aws/lambda/{family}:{version}`"
 )]
 pub(crate) struct NoBase {
     runtime: String,
     family: &'static str,
+    /// The version, as AWS tags its images.
+    version: String,
 }
 
 impl Settings<'_> {
@@ -88,6 +90,7 @@ impl Settings<'_> {
                 Err(NoBase {
                     runtime: runtime.name.clone(),
                     family,
+                    version: runtime.version.trim_end_matches(".x").to_owned(),
                 })
             }
         }

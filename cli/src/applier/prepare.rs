@@ -234,7 +234,7 @@ pub(crate) fn builds(
 pub(crate) async fn look(project: &str, limits: Limits) -> Result<Observation, Fault> {
     let docker_host = variable("DOCKER_HOST");
     let engine = connect(docker_host.as_deref(), limits).await?;
-    observe(&engine, project).await
+    observe(&engine, project, &BTreeSet::new()).await
 }
 
 /// What a request is prepared for.

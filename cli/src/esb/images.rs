@@ -1,6 +1,7 @@
 //! `--build-images`: images of an artifact in the registry, before anything is deployed. A deploy finds them there and reuses
 //! them, since both look for the same content keys.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use engine::run::{World, image_orders};
@@ -24,7 +25,10 @@ pub(super) fn build(
         tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
     runtime.block_on(async {
         let world = prepared.world().await?;
-        let observation = world.observe(&prepared.request.project).await?;
+        // A build runs nothing: it needs no secret.
+        let observation = world
+            .observe(&prepared.request.project, &BTreeSet::new())
+            .await?;
         let orders = image_orders(
             &prepared.artifact,
             &prepared.registries,

@@ -111,6 +111,23 @@ pub(super) fn no_stack_service(observation: &Observation, env: &str) -> String {
     })
 }
 
+pub(super) fn no_gateway(observation: &Observation, env: &str) -> String {
+    nothing_runs(observation, env).unwrap_or_else(|| {
+        format!(
+            "the service `gateway` does not run under the compose project `{}`, so its environment is unknown; start it",
+            observation.project
+        )
+    })
+}
+
+pub(super) fn no_secret(name: &str) -> String {
+    format!(
+        "functions that refer to `${{{name}}}` start without its value: set `{name}` in the environment of the service \
+         `gateway` and recreate it with `docker compose up -d gateway`; a secret of builds or the provisioner alone needs \
+         nothing there"
+    )
+}
+
 pub(super) fn no_service(observation: &Observation, env: &str, service: &str) -> String {
     nothing_runs(observation, env).unwrap_or_else(|| {
         let mut running: Vec<_> = observation

@@ -8,14 +8,14 @@ use super::{
     Container, Finding, Grade, ModeSource, Observation, Observed, Policy, Verdict, VersionSource,
     advice,
 };
-use crate::contract::{ApiVersion, Manifest, Mode};
+use crate::contract::{ApiVersion, Manifest, Mode, required_secrets};
 
 /// What the check says, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// May this artifact meet that stack?
     pub verdict: Verdict,
-    /// Every finding, passed ones too: api version, mode, release of the stack, then services by name.
+    /// Every finding, passed ones too: api version, mode, release of the stack, services by name, secrets by name.
     pub findings: Vec<Finding>,
 }
 
@@ -53,7 +53,11 @@ pub fn check(
         for (service, range) in &stack.requires {
             checker.service(service, &Wanted::Range(range.clone()), &mut findings);
         }
-    } else {
+    }
+    for name in required_secrets(manifest) {
+        findings.push(checker.secret(name));
+    }
+    if findings.is_empty() {
         findings.push(nothing_required());
     }
     let failed = findings.iter().any(|f| f.grade == Grade::Fail);
@@ -239,6 +243,23 @@ impl Checker<'_> {
             Grade::Fail,
             advice::other_release(container, &found, wanted),
         )
+    }
+
+    /// A required secret: the gateway replaces references to it in `functions.yml` from its own environment.
+    ///
+    /// A secret may be there for builds or the provisioner alone, and the manifest does not say so: what the gateway lacks
+    /// is a warning under either policy.
+    fn secret(&self, name: &str) -> Finding {
+        let finding = Finding::about(&format!("secret {name}"), &"set");
+        let Some(held) = &self.observation.gateway_secrets else {
+            return finding.graded(self.warn, advice::no_gateway(self.observation, self.env));
+        };
+        let source = "the environment of gateway";
+        if held.iter().any(|one| one == name) {
+            return finding.found("set", source);
+        }
+        let finding = finding.found("unset", source);
+        finding.graded(self.warn, advice::no_secret(name))
     }
 
     fn unobserved(&self, finding: Finding, hint: String) -> Finding {

@@ -40,7 +40,7 @@ pub enum Grade {
 /// One comparison of a requirement with an observation; passed ones are recorded too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was compared: `api_version`, `mode`, `esb_version`, or a service.
+    /// What was compared: `api_version`, `mode`, `esb_version`, a service, or `secret NAME`.
     pub component: String,
     /// The container, where one is meant.
     pub container: Option<String>,

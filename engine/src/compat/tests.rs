@@ -10,6 +10,7 @@ use crate::contract::{ApiVersion, ArtifactEntry, Manifest, Mode, RuntimeStack};
 
 mod fact_rules;
 mod hints;
+mod secrets;
 
 use Grade::{Fail, Note, Pass, Warn};
 use Policy::{Lenient, Strict};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bollard::models::ImageInspect;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
+use futures_util::future::join;
 use hyper::Method;
 use hyper::header::HeaderMap;
 use tokio::sync::OnceCell;
@@ -159,10 +160,17 @@ impl Engine {
     /// Which engine this is; asked once.
     pub(super) async fn identity(&self) -> Result<&compat::Engine, Fault> {
         let ask = || async {
-            let version = self
-                .ask("ask for the engine's version", self.docker.version())
-                .await?;
-            Ok(compat::Engine::from(version))
+            let version = self.ask("ask for the engine's version", self.docker.version());
+            let info = self.ask_maybe("ask for the engine's name", self.docker.info());
+            let (version, info) = join(version, info).await;
+            // The id and the name are recorded for people; nothing depends on them.
+            let info = info.ok().flatten().unwrap_or_default();
+            Ok(compat::Engine {
+                id: info.id.filter(|id| !id.is_empty()),
+                name: info.name.filter(|name| !name.is_empty()),
+                address: Some(self.host.to_string()),
+                ..compat::Engine::from(version?)
+            })
         };
         self.identity.get_or_try_init(ask).await
     }

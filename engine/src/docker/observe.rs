@@ -1,10 +1,13 @@
 //! Looking at what runs: one list, one version, one look at each image. Nothing here changes anything.
 //!
-//! Environment variables of containers are never looked at.
+//! The environment of a container is looked at for one question only: which of the required secrets the gateway has. The
+//! answer holds names; no value leaves `held_by_all`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, SystemVersion};
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum as State, SystemVersion,
+};
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::{try_join, try_join_all};
 
@@ -14,14 +17,20 @@ use crate::run::Fault;
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
+/// The service that replaces references to secrets in `functions.yml`.
+const GATEWAY: &str = "gateway";
 /// Says that `docker compose run` has made a container: it is no replica of its service.
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 
 /// How many other projects are named at most.
 const OTHER_PROJECTS: usize = 32;
 
-/// Looks at the running containers of a compose project.
-pub async fn observe(engine: &Engine, project: &str) -> Result<Observation, Fault> {
+/// Looks at the running containers of a compose project, and at the environment of its gateway when secrets are required.
+pub async fn observe(
+    engine: &Engine,
+    project: &str,
+    secrets: &BTreeSet<&str>,
+) -> Result<Observation, Fault> {
     let (running, version) = try_join(running(engine), engine.identity()).await?;
     let (mine, others) = parted(running, project);
     let mine = serving(mine);
@@ -36,14 +45,59 @@ pub async fn observe(engine: &Engine, project: &str) -> Result<Observation, Faul
     let digests: BTreeMap<String, Vec<String>> = digests.into_iter().collect();
     let references = try_join_all(mine.iter().map(|one| reference(engine, one))).await?;
 
-    Ok(seen(
-        project,
-        version.clone(),
-        &mine,
-        references,
-        &digests,
-        &others,
-    ))
+    Ok(Observation {
+        gateway_secrets: gateway_secrets(engine, &mine, secrets).await?,
+        ..seen(
+            project,
+            version.clone(),
+            &mine,
+            references,
+            &digests,
+            &others,
+        )
+    })
+}
+
+/// The required secrets that every replica of the gateway has; none when no secret is required or no gateway runs.
+async fn gateway_secrets(
+    engine: &Engine,
+    mine: &[ContainerSummary],
+    secrets: &BTreeSet<&str>,
+) -> Result<Option<Vec<String>>, Fault> {
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let ids = mine
+        .iter()
+        .filter(|one| label(one, SERVICE) == Some(GATEWAY))
+        .filter_map(|one| one.id.as_deref());
+    let looks = ids.map(|id| {
+        let inspect = engine.docker.inspect_container(id, None);
+        engine.ask_maybe("look at the gateway", inspect)
+    });
+    let replicas: Vec<_> = try_join_all(looks).await?.into_iter().flatten().collect();
+    Ok(held_by_all(secrets, &replicas))
+}
+
+/// The names, sorted, that have a value in the environment of each of these containers; none when there is no container.
+fn held_by_all(
+    secrets: &BTreeSet<&str>,
+    replicas: &[ContainerInspectResponse],
+) -> Option<Vec<String>> {
+    let has = |replica: &ContainerInspectResponse, name: &str| {
+        let config = replica.config.as_ref();
+        let mut lines = config
+            .and_then(|config| config.env.as_ref())
+            .into_iter()
+            .flatten()
+            .rev();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.is_some_and(|value| !value.trim().is_empty())
+    };
+    let held = secrets
+        .iter()
+        .filter(|name| replicas.iter().all(|replica| has(replica, name)));
+    (!replicas.is_empty()).then(|| held.map(|name| (*name).to_owned()).collect())
 }
 
 /// What the engine's replies say of a project, its containers apart from those of other projects.

@@ -1,6 +1,6 @@
 //! The real world of a deploy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -70,9 +70,10 @@ impl DockerWorld {
 }
 
 impl World for DockerWorld {
-    async fn observe(&self, project: &str) -> Result<Observation, Fault> {
+    async fn observe(&self, project: &str, secrets: &BTreeSet<&str>) -> Result<Observation, Fault> {
         let _around = Around::new("observe", "");
-        observe(&self.images.engine, project).await
+        // Its many questions would make every future that looks a large one.
+        Box::pin(observe(&self.images.engine, project, secrets)).await
     }
 
     async fn config(&self) -> Result<ConfigTexts, Fault> {

@@ -11,7 +11,7 @@ use super::deploy_journal::{DeployJournal, DeployJournalError};
 use super::interrupt::Interrupts;
 use super::preparation;
 use super::world::{Fault, Publication, World};
-use crate::contract::{Digest, FunctionName};
+use crate::contract::{Digest, FunctionName, required_secrets};
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{
@@ -297,7 +297,11 @@ impl<W: World> Run<'_, W> {
         }
         match effect {
             Effect::Observe { project } => {
-                let observation = self.abortable(step, self.world.observe(&project)).await?;
+                let deploy = journal.state().deploy.as_ref();
+                let manifest = &deploy.expect("only a deploy observes").request.manifest;
+                let secrets = required_secrets(manifest);
+                let look = self.world.observe(&project, &secrets);
+                let observation = self.abortable(step, look).await?;
                 // What follows from the observation is decided at once and shares its sync.
                 let observed = Command::Observe(observation.map_err(StepEnd::fault(step))?);
                 self.record(journal, vec![observed, Command::Check])

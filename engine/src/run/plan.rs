@@ -9,6 +9,7 @@ use super::images::{self, PlannedImage};
 use super::preparation;
 use super::world::{ConfigTexts, World};
 use crate::compat::{self, Finding, Observation, Verdict};
+use crate::contract::required_secrets;
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{Failed, Merged, Requested, Step};
@@ -85,7 +86,7 @@ async fn build_plan<W: World>(
 ) -> Result<Plan, StepEnd> {
     let options = &request.options;
     let observation = world
-        .observe(&request.project)
+        .observe(&request.project, &required_secrets(&artifact.manifest))
         .await
         .map_err(StepEnd::fault(Step::Observe))?;
     let check = compat::check(

@@ -1,6 +1,6 @@
 //! The port to everything that is not a rule: two implementations run in this workspace, Docker and the simulated world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::compat::Observation;
@@ -11,8 +11,12 @@ use crate::merge::ConfigFile;
 /// What a deploy needs of the world. Every call is bounded in time by its implementation, and may be repeated:
 /// doing it twice is the same as doing it once. A dropped call is an aborted call.
 pub trait World: Sync {
-    /// Looks at what runs under a compose project. Read-only.
-    fn observe(&self, project: &str) -> impl Future<Output = Result<Observation, Fault>> + Send;
+    /// Looks at what runs under a compose project, and which of these secrets its gateway has. Read-only.
+    fn observe(
+        &self,
+        project: &str,
+        secrets: &BTreeSet<&str>,
+    ) -> impl Future<Output = Result<Observation, Fault>> + Send;
 
     /// Reads the configuration files that stand in the output directory. Read-only; a missing file has no entry.
     fn config(&self) -> impl Future<Output = Result<ConfigTexts, Fault>> + Send;

@@ -1,12 +1,23 @@
 //! What a list of containers says, as an observation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use rstest::rstest;
+use tokio::net::UnixListener;
 
-use super::{container, digest_for, recorded};
-use crate::compat::{Observed, VersionSource};
+use super::{container, digest_for, held_by_all, observe, recorded};
+use crate::compat::{Engine, Observed, VersionSource};
+use crate::docker::connect::connect;
+use crate::docker::limits::Limits;
 
 fn summary(names: &[&str], labels: &[(&str, &str)]) -> ContainerSummary {
     let labels = labels
@@ -104,4 +115,135 @@ fn what_halts_is_seen_and_what_is_run_once_is_not(
     #[case] expected: &[&str],
 ) {
     assert_eq!(observed(containers), expected);
+}
+
+/// Containers as the engine shows them, by the lines of their environments, which semicolons separate.
+fn inspected(environments: &[&str]) -> Vec<ContainerInspectResponse> {
+    let replies = environments.iter().map(|lines| {
+        let env: Vec<&str> = lines.split(';').collect();
+        serde_json::json!({ "Id": "1", "Config": { "Env": env } })
+    });
+    let replies = replies.map(|reply| serde_json::from_value(reply).unwrap());
+    replies.collect()
+}
+
+#[rstest]
+#[case::sorted(&["PATH=/bin;B=hunter2;A=hunter3"], &["A", "B"])]
+#[case::another_name(&["AB=hunter2;xA=hunter2"], &[])]
+#[case::without_a_value(&["A=;B= ;A"], &[])]
+#[case::the_last_counts(&["A=hunter2;A=;B=;B=hunter2"], &["B"])]
+#[case::a_value_with_equals(&["A==="], &["A"])]
+#[case::one_replica_lacks_it(&["A=1;B=1", "B=1"], &["B"])]
+#[case::no_environment(&[""], &[])]
+fn a_secret_is_held_when_every_gateway_has_a_value_for_it(
+    #[case] environments: &[&str],
+    #[case] expected: &[&str],
+) {
+    let required = BTreeSet::from(["B", "A"]);
+    let held = held_by_all(&required, &inspected(environments));
+    assert_eq!(held.unwrap(), expected);
+}
+
+#[test]
+fn without_a_gateway_nothing_is_known_of_its_secrets() {
+    assert_eq!(held_by_all(&BTreeSet::from(["A"]), &[]), None);
+}
+
+/// An engine that gives these replies by the end of the path, and 404 otherwise; its socket, and the paths it was asked for.
+fn replying(
+    socket: &Path,
+    replies: &'static [(&'static str, &'static str)],
+) -> Arc<Mutex<Vec<String>>> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let answer = move |request: Request<Incoming>| {
+        let path = request.uri().path().to_owned();
+        let reply = replies.iter().find(|(end, _)| path.ends_with(end));
+        let (status, body) = reply.map_or((404, "{}"), |(_, body)| (200, *body));
+        log.lock().unwrap().push(path);
+        let answer = Response::builder()
+            .status(status)
+            .header("api-version", "1.41")
+            .header("content-type", "application/json");
+        let answer = answer.body(Full::new(Bytes::from_static(body.as_bytes())));
+        async move { answer }
+    };
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let server = hyper::server::conn::http1::Builder::new();
+            let service = service_fn(answer.clone());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    asked
+}
+
+const REPLIES: &[(&str, &str)] = &[
+    ("/_ping", "OK"),
+    (
+        "/version",
+        r#"{"Version":"20.10.24","ApiVersion":"1.41","Os":"linux","Arch":"amd64"}"#,
+    ),
+    ("/info", r#"{"ID":"AB:CD","Name":"build-7"}"#),
+    (
+        "/containers/json",
+        r#"[
+            {"Id":"g1","Names":["/shop-gateway-1"],"Image":"gw:1","State":"running",
+             "Labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"gateway"}},
+            {"Id":"a1","Names":["/shop-agent-1"],"Image":"agent:1","State":"running",
+             "Labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"agent"}}
+        ]"#,
+    ),
+    (
+        "/containers/g1/json",
+        r#"{"Id":"g1","Config":{"Env":["TOKEN=hunter2","OTHER=hunter3"]}}"#,
+    ),
+];
+
+#[rstest]
+#[case::nothing_is_required(&[], None, 0)]
+#[case::two_are_required(&["PASS", "TOKEN"], Some(vec!["TOKEN".to_owned()]), 1)]
+#[tokio::test]
+async fn the_gateway_is_looked_at_only_for_required_secrets(
+    #[case] secrets: &[&str],
+    #[case] expected: Option<Vec<String>>,
+    #[case] looks: usize,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let asked = replying(&socket, REPLIES);
+    let address = format!("unix://{}", socket.display());
+    let engine = connect(Some(&address), Limits::default()).await.unwrap();
+
+    let secrets = secrets.iter().copied().collect();
+    let seen = observe(&engine, "shop", &secrets).await.unwrap();
+
+    assert_eq!(seen.gateway_secrets, expected);
+    assert!(!format!("{seen:?}").contains("hunter"), "{seen:?}");
+    let asked = asked.lock().unwrap();
+    let inspects = asked.iter().filter(|path| path.ends_with("1/json"));
+    assert_eq!(inspects.count(), looks, "{asked:#?}");
+}
+
+#[tokio::test]
+async fn an_engine_is_recorded_with_its_id_its_name_and_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    replying(&socket, REPLIES);
+    let address = format!("unix://{}", socket.display());
+    let engine = connect(Some(&address), Limits::default()).await.unwrap();
+
+    let seen = observe(&engine, "shop", &BTreeSet::new()).await.unwrap();
+
+    let expected = Engine {
+        id: Some("AB:CD".to_owned()),
+        name: Some("build-7".to_owned()),
+        address: Some(address),
+        version: "20.10.24".to_owned(),
+        api_version: "1.41".to_owned(),
+        platform: "linux/amd64".to_owned(),
+    };
+    assert_eq!(seen.engine, expected);
 }

@@ -10,7 +10,7 @@ mod mishap;
 mod pace;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -255,7 +255,11 @@ impl Asked {
 }
 
 impl World for SimulatedWorld<'_> {
-    async fn observe(&self, _project: &str) -> Result<Observation, Fault> {
+    async fn observe(
+        &self,
+        _project: &str,
+        _secrets: &BTreeSet<&str>,
+    ) -> Result<Observation, Fault> {
         let asked = Asked::to_look(Step::Observe, FailureKind::Unreachable);
         self.look(asked, |truth| truth.observation.clone()).await
     }

@@ -9,7 +9,7 @@ use hyper::StatusCode;
 
 use super::context::ContextError;
 use super::redact::Redactor;
-use super::registry::RegistryError;
+use super::registry::{RegistryError, is_busy_or_broken};
 use super::transcript::{Spoken, tidy_lines};
 use super::wire::{Host, WireError};
 use crate::contract::printable;
@@ -174,7 +174,7 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
             retryable: true,
             ..plain(FailureKind::Image, message, Some(full_hint(host)))
         },
-        RegistryError::Refused { status, .. } if !status.is_server_error() => {
+        RegistryError::Refused { status, .. } if !is_busy_or_broken(*status) => {
             plain(FailureKind::Image, message, None)
         }
         RegistryError::NoManifest { origin, .. } => plain(

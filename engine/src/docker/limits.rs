@@ -14,7 +14,7 @@ pub struct Limits {
     pub query: Duration,
     /// One whole build, from the first byte of its context to its last line.
     pub build: Duration,
-    /// A push or a pull that says nothing for this long is stuck.
+    /// A push or a pull that says nothing for this long is stuck. A busy registry is waited for as long (`Retry-After`).
     pub silence: Duration,
     /// One whole push or pull. Large layers take their time, but an engine that talks for ever is stuck too.
     pub transfer: Duration,

@@ -16,6 +16,7 @@ mod transport;
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use tokio::time::{sleep, timeout};
 
@@ -36,6 +37,9 @@ pub(super) const HUB: &str = "docker.io";
 
 /// How long to wait before a question is asked again; as many repetitions as there are entries.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// How often a registry that is too busy is waited for, at one question.
+const BUSY_WAITS: usize = 5;
 
 /// All registries a deploy talks to.
 pub(super) struct Registry {
@@ -121,23 +125,38 @@ impl Registry {
         Ok(self.hosts.access(host).await?.login.for_engine(host))
     }
 
-    /// Asks, and asks again when the registry stumbled.
+    /// Asks, and asks again when the registry stumbled, or when it was too busy and the time that it asks to wait is over.
+    ///
+    /// All that waiting for a busy registry takes at most `limits.silence`; a registry that asks for more is given up at once.
     async fn repeat<T, F>(&self, what: &str, host: &str, ask: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
-        let mut waits = BACKOFF.iter();
+        let mut backoff = BACKOFF.iter();
+        let mut busy = Busy::new(self.limits.silence);
         loop {
             let answer = timeout(self.limits.query, ask())
                 .await
                 .map_err(|_| self.late(what, host))?;
-            match (answer, waits.next()) {
-                (Err(error), Some(wait)) if is_passing(&error) => {
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = match asked_wait(&error) {
+                Some(asked) => busy.wait(asked).inspect(|_| {
+                    tracing::warn!(
+                        "the registry `{host}` is busy and asks to wait {asked:?}; waiting"
+                    );
+                }),
+                None if is_passing(&error) => backoff.next().copied().inspect(|_| {
                     tracing::debug!(registry = host, "the registry stumbled and is asked again");
-                    sleep(*wait).await;
-                }
-                (Err(error), _) if is_late(&error) => return Err(self.late(what, host)),
-                (answer, _) => return answer.map_err(|error| fault::registry(host, what, &error)),
+                }),
+                None => None,
+            };
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None if is_late(&error) => return Err(self.late(what, host)),
+                None => return Err(fault::registry(host, what, &error)),
             }
         }
     }
@@ -164,9 +183,51 @@ fn target(reference: &Reference) -> (&str, Target) {
     (registry, target)
 }
 
+/// How long a busy registry may still be waited for, and how often.
+struct Busy {
+    time: Duration,
+    waits: usize,
+}
+
+impl Busy {
+    fn new(limit: Duration) -> Self {
+        Self {
+            time: limit,
+            waits: BUSY_WAITS,
+        }
+    }
+
+    /// The time to wait when the registry asks for this; none when it is too long or was asked for too often.
+    fn wait(&mut self, asked: Duration) -> Option<Duration> {
+        let wait = asked.max(BACKOFF[0]);
+        self.waits = self.waits.checked_sub(1)?;
+        self.time = self.time.checked_sub(wait)?;
+        Some(wait)
+    }
+}
+
+/// How long a busy registry wants not to be asked, when it says so.
+fn asked_wait(error: &RegistryError) -> Option<Duration> {
+    match error {
+        RegistryError::Refused { retry_after, .. } => *retry_after,
+        RegistryError::Http(_)
+        | RegistryError::Redirect { .. }
+        | RegistryError::Stranger { .. }
+        | RegistryError::Realm { .. }
+        | RegistryError::NoManifest { .. }
+        | RegistryError::TooLong(_)
+        | RegistryError::Unusable(_) => None,
+    }
+}
+
 /// The client has limits of its own, as long as ours.
 fn is_late(error: &RegistryError) -> bool {
     matches!(error, RegistryError::Http(error) if error.is_timeout())
+}
+
+/// Does a registry that answers this way perhaps answer otherwise a moment later?
+pub(super) fn is_busy_or_broken(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// May the same question have an answer a moment later? A refused connection may not: nobody listens.
@@ -175,7 +236,7 @@ fn is_passing(error: &RegistryError) -> bool {
         RegistryError::Http(error) => {
             !error.is_connect() && !error.is_timeout() && !error.is_builder()
         }
-        RegistryError::Refused { status, .. } => status.is_server_error(),
+        RegistryError::Refused { status, .. } => is_busy_or_broken(*status),
         RegistryError::Redirect { .. }
         | RegistryError::Stranger { .. }
         | RegistryError::Realm { .. }

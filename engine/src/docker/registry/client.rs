@@ -11,12 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
+use jiff::Timestamp;
 use reqwest::Url;
 
 use super::challenge::{Challenge, challenges};
 use super::error::RegistryError;
 use super::manifest::{ACCEPTED, Manifest, proven_by_head, read_manifest};
-use super::refusal::refused;
+use super::refusal::{refused, retry_after};
 use super::token::{sensitive, token, token_server};
 use super::transport::{self, Request, is_read, origin};
 use crate::contract::Digest;
@@ -94,6 +95,9 @@ impl Client {
         {
             return Ok(Some(digest));
         }
+        if retry_after(status, answer.headers(), Timestamp::now()).is_some() {
+            return Err(refused(answer).await);
+        }
         // Not everybody answers a HEAD, and nobody says with it what is wrong.
         match self.manifest(target).await {
             Err(error) if error.status() != Some(StatusCode::NOT_FOUND) => Err(error),
@@ -102,6 +106,7 @@ impl Client {
                 status,
                 codes: Vec::new(),
                 message: String::new(),
+                retry_after: None,
             }),
             Ok(manifest) => Ok(Some(manifest.digest)),
             Err(_) => Ok(None),

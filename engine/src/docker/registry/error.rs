@@ -1,5 +1,7 @@
 //! Why a registry gave no answer, or none that can be used.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 
 /// Why a registry gave no answer, or none that can be used. No variant holds an address with its query, which may be signed.
@@ -9,7 +11,11 @@ pub(in crate::docker) enum RegistryError {
     #[error(transparent)]
     Http(reqwest::Error),
     /// It says no.
-    #[error("the registry answered {status}{}{message}", if message.is_empty() { "" } else { ": " })]
+    #[error(
+        "the registry answered {status}{}{message}{}",
+        if message.is_empty() { "" } else { ": " },
+        retry_after.map_or_else(String::new, |wait| format!(" (it asks to wait {wait:?})"))
+    )]
     Refused {
         /// The HTTP status.
         status: StatusCode,
@@ -17,6 +23,8 @@ pub(in crate::docker) enum RegistryError {
         codes: Vec<String>,
         /// Its words.
         message: String,
+        /// How long it wants not to be asked, when it is too busy and says so.
+        retry_after: Option<Duration>,
     },
     /// It redirects to an address that is not asked.
     #[error("the registry redirects to `{to}`, {why}")]

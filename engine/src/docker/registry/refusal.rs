@@ -1,6 +1,12 @@
 //! What a registry says with its no.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, RETRY_AFTER};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -44,6 +50,7 @@ struct Envelope {
 /// Reads the answer; what it says beyond the bound is not read.
 pub(super) async fn refused(mut answer: reqwest::Response) -> RegistryError {
     let status = answer.status();
+    let retry_after = retry_after(status, answer.headers(), Timestamp::now());
     let mut body = BytesMut::new();
     while body.len() < ERROR_LIMIT
         && let Ok(Some(piece)) = answer.chunk().await
@@ -56,7 +63,33 @@ pub(super) async fn refused(mut answer: reqwest::Response) -> RegistryError {
         status,
         codes,
         message,
+        retry_after,
     }
+}
+
+/// How long a registry that is too busy (429, 503) wants not to be asked: `Retry-After` in seconds, or as a date.
+pub(super) fn retry_after(
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Option<Duration> {
+    if !matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
+        return None;
+    }
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+    // A date that is past is no reason to wait.
+    Some(
+        date.duration_since(now)
+            .try_into()
+            .unwrap_or(Duration::ZERO),
+    )
 }
 
 /// The codes and the words of an answer.
@@ -75,7 +108,7 @@ fn understand(body: &[u8]) -> (Vec<String>, String) {
 mod tests {
     use rstest::rstest;
 
-    use super::understand;
+    use super::*;
 
     #[rstest]
     #[case::text(
@@ -94,5 +127,26 @@ mod tests {
     #[case::something_else("out of paper\n", "out of paper")]
     fn the_words_of_a_registry(#[case] answer: &str, #[case] expected: &str) {
         assert_eq!(understand(answer.as_bytes()).1, expected);
+    }
+
+    #[rstest]
+    #[case::seconds(429, Some("7"), Some(7))]
+    #[case::unavailable(503, Some(" 7 "), Some(7))]
+    #[case::a_date(429, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(37))]
+    #[case::a_date_that_is_past(429, Some("Sun, 06 Nov 1994 08:48:37 GMT"), Some(0))]
+    #[case::no_header(429, None, None)]
+    #[case::another_status(500, Some("7"), None)]
+    #[case::negative(429, Some("-7"), None)]
+    #[case::no_time(429, Some("soon"), None)]
+    fn a_busy_registry_says_how_long_to_wait(
+        #[case] status: u16,
+        #[case] header: Option<&str>,
+        #[case] seconds: Option<u64>,
+    ) {
+        let header = header.map(|text| (RETRY_AFTER, text.parse().unwrap()));
+        let headers = HeaderMap::from_iter(header);
+        let now = "1994-11-06T08:49:00Z".parse().unwrap();
+        let wait = retry_after(StatusCode::from_u16(status).unwrap(), &headers, now);
+        assert_eq!(wait, seconds.map(Duration::from_secs));
     }
 }

@@ -1,5 +1,6 @@
 //! A registry that answers as it is told to, over a real connection.
 
+mod busy;
 mod complaint;
 mod fake;
 mod origins;

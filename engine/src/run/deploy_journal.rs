@@ -139,6 +139,12 @@ impl<'a> DeployJournal<'a> {
         }
     }
 
+    /// The journal is where this process opened it. Whoever is about to change the world asks first: when the journal was moved or
+    /// removed, nothing of the change could be recorded, and another process can own the target.
+    pub(super) fn must_be_in_place(&self) -> Result<(), DeployJournalError> {
+        Ok(self.store.check_identity().map_err(AppendError::Store)?)
+    }
+
     /// The head after the last append.
     pub fn head(&self) -> &Head {
         &self.head

@@ -350,12 +350,14 @@ impl<W: World> Run<'_, W> {
         publication: &Publication,
         provision: Option<ComposeCall>,
     ) -> Result<(), StepEnd> {
+        journal.must_be_in_place()?;
         let files = self
             .world
             .publish(publication)
             .await
             .map_err(StepEnd::fault(Step::Publish))?;
         let provision = if let Some(call) = provision {
+            journal.must_be_in_place()?;
             let deploy = journal
                 .state()
                 .deploy

@@ -254,6 +254,7 @@ impl<W: World> Run<'_, W> {
                 let Some(group) = queue.pop_front() else {
                     break;
                 };
+                journal.must_be_in_place()?;
                 in_flight.push(self.build_one(group, journal.now()));
             }
             let wake = if end.is_none() {

@@ -14,6 +14,7 @@ mod keys;
 mod laws;
 mod locks;
 mod model;
+mod moved;
 mod person;
 mod plans;
 mod rig;

@@ -16,7 +16,7 @@ use crate::access::server::Server;
 use crate::access::{ImportIntoError, OwnError};
 use crate::disk::{Disk, inherit_access};
 use crate::envelope::Head;
-use crate::store::{EventLog, Mark, SledStore};
+use crate::store::{EventLog, Mark, SledStore, Store};
 use crate::stream::StreamId;
 use crate::transfer::{self, ImportError};
 

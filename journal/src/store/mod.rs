@@ -79,6 +79,10 @@ pub trait Store: EventLog {
         expected: &Head,
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError>;
+
+    /// Fails when the store, or the lock of its owner, is not where it was opened: another process can own the target, and nobody
+    /// finds what is appended here. An append checks the same.
+    fn check_identity(&self) -> Result<(), StoreError>;
 }
 
 /// Events cannot be read.

@@ -220,11 +220,6 @@ impl SledStore {
         self.identities.push(identity);
     }
 
-    /// Fails when the store, or the lock of its owner, is not where it was opened.
-    pub(crate) fn check_identity(&self) -> Result<(), StoreError> {
-        self.identities.iter().try_for_each(Identity::check)
-    }
-
     /// A log that ends before the head kept apart, or whose end cannot be read, has lost events by being opened.
     fn compare_with_kept(&self) {
         let (Some(log_backup), Ok(kept)) = (&self.log_backup, self.kept_head()) else {
@@ -464,6 +459,10 @@ impl Store for SledStore {
             tip: Ok(admitted.tip),
         };
         Ok(admitted.events)
+    }
+
+    fn check_identity(&self) -> Result<(), StoreError> {
+        self.identities.iter().try_for_each(Identity::check)
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct FaultyStore<'a> {
     pub(super) known: AtomicU64,
     /// An append was refused.
     pub(super) refused: AtomicBool,
+    /// The journal was moved away.
+    pub(super) moved: AtomicBool,
     /// The calls of the process, and how many it had made when it was asked to stop.
     pub(super) calls: Mutex<Vec<Call>>,
     pub(super) stopped: OnceLock<usize>,
@@ -87,6 +89,7 @@ impl<'a> FaultyStore<'a> {
             dead: AtomicBool::new(false),
             known: AtomicU64::new(0),
             refused: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
             calls: Mutex::new(Vec::new()),
             stopped: OnceLock::new(),
             lowest: AtomicU64::new(u64::MAX),
@@ -172,6 +175,7 @@ impl Store for FaultyStore<'_> {
         expected: &Head,
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError> {
+        self.check_identity()?;
         let number = self.appends.fetch_add(1, Ordering::Relaxed);
         let mishap = self.mishap.filter(|(at, _)| *at == number);
         let appended = match mishap.map(|(_, mishap)| mishap) {
@@ -195,6 +199,15 @@ impl Store for FaultyStore<'_> {
             Err(_) => self.refused.store(true, Ordering::Relaxed),
         }
         appended
+    }
+
+    fn check_identity(&self) -> Result<(), StoreError> {
+        if self.moved.load(Ordering::Relaxed) {
+            return Err(StoreError::Moved {
+                path: "/journal".into(),
+            });
+        }
+        Ok(())
     }
 }
 

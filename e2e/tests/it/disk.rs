@@ -115,10 +115,7 @@ fn a_journal_whose_disk_fills_up_is_whole_and_goes_on_when_there_is_room() {
 
 /// An export with three small events and forty that do not fit into the log that sled makes at first.
 fn long_export() -> Vec<u8> {
-    let short = fs::read(workspace::fixture(
-        "journals/v1/envelope-three-facts.jsonl",
-    ))
-    .unwrap();
+    let short = fs::read(workspace::fixture("journals/v1/envelope-three-facts.jsonl")).unwrap();
     let store = MemoryStore::new(StreamId::new("shop", "dev").unwrap());
     transfer::import(&store, Cursor::new(short)).unwrap();
     let last = store.events(3, 1).unwrap().remove(0).header;

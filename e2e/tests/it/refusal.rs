@@ -210,7 +210,9 @@ impl Mount {
     /// A file system in memory of this many KiB.
     pub(crate) fn memory(at: &Path, kib: u32) -> Self {
         let options = format!("size={kib}k,mode=0755");
-        Self::make(at, |mount| mount.args(["-t", "tmpfs", "-o", &options, "none"]))
+        Self::make(at, |mount| {
+            mount.args(["-t", "tmpfs", "-o", &options, "none"])
+        })
     }
 
     /// The same folder again at its own place, where nothing can be written.

@@ -94,7 +94,10 @@ fn a_page_calls_an_event_an_event() {
         }
         for (line, text) in prose(source) {
             let words = text.split(|c: char| !c.is_alphanumeric());
-            if words.into_iter().any(|word| ["ledger", "fact", "facts"].contains(&word)) {
+            if words
+                .into_iter()
+                .any(|word| ["ledger", "fact", "facts"].contains(&word))
+            {
                 places.push(format!("{}:{line}: {text}", source.path));
             }
         }

@@ -107,7 +107,7 @@ impl<'a> Reporter<'a> {
             Notice::Stopping { in_flight } => {
                 let builds = counted(in_flight as u64, "build");
                 self.say(&format!(
-                    "stopping when {builds} in flight ended; press Ctrl-C again to abort"
+                    "stopping after {builds} in flight; press Ctrl-C again to abort"
                 ));
             }
         }

@@ -204,7 +204,7 @@ fn a_build_that_is_aborted_leaves_no_step_running(
     eventually("the step runs", || runs(&seconds));
     builder.assert_used(&rig);
     deploy.signal(Signal::INT);
-    deploy.says("stopping when 1 builds in flight are done");
+    deploy.says("stopping after 1 build in flight");
     assert!(runs(&seconds), "the first signal lets it finish");
     deploy.signal(Signal::INT);
     deploy.wait().ended(130);

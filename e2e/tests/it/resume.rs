@@ -2,6 +2,7 @@
 //!
 //! Not here: stopping by signal (`signals`), who holds a target (`readers`), the provisioner (`provision`).
 
+use e2e::proxy::{Effect, Fault, Proxy};
 use rstest::rstest;
 
 use crate::process::{images, run};
@@ -133,23 +134,30 @@ fn an_artifact_that_has_changed_is_not_resumed() {
     assert_eq!(rig.latest().kinds(), events, "nothing is recorded of it");
 }
 
-/// A port of this host on which nobody listens.
-fn dead_port() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 #[test]
 fn a_registry_that_is_away_fails_the_attempt_and_the_next_one_goes_on() {
     let rig = Rig::new(&["alpha"]);
-    let mut deploy = rig.request("deploy", &[]);
-    let failed = run(deploy.env("HOST_REGISTRY_ADDR", dead_port())).ended(9);
+    let away = Proxy::before_port(rig.stack.engine(), rig.stack.registry_port()).unwrap();
+    let registry = away.docker_host();
+    let deploy = || {
+        let mut deploy = rig.request("deploy", &[]);
+        run(deploy.env("HOST_REGISTRY_ADDR", &registry))
+    };
+    for method in ["HEAD", "GET"] {
+        away.inject_lasting(Fault {
+            endpoint: format!("{method} /"),
+            skip: 0,
+            effect: Effect::DropRequest,
+        });
+    }
+    let failed = deploy().ended(9);
     assert_eq!(failed.payload("Failed")["kind"], "unreachable");
     assert_eq!(failed.payload("Failed")["retryable"], true);
     assert_eq!(rig.mutating(), Vec::<String>::new());
     assert!(rig.published().is_empty(), "{:?}", rig.published());
 
-    let retried = rig.deploy(&[]).ended(0);
+    away.mend();
+    let retried = deploy().ended(0);
     assert_eq!(retried.payload("Resumed")["last_failure"], "unreachable");
     assert_eq!(retried.images(), images(&[("alpha", "built")]));
 }

@@ -212,7 +212,7 @@ fn is_made_of_a_template(bench: &Bench) -> Vec<Ran> {
     surround(bench, &mut deploy);
     let ran = watched(&mut deploy).ended(0);
     let published = fs::read_to_string(bench.out().join("functions.yml")).unwrap();
-    assert!(published.contains("PASSWORD: DbPassword"), "{published}");
+    assert!(published.contains("${DbPassword}"), "{published}");
     vec![ran]
 }
 

@@ -11,7 +11,7 @@ use crate::rig::Rig;
 /// How long a step that is aborted may take to end: one that is not is held for as long as the test runs.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-const SENTENCE: &str = "stopping when 1 builds in flight are done";
+const SENTENCE: &str = "stopping after 1 build in flight";
 
 #[rstest]
 #[case::ctrl_c(Signal::INT)]

@@ -73,7 +73,7 @@ impl<'r> Kinds<'r> {
             .args(["--project", self.rig.stack.project()])
             .args(["--image-runtime", "Image=python3.12"])
             .arg(format!("--image-uri=Image={base}"));
-        for family in ["python", "nodejs"] {
+        for family in ["python", "nodejs", "java"] {
             esb.arg(format!("--base={family}={base}"));
         }
         run(esb.args(more))

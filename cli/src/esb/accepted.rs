@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
-use engine::contract::Mode;
+use engine::contract::{Manifest, Mode, required_secrets};
 use engine::image::Registries;
 use engine::load::{self, Artifact};
 use engine::machine::{Options, Requested};
@@ -53,7 +53,7 @@ impl Stamp for Counted {
 }
 
 /// A stack that runs what `--require` asks for.
-fn observation(project: &str, mode: Mode) -> Observation {
+fn observation(manifest: &Manifest, project: &str, mode: Mode) -> Observation {
     let version = Observed {
         value: "1.4.2".to_owned(),
         source: VersionSource::EsbLabel,
@@ -87,7 +87,12 @@ fn observation(project: &str, mode: Mode) -> Observation {
             value: mode,
             source: ModeSource::Label("gateway".to_owned()),
         }),
-        gateway_secrets: None,
+        gateway_secrets: Some(
+            required_secrets(manifest)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+        ),
         other_projects: Vec::new(),
     }
 }
@@ -221,7 +226,7 @@ fn is_accepted(generated: &Generated) {
     assert!(artifact.warnings.is_empty(), "{:?}", artifact.warnings);
     let project = artifact.manifest.project.clone();
     let store = MemoryStore::new(StreamId::new(&project, &artifact.manifest.env).unwrap());
-    let truth = Truth::new(observation(&project, mode));
+    let truth = Truth::new(observation(&artifact.manifest, &project, mode));
     let world = SimulatedWorld::new(truth, BTreeMap::new());
     no_canary("the journal", &deploy(&artifact, &world, &store));
     let truth = world.truth();

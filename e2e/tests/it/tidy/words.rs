@@ -60,16 +60,19 @@ fn identifiers_are_told_from_comments_and_texts() {
     assert_eq!(identifiers("/// A door."), Vec::<String>::new());
 }
 
-/// Lines of a page that are prose: no table, no code, no marker.
+/// Lines of a page that are prose: no table, no code, no marker, and nothing that is made from the code.
 fn prose(source: &Source) -> Vec<(usize, &str)> {
-    let mut inside_code = false;
+    let (mut inside_code, mut is_made) = (false, false);
     let mut lines = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
         if line.trim_start().starts_with("```") {
             inside_code = !inside_code;
             continue;
         }
-        let is_prose = !inside_code && !line.starts_with('|') && !line.starts_with("    ");
+        if line.starts_with("<!--") {
+            is_made = line.contains(": made by ");
+        }
+        let is_prose = !is_made && !inside_code && !line.starts_with('|') && !line.starts_with("    ");
         if is_prose && !line.starts_with("<!--") {
             lines.push((index + 1, line));
         }

@@ -72,7 +72,8 @@ fn prose(source: &Source) -> Vec<(usize, &str)> {
         if line.starts_with("<!--") {
             is_made = line.contains(": made by ");
         }
-        let is_prose = !is_made && !inside_code && !line.starts_with('|') && !line.starts_with("    ");
+        let is_prose =
+            !is_made && !inside_code && !line.starts_with('|') && !line.starts_with("    ");
         if is_prose && !line.starts_with("<!--") {
             lines.push((index + 1, line));
         }

@@ -143,7 +143,7 @@ fn a_crate_with_a_door_is_named_only_behind_it() {
     let mut places = Vec::new();
     for source in sources().iter().filter(|source| source.is_rust()) {
         for (name, doors) in DOORS {
-            if !doors.iter().any(|door| source.path.starts_with(door)) {
+            if !doors.iter().any(|room| source.path.starts_with(room)) {
                 places.extend(source.places(|line| names_crate(line, name)));
             }
         }

@@ -230,11 +230,14 @@ fn looked(deploy: Deploy, observed: &ObservedStack) -> Deploy {
     at(Deploy { observed, ..deploy }, Stage::Observed)
 }
 
-/// An attempt keeps images once, before it records any by itself, and says of each owed image whether it is kept or pending.
+/// An attempt keeps images once, before it records any by itself, and says of each pending image whether it is kept or pending.
 fn may_keep(deploy: &Deploy, kept: &ImagesKept) -> bool {
     let pending = deploy.pending();
     let fits = match &pending {
-        Pending::Functions(owed) => kept.pending.iter().all(|function| owed.contains(function)),
+        Pending::Functions(pending) => kept
+            .pending
+            .iter()
+            .all(|function| pending.contains(function)),
         Pending::Document(_) => true,
     };
     deploy.kept.is_none()

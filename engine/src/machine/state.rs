@@ -151,7 +151,7 @@ pub enum Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Nothing is owed.
+    /// Nothing is pending.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Functions(functions) => functions.is_empty(),
@@ -159,7 +159,7 @@ impl Pending<'_> {
         }
     }
 
-    /// How many images are owed.
+    /// How many images are pending.
     pub fn count(&self) -> u64 {
         match self {
             Self::Functions(functions) => functions.len() as u64,
@@ -167,7 +167,7 @@ impl Pending<'_> {
         }
     }
 
-    /// The image of this function is owed, and known by name.
+    /// The image of this function is pending, and known by name.
     pub fn names(&self, function: &FunctionName) -> bool {
         match self {
             Self::Functions(functions) => functions.contains(function),
@@ -182,13 +182,13 @@ impl Deploy {
         let Some(merged) = self.stage.merged() else {
             return Pending::Functions(BTreeSet::new());
         };
-        let owed = match (&self.kept, &merged.images) {
+        let pending = match (&self.kept, &merged.images) {
             (Some(kept), _) => &kept.pending,
             (None, OwedImages::Stated(functions)) => functions,
             (None, OwedImages::Document { count, .. }) => return Pending::Document(*count),
         };
         let missing = |function: &&FunctionName| !self.images.contains_key(*function);
-        Pending::Functions(owed.iter().filter(missing).collect())
+        Pending::Functions(pending.iter().filter(missing).collect())
     }
 }
 

@@ -291,7 +291,7 @@ pub(super) fn check_settled(
         .into_iter()
         .map(|image| (&image.function, image))
         .collect();
-    for function in super::model::owed(merged) {
+    for function in super::model::pending_of(merged) {
         let image = images
             .get(function)
             .ok_or("law 1: an image is not recorded")?;

@@ -70,7 +70,7 @@ impl<'a> Model<'a> {
             .find(|event| !Event::LOCK_KINDS.contains(&event.kind()))
     }
 
-    /// Nothing is owed: the last deploy or attempt has ended, or a person holds the target.
+    /// Nothing is pending: the last deploy or attempt has ended, or a person holds the target.
     pub(super) fn rests(self) -> bool {
         self.is_held() || self.last_of_deploy().is_none_or(is_end)
     }
@@ -149,7 +149,7 @@ impl<'a> Model<'a> {
             Act::Build { function, .. } if built.contains(function) => {
                 Err(format!("the image of `{function}` was there already"))
             }
-            Act::Build { function, .. } if !owed(owes).contains(function) => {
+            Act::Build { function, .. } if !pending_of(owes).contains(function) => {
                 Err(format!("no image of `{function}` is pending"))
             }
             Act::Build { .. } => Ok(()),
@@ -314,7 +314,7 @@ pub(super) fn owned(merged: &Merged) -> impl Iterator<Item = &Key> {
 }
 
 /// The functions whose images a merge owes.
-pub(super) fn owed(merged: &Merged) -> &[FunctionName] {
+pub(super) fn pending_of(merged: &Merged) -> &[FunctionName] {
     let OwedImages::Stated(functions) = &merged.images else {
         panic!("a small deploy says which images it owes");
     };

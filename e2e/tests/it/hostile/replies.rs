@@ -251,7 +251,7 @@ const ENDLESS: [Endless; 6] = [
     Endless {
         name: "an error",
         code: 9,
-        begins: "HTTP/1.1 500 No\r\n\r\n",
+        begins: "HTTP/1.1 500 No\r\nConnection: close\r\n\r\n",
         goes_on: "x",
         words: "answered 500",
     },

@@ -218,14 +218,34 @@ fn a_heredoc_without_a_frontend_that_knows_it_is_odd(
 
 /// Docker writes the values of declared arguments into the history of the image.
 #[rstest]
-#[case::declared("FROM x\nARG HTTP_PROXY\n", "http://me:canary-of-a-password@proxy", true)]
-#[case::in_lower_case("FROM x\nARG http_proxy=\n", "http://me:canary-of-a-password@proxy", true)]
+#[case::declared(
+    "FROM x\nARG HTTP_PROXY\n",
+    "http://me:canary-of-a-password@proxy",
+    true
+)]
+#[case::in_lower_case(
+    "FROM x\nARG http_proxy=\n",
+    "http://me:canary-of-a-password@proxy",
+    true
+)]
 #[case::a_user_alone("FROM x\nARG HTTP_PROXY\n", "http://me@proxy", true)]
 #[case::without_a_scheme("FROM x\nARG HTTP_PROXY\n", "me:canary-of-a-password@proxy:3128", true)]
 #[case::nothing_secret("FROM x\nARG HTTP_PROXY\n", "http://proxy:3128", false)]
-#[case::another_variable("FROM x\nARG HTTPS_PROXY\n", "http://me:canary-of-a-password@proxy", false)]
-#[case::not_declared("FROM x\nRUN curl $HTTP_PROXY\n", "http://me:canary-of-a-password@proxy", false)]
-#[case::of_no_stage("ARG HTTP_PROXY\nFROM x\n", "http://me:canary-of-a-password@proxy", false)]
+#[case::another_variable(
+    "FROM x\nARG HTTPS_PROXY\n",
+    "http://me:canary-of-a-password@proxy",
+    false
+)]
+#[case::not_declared(
+    "FROM x\nRUN curl $HTTP_PROXY\n",
+    "http://me:canary-of-a-password@proxy",
+    false
+)]
+#[case::of_no_stage(
+    "ARG HTTP_PROXY\nFROM x\n",
+    "http://me:canary-of-a-password@proxy",
+    false
+)]
 fn a_proxys_password_goes_into_no_image(
     #[case] dockerfile: &str,
     #[case] proxy: &str,

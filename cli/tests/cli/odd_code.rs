@@ -203,10 +203,10 @@ fn a_function_of_two_templates_has_one_image() {
 
 /// A base that starts no function of a runtime, and code that nobody can build, are errors that name the flag.
 #[rstest]
-#[case::nodejs("nodejs22.x", "app.handler", &["app.js"], "--base nodejs=IMAGE`, such as `public.ecr.aws/lambda/nodejs:22`")]
-#[case::java("java21", "A::b", &["A.class"], "--base java=IMAGE`, such as `public.ecr.aws/lambda/java:21`")]
-#[case::ruby("ruby3.3", "app.handler", &["app.rb"], "--base ruby=IMAGE`, such as `public.ecr.aws/lambda/ruby:3.3`")]
-#[case::dotnet("dotnet8", "Shop::A::B", &["Shop.dll"], "--base dotnet=IMAGE`, such as `public.ecr.aws/lambda/dotnet:8`")]
+#[case::nodejs("nodejs22.x", "app.handler", &["app.js"], "--base nodejs=IMAGE`, such as AWS's `lambda/nodejs:22`")]
+#[case::java("java21", "A::b", &["A.class"], "--base java=IMAGE`, such as AWS's `lambda/java:21`")]
+#[case::ruby("ruby3.3", "app.handler", &["app.rb"], "--base ruby=IMAGE`, such as AWS's `lambda/ruby:3.3`")]
+#[case::dotnet("dotnet8", "Shop::A::B", &["Shop.dll"], "--base dotnet=IMAGE`, such as AWS's `lambda/dotnet:8`")]
 #[case::go("provided.al2023", "bootstrap", &["go.mod", "main.go"], "--build-image go=IMAGE")]
 #[case::rust("provided.al2023", "bootstrap", &["Cargo.toml"], "--build-image rust=IMAGE")]
 #[case::nothing("provided.al2023", "bootstrap", &["main.c"], "--sam-build")]

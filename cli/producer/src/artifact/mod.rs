@@ -67,7 +67,7 @@ pub struct Settings<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{runtime}` does not start on `esb-lambda-base`, which runs Python; name a base that fits with `--base {family}=IMAGE`, such \
-     as `public.ecr.aws/lambda/{family}:{version}`"
+     as AWS's `lambda/{family}:{version}`"
 )]
 pub(crate) struct NoBase {
     runtime: String,

@@ -1,4 +1,4 @@
-//! The tables of `docs/cli.md`, made from the declarations. `SNAPSHOTS=overwrite` writes them anew.
+//! The tables of `docs/guide/cli.md`, made from the declarations. `SNAPSHOTS=overwrite` writes them anew.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::output::Type;
 use crate::project::{self, Kind};
 
 fn check(name: &str, made: &str) {
-    check_page("docs/cli.md", "cli/src/documented.rs", name, made);
+    check_page("docs/guide/cli.md", "cli/src/documented.rs", name, made);
 }
 
 /// Every command with its words, subcommands in their parent's place.

@@ -6,7 +6,7 @@ use engine::redact::credentials;
 use engine::run::Fault;
 use serde::Serialize;
 
-/// What kind of failure a command ended with. Each has its exit code; `docs/exit-codes.md` is generated from this table.
+/// What kind of failure a command ended with. Each has its exit code; `docs/guide/exit-codes.md` is generated from this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -91,7 +91,7 @@ impl Kind {
             Self::Unreachable => "the world is unreachable: engine, registry, journal directory",
             Self::Assertion => "an assertion or a verification did not hold",
             Self::Drift => {
-                "drift found (`status --exit-code`, `plan --exit-code` with changes, `esb artifact generate --check`)"
+                "drift found (`deploy --fail-on-drift`, `status --exit-code`, `plan --exit-code` with changes, `esb artifact generate --check`)"
             }
             Self::Interrupted => "interrupted",
         }
@@ -110,6 +110,7 @@ impl From<FailureKind> for Kind {
             FailureKind::Payload => Self::Payload,
             FailureKind::Incompatible => Self::Incompatible,
             FailureKind::Image => Self::Image,
+            FailureKind::Drift => Self::Drift,
             FailureKind::Publish | FailureKind::Provision => Self::Publish,
             FailureKind::Unreachable => Self::Unreachable,
             FailureKind::Interrupted => Self::Interrupted,
@@ -245,6 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_has_its_advice() {
+        let page = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../docs/guide/troubleshooting.md"
+        ))
+        .unwrap();
+        for kind in Kind::ALL {
+            let name = serde_json::to_value(kind).unwrap();
+            let name = name.as_str().unwrap();
+            let title = format!("## `{name}`, exit {}\n\n", kind.code());
+            let (_, advice) = page
+                .split_once(&title)
+                .unwrap_or_else(|| panic!("docs/guide/troubleshooting.md has no `{title}`"));
+            let advice = advice.split("\n## ").next().unwrap();
+            assert!(advice.trim().len() > 50, "{name}: {advice}");
+        }
+    }
+
+    #[test]
     fn the_documented_exit_codes_are_those_of_the_code() {
         let mut table =
             String::from("| code | meaning |\n|---|---|\n| 0 | done, or nothing to do |\n");
@@ -253,12 +273,12 @@ mod tests {
         }
         let documented = std::fs::read_to_string(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../docs/exit-codes.md"
+            "/../docs/guide/exit-codes.md"
         ))
         .unwrap();
         assert!(
             documented.contains(&table),
-            "docs/exit-codes.md should hold this table:\n{table}"
+            "docs/guide/exit-codes.md should hold this table:\n{table}"
         );
     }
 }

@@ -6,17 +6,24 @@
 
 mod applier;
 mod args;
+mod changes;
 #[cfg(test)]
 mod documented;
 mod esb;
 mod failure;
 mod identity;
+mod images_phase;
+mod log;
 mod manual;
 mod output;
+mod page;
+mod process_limits;
 mod program;
 mod project;
 mod report;
 mod signals;
+mod terminal;
+mod when;
 mod words;
 
 use std::process::ExitCode;

@@ -12,26 +12,33 @@ use serde_json::value::RawValue;
 
 use crate::args::Format;
 use crate::failure::{Failure, Kind};
+use crate::page::{Page, is_coloured};
 
 /// The version of the JSON that commands write; it changes when a field changes its meaning or goes away.
 pub(crate) const JSON_VERSION: u32 = 1;
 
-/// What a line of JSON is. `docs/cli.md` lists them.
+/// What a line of JSON is. `docs/guide/cli.md` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Type {
     Event,
+    Document,
     Applied,
     Failed,
     Plan,
     Deploy,
     Status,
     Hold,
+    Diff,
+    Field,
+    Stack,
     Lock,
     Verified,
     Assertion,
+    Replayed,
     Abandoned,
     Imported,
+    Removed,
     Valid,
     Synced,
     Provisioned,
@@ -46,19 +53,25 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Event,
+        Self::Document,
         Self::Applied,
         Self::Failed,
         Self::Plan,
         Self::Deploy,
         Self::Status,
         Self::Hold,
+        Self::Diff,
+        Self::Field,
+        Self::Stack,
         Self::Lock,
         Self::Verified,
         Self::Assertion,
+        Self::Replayed,
         Self::Abandoned,
         Self::Imported,
+        Self::Removed,
         Self::Valid,
         Self::Synced,
         Self::Provisioned,
@@ -77,9 +90,13 @@ impl Type {
                 "`deploy`, `resume` as it happens; `show`, `watch`",
                 "one event: `sequence`, `deploy`, `kind`, `payload`; from `show` and `watch` the whole envelope",
             ),
+            Self::Document => (
+                "`show --documents`",
+                "a document that an event names: `digest`, `content` as it is stored",
+            ),
             Self::Applied => (
                 "`deploy`, `resume`",
-                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner)",
+                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner), `changes` (keys), `built`",
             ),
             Self::Failed => (
                 "`deploy`, `resume`",
@@ -87,19 +104,31 @@ impl Type {
             ),
             Self::Plan => (
                 "`plan`, `deploy --dry-run`",
-                "`observation`, `verdict`, `findings`, `configuration`, `images`",
+                "`observation`, `verdict`, `findings`, `configuration`, `values` (of each changed key its fields, before and after), `images`",
             ),
             Self::Deploy => (
                 "`history`",
-                "one deploy: `actors` who, `artifact` and `entries` what, `requested_at` and `last_at` when, `target` where, `stack` and `engine` against which versions, `status` how it stands",
+                "one deploy: `actors` who, `artifact` and `entries` what, `requested_at` and `last_at` when, `target` where, `stack` and `engine` against which versions, `status` how it stands, `changes` its keys, `applied_at`",
             ),
             Self::Status => (
                 "`status`",
-                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `drift`, `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
+                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `in_effect` (the deploy that was applied last), `out`, `drift` (files), `tag_drift` (tags that name another image than was applied, or none), `tags_unknown` (why tags could not be compared), `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
             ),
             Self::Hold => (
                 "`history`",
                 "a hold of a target that had no unfinished deploy: `hold` its id, `actor`, `message`, `held_at`, `released_at`, `released_by`, `note`",
+            ),
+            Self::Diff => (
+                "`diff`",
+                "`target`, `from` and `to` (deploys; no `to` is the present), `is_same`, `request`, `stack` (fields, before and after), `configuration` (of each key that differs `change`, `is_kept`, `fields`), `images` (digests before and after, and `because`)",
+            ),
+            Self::Field => (
+                "`blame`",
+                "one field of a key: `target`, `key`, `field`, `value`, `deploy` (that changed it last; null when that was before values were kept), `actor`, `requested_at`",
+            ),
+            Self::Stack => (
+                "`stacks`",
+                "versions that were seen without others between: `target`, `services`, `engine`, `first_seen`, `last_seen`, `deploys`",
             ),
             Self::Lock => (
                 "`lock hold`, `lock release`, `lock status`",
@@ -111,10 +140,15 @@ impl Type {
             ),
             Self::Assertion => (
                 "`assert`",
-                "`deploy`, `pattern`, `events`, `holds`, `mismatch`",
+                "one pattern: `deploy`, `name` (of one in a file), `pattern`, `events`, `holds`, `mismatch` (`index`, `found`, `expected`, `reasons`, `whole`)",
+            ),
+            Self::Replayed => (
+                "`replay`",
+                "one journal: `stream`, `events`, `deploys`, `unread`, `divergence` (`sequence`, `deploy`, `recorded`, `decided`)",
             ),
             Self::Abandoned => ("`abandon`", "`target`, `deploy`, `head`"),
             Self::Imported => ("`import`", "`target`, `events`, `head`"),
+            Self::Removed => ("`journal remove`", "`target`, `events`, `head`"),
             Self::Valid => (
                 "`manifest validate`",
                 "`manifest`, `entries`, `functions`, `warnings`",
@@ -185,6 +219,24 @@ impl Output {
         }
     }
 
+    /// The same with text that has tones.
+    pub(crate) fn shown(
+        &self,
+        kind: Type,
+        body: &impl Serialize,
+        page: impl FnOnce() -> Page,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => Self::page(&page()),
+            Format::Json => Self::json(kind, body),
+        }
+    }
+
+    /// Writes a page.
+    pub(crate) fn page(page: &Page) -> Result<(), Failure> {
+        write(page.render(is_coloured(&io::stdout())).as_bytes())
+    }
+
     /// Writes one line of JSON, whatever the format is.
     pub(crate) fn json(kind: Type, body: &impl Serialize) -> Result<(), Failure> {
         let line = Line {
@@ -231,7 +283,7 @@ impl Output {
         }
         let mut text = format!("error: {}\n", indented(&failure.message));
         for cause in &failure.causes {
-            text.push_str(&format!("  cause: {}\n", indented(cause)));
+            text.push_str(&format!("  cause: {}\n", below(cause)));
         }
         for line in &failure.output {
             text.push_str(&format!("  | {line}\n"));
@@ -242,7 +294,7 @@ impl Output {
             .iter()
             .filter(|hint| !failure.message.contains(*hint))
         {
-            text.push_str(&format!("  hint: {}\n", indented(hint)));
+            text.push_str(&format!("  hint: {}\n", below(hint)));
         }
         let _ = io::stderr().write_all(printable_lines(&text).as_bytes());
         ExitCode::from(failure.kind.code())
@@ -262,6 +314,11 @@ fn indented(text: &str) -> String {
     text.trim_end()
         .replace('\n', "\n  ")
         .replace("\n  \n", "\n\n")
+}
+
+/// The same for a text that has a mark of its own: no line of it looks like another mark.
+fn below(text: &str) -> String {
+    indented(text).replace("\n  ", "\n    ")
 }
 
 /// Nobody reads standard output any more.

@@ -11,7 +11,7 @@ use crate::args::{Format, Global};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::project::{self, ProjectFile};
-use crate::{report, words};
+use crate::{log, process_limits, words};
 
 /// What every command returns: the exit code of success, or a failure.
 pub(crate) type Ended = Result<ExitCode, Failure>;
@@ -42,13 +42,17 @@ pub(crate) struct Call {
 /// Reads the command line of this process and runs the command that it asks for.
 pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    process_limits::keep_memory_private();
+    if let Err(failure) = process_limits::check() {
+        return Output::new(format_in(&words)).failed(&failure);
+    }
     let (file, broken) = match ProjectFile::find(&words) {
         Ok(file) => (file, None),
         Err(failure) => (None, Some(failure)),
     };
     let (mut args, call) = match parse::<P>(&words, file) {
         Ok(parsed) => parsed,
-        Err(error) => return refused(&error, P::command().get_name(), &words, broken.as_ref()),
+        Err(error) => return refused(&error, P::command(), &words, broken.as_ref()),
     };
     if let Some(failure) = broken.filter(|_| args.reads_project_file()) {
         return Output::new(args.global().format).failed(&failure);
@@ -60,7 +64,7 @@ pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended
     let Global {
         format, verbose, ..
     } = *args.global();
-    report::log(verbose);
+    log::begin(verbose);
     pass_over_caught_panics();
     let mut output = Output::new(format);
     match run(&args, &call, &mut output) {
@@ -84,7 +88,7 @@ fn parse<P: Program>(
 /// project file could have completed are not to blame: the file is.
 fn refused(
     error: &clap::Error,
-    program: &str,
+    mut command: clap::Command,
     words: &[OsString],
     broken: Option<&Failure>,
 ) -> ExitCode {
@@ -93,9 +97,10 @@ fn refused(
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    let program = command.get_name().to_owned();
     let instead = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(word)) => {
-            words::instead(program, word).map(|advice| (word, advice))
+            words::instead(&program, word).map(|advice| (word, advice))
         }
         Some(_) | None => None,
     };
@@ -104,12 +109,13 @@ fn refused(
         return Output::new(Format::Text).failed(&Failure::new(Kind::Usage, message).hint(advice));
     }
     if let Some(failure) = broken {
-        let json = words
-            .windows(2)
-            .any(|two| two[0] == "--format" && two[1] == "json")
-            || words.iter().any(|word| word == "--format=json");
-        let format = if json { Format::Json } else { Format::Text };
-        return Output::new(format).failed(failure);
+        return Output::new(format_in(words)).failed(failure);
+    }
+    if error.kind() == ErrorKind::MissingSubcommand
+        && let Some(help) = help(&mut command, words)
+    {
+        let _ = write!(std::io::stderr(), "{help}");
+        return ExitCode::from(Kind::Usage.code());
     }
     let _ = error.print();
     if error.kind() == ErrorKind::MissingRequiredArgument {
@@ -120,6 +126,21 @@ fn refused(
         );
     }
     ExitCode::from(Kind::Usage.code())
+}
+
+/// The help of the command that the words lead to, which has commands below it.
+fn help(command: &mut clap::Command, words: &[OsString]) -> Option<String> {
+    let asked = words.iter().cloned().chain(["--help".into()]);
+    let shown = command.try_get_matches_from_mut(asked).err()?;
+    (shown.kind() == ErrorKind::DisplayHelp).then(|| shown.render().to_string())
+}
+
+/// The format that a command line asks for, when it cannot be read as a whole.
+fn format_in(words: &[OsString]) -> Format {
+    let mut pairs = words.windows(2);
+    let is_json = pairs.any(|two| two[0] == "--format" && two[1] == "json")
+        || words.iter().any(|word| word == "--format=json");
+    if is_json { Format::Json } else { Format::Text }
 }
 
 /// A panic that the journal catches, on damaged files, is reported as the damage it is, and not as a panic as well.

@@ -8,56 +8,22 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use engine::compat::{Container, Grade, Observation, Verdict};
-use engine::contract::{FunctionName, printable_lines};
+use engine::contract::{FunctionName, printable, printable_lines};
 use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, Event, Failed, ImageBuilt, ImageSource,
     ImagesKept, Merged, RecordedEvent, Requested,
 };
+use engine::merge::Changes;
 use engine::redact::credentials;
 use engine::run::{Notice, PlannedImage};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tracing_subscriber::EnvFilter;
 
+use crate::changes::signed;
+use crate::images_phase::{ImagesPhase, TICK, Totals, spinner};
 use crate::output::{Output, Type, stored};
-
-/// Sets up logging to standard error: warnings, or more with each `-v`; `ARTIFACTCTL_LOG` overrides.
-pub(crate) fn log(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    // The HTTP and registry clients log requests with their headers at their finest levels; those stay off.
-    let filter =
-        format!("{level},hyper=warn,hyper_util=warn,reqwest=warn,bollard=warn,rustls=warn");
-    let filter =
-        EnvFilter::try_from_env("ARTIFACTCTL_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Clean(io::stderr()))
-        .with_ansi(io::stderr().is_terminal() && !no_color)
-        .without_time()
-        .init();
-}
-
-/// Writes log lines without credentials. The log writes each of its lines at once.
-struct Clean<W>(W);
-
-impl<W: Write> Write for Clean<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        self.0.write_all(credentials(&text).as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
+use crate::terminal::SilentKeys;
 
 /// Standard error is a terminal that can draw over what it shows.
 fn draws() -> bool {
@@ -70,7 +36,40 @@ pub(crate) struct Reporter<'a> {
     explain: bool,
     /// Draws on standard error; hidden when that is no terminal.
     bars: Option<MultiProgress>,
+    _keys: Option<SilentKeys>,
     builds: Mutex<BTreeMap<FunctionName, ProgressBar>>,
+    images: Mutex<ImagesPhase>,
+    done: Mutex<Done>,
+}
+
+/// What a run did, summed up for its last line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Done {
+    /// What the configuration changes.
+    pub(crate) changes: Changes,
+    /// Images built.
+    pub(crate) built: usize,
+}
+
+impl Done {
+    fn add(&mut self, event: &Event) {
+        if let Some(merged) = event.as_merged() {
+            self.changes.clone_from(&merged.changes);
+        }
+        let built = |image: &ImageBuilt| image.source == ImageSource::Built;
+        self.built += usize::from(event.as_image_built().is_some_and(built));
+    }
+}
+
+/// How much of an event is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// While it happens: what went well and needs no eye is left out, and a failure is said at the end.
+    Live,
+    /// Afterwards: checks that passed are counted, and long lists are cut.
+    Shown,
+    /// Everything.
+    Full,
 }
 
 /// An event as JSON output shows it.
@@ -84,12 +83,15 @@ struct EventLine<'a> {
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(output: &'a Output, explain: bool) -> Self {
-        let bars = (draws() && !output.is_json()).then(MultiProgress::new);
+        let draws = draws() && !output.is_json();
         Self {
             output,
             explain,
-            bars,
+            bars: draws.then(MultiProgress::new),
+            _keys: draws.then(SilentKeys::begin),
             builds: Mutex::new(BTreeMap::new()),
+            images: Mutex::default(),
+            done: Mutex::default(),
         }
     }
 
@@ -125,21 +127,51 @@ impl<'a> Reporter<'a> {
             // A reader that has gone away does not stop a deploy.
             let _ = Output::json(Type::Event, &line);
         }
-        for line in words(&event.event, self.explain) {
-            self.say(&line);
+        let detail = if self.explain {
+            Detail::Full
+        } else {
+            Detail::Live
+        };
+        for line in words(&event.event, detail) {
+            self.say(&printable(&line));
         }
+        if let Some(image) = event.event.as_image_built() {
+            let sum = self.with_images(|phase| phase.add(image));
+            if let Some(sum) = sum {
+                self.say(&sum);
+            }
+        }
+        self.with_done(|done| done.add(&event.event));
+    }
+
+    /// What was done so far.
+    pub(crate) fn done(&self) -> Done {
+        self.with_done(|done| done.clone())
+    }
+
+    fn with_done<T>(&self, act: impl FnOnce(&mut Done) -> T) -> T {
+        act(&mut self
+            .done
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn planned(&self, images: &[PlannedImage]) {
-        let builds: Vec<&PlannedImage> = images
-            .iter()
-            .filter(|image| !image.build_because.is_empty())
-            .collect();
+        let promoted = images.iter();
+        let promoted = promoted.filter(|image| image.source == ImageSource::Promoted);
+        let promoted = promoted.count();
+        let totals = Totals::planned(images);
         self.say(&format!(
-            "images: {} in the registry, {} to build",
-            images.len() - builds.len(),
-            builds.len()
+            "images: {} to build, {} reused",
+            totals.to_build, totals.reused
         ));
+        self.with_images(|phase| phase.begin(totals));
+        if promoted > 0 {
+            let recorded = counted(promoted as u64, "image");
+            self.say(&format!(
+                "  {recorded} in the registry that this journal did not record: adopted from another machine"
+            ));
+        }
         if self.explain {
             for line in images.iter().map(image_line) {
                 self.say(&line);
@@ -151,13 +183,11 @@ impl<'a> Reporter<'a> {
         let Some(bars) = &self.bars else {
             return self.say(&format!("building {function}"));
         };
-        let bar = bars.add(ProgressBar::new_spinner());
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
+        self.with_images(|phase| phase.draw(bars));
+        // Above the sum, which stays below what it sums up.
+        let bar = bars.insert(0, spinner("{spinner} {prefix} {elapsed} {wide_msg}"));
         bar.set_prefix(function.to_string());
-        bar.enable_steady_tick(Duration::from_millis(120));
+        bar.enable_steady_tick(TICK);
         self.with_builds(|builds| drop(builds.insert(function.clone(), bar)));
     }
 
@@ -190,9 +220,17 @@ impl<'a> Reporter<'a> {
             .unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 
+    fn with_images<T>(&self, act: impl FnOnce(&mut ImagesPhase) -> T) -> T {
+        act(&mut self
+            .images
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
     /// Takes the bars away, so that nothing is drawn over what is said from here on.
     pub(crate) fn finish(&self) {
         self.with_builds(BTreeMap::clear);
+        self.with_images(ImagesPhase::end);
         if let Some(bars) = &self.bars {
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());
@@ -221,13 +259,23 @@ pub(crate) fn talk(line: &str) {
 /// One planned image in one line.
 pub(crate) fn image_line(image: &PlannedImage) -> String {
     if image.build_because.is_empty() {
-        return format!("  reuse {} ({})", image.function, image.reference);
+        let (how, why) = match image.source {
+            ImageSource::Promoted => ("adopt", ": another machine pushed it"),
+            ImageSource::Reused | ImageSource::Built if image.moves_tag => {
+                ("reuse", ": the registry has it")
+            }
+            ImageSource::Reused | ImageSource::Built => ("reuse", ""),
+        };
+        let tag = if image.moves_tag {
+            "; its tag moves"
+        } else {
+            ""
+        };
+        return format!("  {how} {} ({}){why}{tag}", image.function, image.reference);
     }
-    let causes: Vec<String> = image
-        .build_because
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let causes = image.build_because.iter().map(ToString::to_string);
+    let needs_builder = image.needs_builder.iter().cloned();
+    let causes: Vec<String> = causes.chain(needs_builder).collect();
     format!(
         "  build {} ({}): {}",
         image.function,
@@ -236,17 +284,17 @@ pub(crate) fn image_line(image: &PlannedImage) -> String {
     )
 }
 
-/// An event in words, a line each; with `all`, also what went well and needs no eye.
-pub(crate) fn words(event: &Event, all: bool) -> Vec<String> {
+/// An event in words, a line each.
+pub(crate) fn words(event: &Event, detail: Detail) -> Vec<String> {
     match event {
         Event::Requested(requested) => requested_words(requested),
         Event::Observed(observed) => vec![observed_words(&observed.observation)],
-        Event::CompatChecked(checked) => checked_words(checked, all),
-        Event::Merged(merged) => merged_words(merged),
-        Event::ImagesKept(kept) => vec![kept_words(kept)],
-        Event::ImageBuilt(image) => image_words(image, all),
+        Event::CompatChecked(checked) => checked_words(checked, detail),
+        Event::Merged(merged) => merged_words(merged, detail),
+        Event::ImagesKept(kept) => kept_words(kept, detail),
+        Event::ImageBuilt(image) => image_words(image, detail),
         Event::Applied(applied) => vec![applied_words(applied)],
-        Event::Failed(failed) => failed_words(failed, all),
+        Event::Failed(failed) => failed_words(failed, detail),
         Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
         Event::Abandoned(abandoned) => vec![abandoned_words(abandoned)],
         Event::TakenOver(taken) => vec![format!(
@@ -295,7 +343,7 @@ fn observed_words(observation: &Observation) -> String {
     )
 }
 
-fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
+fn checked_words(checked: &CompatChecked, detail: Detail) -> Vec<String> {
     let verdict = match checked.verdict {
         Verdict::Compatible => "compatible",
         Verdict::Incompatible => "incompatible",
@@ -304,16 +352,20 @@ fn checked_words(checked: &CompatChecked, all: bool) -> Vec<String> {
         "checked: {verdict}, {}",
         counted(checked.findings.len() as u64, "finding")
     )];
-    // The live run ends with the failure, which names every failed check.
-    let shown = checked
-        .findings
-        .iter()
-        .filter(|finding| all || finding.grade == Grade::Warn);
+    let shown = checked.findings.iter().filter(|finding| match detail {
+        // The live run ends with the failure, which names every failed check.
+        Detail::Live => finding.grade == Grade::Warn,
+        Detail::Shown => matches!(finding.grade, Grade::Warn | Grade::Fail),
+        Detail::Full => true,
+    });
     lines.extend(shown.map(|finding| format!("  {}", finding.sentence())));
     lines
 }
 
-fn merged_words(merged: &Merged) -> Vec<String> {
+/// Keys that are listed before the rest is counted.
+const KEYS_MAX: usize = 20;
+
+fn merged_words(merged: &Merged, detail: Detail) -> Vec<String> {
     let changes = &merged.changes;
     let mut lines = vec![format!(
         "merged: {} added, {} changed, {} removed, {}",
@@ -322,6 +374,17 @@ fn merged_words(merged: &Merged) -> Vec<String> {
         changes.removed.len(),
         counted(merged.images.count(), "image")
     )];
+    let listed = match detail {
+        Detail::Live => 0,
+        Detail::Shown => KEYS_MAX,
+        Detail::Full => usize::MAX,
+    };
+    let keys = signed(changes).map(|(sign, _, key)| format!("  {sign} {key}"));
+    lines.extend(keys.take(listed));
+    let more = signed(changes).count().saturating_sub(listed);
+    if listed > 0 && more > 0 {
+        lines.push(format!("  … {more} more keys: -v lists them"));
+    }
     lines.extend(
         merged
             .drift
@@ -337,18 +400,28 @@ fn merged_words(merged: &Merged) -> Vec<String> {
     lines
 }
 
-fn kept_words(kept: &ImagesKept) -> String {
-    format!(
-        "kept: {} as deploy {} recorded",
-        counted(kept.count, "image"),
-        kept.base
-    )
+/// An event may say only which images are still to be built.
+fn kept_words(kept: &ImagesKept, detail: Detail) -> Vec<String> {
+    if kept.count == 0 && detail == Detail::Live {
+        return Vec::new();
+    }
+    let id = kept.base.simple().to_string();
+    let base = match detail {
+        Detail::Live | Detail::Shown => id[id.len() - BASE_DIGITS..].to_owned(),
+        Detail::Full => kept.base.to_string(),
+    };
+    let images = counted(kept.count, "image");
+    vec![format!("kept: {images} as deploy {base} recorded")]
 }
 
-fn image_words(image: &ImageBuilt, all: bool) -> Vec<String> {
+/// Last digits of the id of an earlier deploy: more than tell the newest deploys apart, since it may be an old one.
+const BASE_DIGITS: usize = 8;
+
+fn image_words(image: &ImageBuilt, detail: Detail) -> Vec<String> {
     let how = match image.source {
-        ImageSource::Reused if !all => return Vec::new(),
+        ImageSource::Reused if detail == Detail::Live => return Vec::new(),
         ImageSource::Reused => "reused",
+        ImageSource::Built if image.assembled => "assembled",
         ImageSource::Built => "built",
         ImageSource::Promoted => "adopted from another machine",
     };
@@ -366,16 +439,20 @@ fn applied_words(applied: &Applied) -> String {
         .provision
         .as_ref()
         .map(|run| format!("; provisioner exited {}", run.exit_code));
+    let tags = match applied.tags.len() as u64 {
+        0 => String::new(),
+        moved => format!(", {} moved", counted(moved, "tag")),
+    };
     format!(
-        "applied: {written} of {} files written{}",
+        "applied: {written} of {} files written{tags}{}",
         applied.files.len(),
         provision.unwrap_or_default()
     )
 }
 
 /// The live run ends with the whole failure, so that its event needs no words there.
-fn failed_words(failed: &Failed, all: bool) -> Vec<String> {
-    if !all {
+fn failed_words(failed: &Failed, detail: Detail) -> Vec<String> {
+    if detail == Detail::Live {
         return Vec::new();
     }
     let about = failed

@@ -60,6 +60,8 @@ pub fn build_release() -> Result<PathBuf, CommandError> {
 pub fn command(program: &Path, stack: &Stack<'_>) -> Command {
     let mut command = Command::new(program);
     command.envs(stack.deploy_env());
+    // What is cached goes with the engine, and stays out of the home of whoever runs this.
+    command.env("XDG_CACHE_HOME", stack.engine().folder().join("cache"));
     // Settings of whoever runs this must not decide what is deployed.
     for name in [
         "ARTIFACTCTL_JOURNAL",

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 
 use crate::artifactctl;
 use crate::command::CommandError;
-use crate::engine::Engine;
+use crate::engine::TestEngine;
 use crate::proxy::Proxy;
 use crate::stack::{Stack, StackError, StackOptions};
 use crate::workspace;
@@ -65,7 +65,7 @@ pub enum DemoError {
 }
 
 /// Runs the demo on an engine; `say` gets one line for each step.
-pub fn run(engine: &Engine, mut say: impl FnMut(&str)) -> Result<(), DemoError> {
+pub fn run(engine: &TestEngine, mut say: impl FnMut(&str)) -> Result<(), DemoError> {
     say("building artifactctl");
     let program = artifactctl::build()?;
     say("building and starting the stack, version 1.4.2");

@@ -87,7 +87,7 @@ pub enum Origin {
 
 /// A running engine. Dropping it removes what we made, and stops it when we started it.
 #[derive(Debug)]
-pub struct Engine {
+pub struct TestEngine {
     socket: PathBuf,
     run: String,
     origin: Origin,
@@ -98,13 +98,13 @@ pub struct Engine {
     network: Option<Network>,
 }
 
-impl Engine {
+impl TestEngine {
     /// The engine of this process: found or started at the first call, given back when the process ends.
     ///
     /// # Panics
     /// When there is none and none can be started: tests without an engine fail, they are not skipped.
     pub fn shared() -> &'static Self {
-        static SHARED: OnceLock<Engine> = OnceLock::new();
+        static SHARED: OnceLock<TestEngine> = OnceLock::new();
         SHARED.get_or_init(|| match Self::obtain() {
             Ok(engine) => engine,
             Err(error) => panic!("{}", describe(&error)),
@@ -218,6 +218,17 @@ impl Engine {
     /// Listens on a free port of the loopback address, as this host and as the engine know it.
     pub fn listen(&self) -> std::io::Result<Vec<std::net::TcpListener>> {
         namespace::listen(self.network.as_ref())
+    }
+
+    /// Works in the network of the engine: for addresses that only the engine's machine knows, such as those of containers.
+    pub fn within<T: Send>(
+        &self,
+        work: impl FnOnce() -> std::io::Result<T> + Send,
+    ) -> std::io::Result<T> {
+        match &self.network {
+            Some(network) => network.within(work),
+            None => work(),
+        }
     }
 
     fn wait_until_up(&self) -> Result<(), EngineError> {

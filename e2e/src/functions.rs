@@ -4,7 +4,7 @@
 //! stack makes them.
 
 use crate::command;
-use crate::parameters::Mode;
+use crate::parameters::RunnerMode;
 use crate::stack::{Stack, StackError};
 
 /// Containers of functions carry the project of their stack under this label; the agent sets it.
@@ -30,11 +30,11 @@ impl Stack<'_> {
     /// Removes a container of a function behind the stack's back.
     pub fn remove_function_container(&self, id: &str) -> Result<(), StackError> {
         match self.mode() {
-            Mode::Docker => {
+            RunnerMode::Docker => {
                 let mut remove = self.engine().docker();
                 command::run(remove.args(["rm", "--force", "--volumes", id]))?;
             }
-            Mode::Containerd => {
+            RunnerMode::Containerd => {
                 self.ctr(&["tasks", "rm", "--force", id])?;
                 self.ctr(&["containers", "rm", id])?;
             }
@@ -44,7 +44,7 @@ impl Stack<'_> {
 
     fn list(&self, labels: &[&str], filter: &str) -> Result<Vec<String>, StackError> {
         let ids = match self.mode() {
-            Mode::Docker => {
+            RunnerMode::Docker => {
                 let mut list = self.engine().docker();
                 list.args(["ps", "--all", "--quiet"]);
                 for label in labels {
@@ -52,7 +52,7 @@ impl Stack<'_> {
                 }
                 command::run(&mut list)?
             }
-            Mode::Containerd => self.ctr(&["containers", "ls", "--quiet", filter])?,
+            RunnerMode::Containerd => self.ctr(&["containers", "ls", "--quiet", filter])?,
         };
         Ok(ids.lines().map(str::to_owned).collect())
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, CommandError};
-use crate::engine::{Engine, LABEL_RUN};
+use crate::engine::{LABEL_RUN, TestEngine};
 use crate::packages::{self, PackageError, Tool};
 use crate::python::{self, PythonError};
 use crate::services::{self, ServicesError};
@@ -59,11 +59,11 @@ pub enum ImageError {
 }
 
 /// A build context in memory.
-pub struct Context {
+pub struct BuildContext {
     tar: tar::Builder<Vec<u8>>,
 }
 
-impl Context {
+impl BuildContext {
     /// A context that holds a Dockerfile.
     pub fn new(dockerfile: &str) -> Result<Self, ImageError> {
         let mut context = Self {
@@ -136,15 +136,18 @@ impl Context {
     }
 
     /// Builds the image `reference` with these labels, and the label of our run.
+    ///
+    /// Steps of other runs are not taken from the engine's cache: a run that ends removes its images, and the classic builder fails
+    /// where a step that it has just found is gone.
     pub fn build(
         self,
-        engine: &Engine,
+        engine: &TestEngine,
         reference: &str,
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ImageError> {
         let tar = self.into_tar()?;
         let mut build = engine.docker();
-        build.args(["build", "--quiet", "--tag", reference]);
+        build.args(["build", "--quiet", "--no-cache", "--tag", reference]);
         build.args(["--label", &format!("{LABEL_RUN}={}", engine.run_id())]);
         for (name, value) in labels {
             build.args(["--label", &format!("{name}={value}")]);
@@ -162,10 +165,10 @@ fn failed(path: &Path, source: std::io::Error) -> ImageError {
 }
 
 /// Builds the image that the services of every stack start from, and gives its reference.
-pub(crate) fn build_services(engine: &Engine) -> Result<String, ImageError> {
+pub(crate) fn build_services(engine: &TestEngine) -> Result<String, ImageError> {
     let reference = format!("esb-services:{}", engine.run_id());
     let binary = services::build()?;
-    let mut context = Context::new("FROM scratch\nCOPY stack /stack\n")?;
+    let mut context = BuildContext::new("FROM scratch\nCOPY stack /stack\n")?;
     context.add_program("stack", &binary)?;
     context.build(engine, &reference, &BTreeMap::new())?;
     Ok(reference)
@@ -173,32 +176,32 @@ pub(crate) fn build_services(engine: &Engine) -> Result<String, ImageError> {
 
 /// Builds one service of the stack from the image of all.
 pub(crate) fn build_service(
-    engine: &Engine,
+    engine: &TestEngine,
     services: &str,
     program: &str,
     reference: &str,
     labels: &BTreeMap<String, String>,
 ) -> Result<(), ImageError> {
     let dockerfile = format!("FROM {services}\nENTRYPOINT [\"/stack\", \"{program}\"]\n");
-    Context::new(&dockerfile)?.build(engine, reference, labels)
+    BuildContext::new(&dockerfile)?.build(engine, reference, labels)
 }
 
 /// Builds the databases and buckets of a stack: moto's server.
-pub(crate) fn build_storage(engine: &Engine, reference: &str) -> Result<(), ImageError> {
+pub(crate) fn build_storage(engine: &TestEngine, reference: &str) -> Result<(), ImageError> {
     let base = python::build_base(engine)?;
     let dockerfile = format!("FROM {base}\nENTRYPOINT [\"python3\", \"-m\", \"moto.server\"]\n");
-    Context::new(&dockerfile)?.build(engine, reference, &BTreeMap::new())
+    BuildContext::new(&dockerfile)?.build(engine, reference, &BTreeMap::new())
 }
 
 /// Builds a service that is written in Python; `fixtures/stack/services` has them all.
 pub(crate) fn build_python_service(
-    engine: &Engine,
+    engine: &TestEngine,
     program: &str,
     reference: &str,
     labels: &BTreeMap<String, String>,
 ) -> Result<(), ImageError> {
     let base = python::build_base(engine)?;
-    let mut context = Context::new(&format!(
+    let mut context = BuildContext::new(&format!(
         "FROM {base}\nCOPY services/ /services/\nENTRYPOINT [\"python3\", \"/services/{program}.py\"]\n"
     ))?;
     let services = workspace::fixture("stack/services");
@@ -209,12 +212,12 @@ pub(crate) fn build_python_service(
 
 /// Builds the lambda base: the function runtime and busybox, with `/bin/sh` and all its other names.
 pub(crate) fn build_lambda_base(
-    engine: &Engine,
+    engine: &TestEngine,
     services: &str,
     reference: &str,
 ) -> Result<(), ImageError> {
     let busybox = Tool::Busybox.locate()?;
-    let mut context = Context::new(&format!(
+    let mut context = BuildContext::new(&format!(
         "FROM {services}\nCOPY rootfs/ /\nWORKDIR /var/task\nENTRYPOINT [\"/stack\", \"runtime\"]\n"
     ))?;
     context.add_program("rootfs/bin/busybox", &busybox)?;
@@ -227,10 +230,10 @@ pub(crate) fn build_lambda_base(
 }
 
 /// Builds the image that the runtime-node starts from, the services beside a containerd, and gives its reference.
-pub(crate) fn build_containerd(engine: &Engine, services: &str) -> Result<String, ImageError> {
+pub(crate) fn build_containerd(engine: &TestEngine, services: &str) -> Result<String, ImageError> {
     packages::ensure(&Tool::FOR_CONTAINERD)?;
     let reference = format!("esb-containerd:{}", engine.run_id());
-    let mut context = Context::new(&format!(
+    let mut context = BuildContext::new(&format!(
         "FROM {services}\nCOPY rootfs/ /\nENV PATH=/bin\nVOLUME /var/lib/containerd\n"
     ))?;
     let mut linked = BTreeSet::new();
@@ -250,9 +253,9 @@ pub(crate) fn build_containerd(engine: &Engine, services: &str) -> Result<String
 }
 
 /// Builds the registry from the host's `docker-registry` with the libraries it is linked to.
-pub(crate) fn build_registry(engine: &Engine, reference: &str) -> Result<(), ImageError> {
+pub(crate) fn build_registry(engine: &TestEngine, reference: &str) -> Result<(), ImageError> {
     let program = Tool::Registry.locate()?;
-    let mut context = Context::new(
+    let mut context = BuildContext::new(
         "FROM scratch\nCOPY rootfs/ /\nVOLUME /data\n\
          ENTRYPOINT [\"/docker-registry\", \"serve\", \"/registry.yml\"]\n",
     )?;

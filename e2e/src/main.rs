@@ -1,4 +1,5 @@
-//! The command line around the end-to-end parts: `demo`, `matrix`, `measure`, `crash`, `up`, `doctor`.
+//! The command line around the end-to-end parts: `demo`, `matrix`, `measure`, `crash`, `up`, `dist`, `pictures`,
+//! `doctor`.
 //!
 //! Here: words, and waiting for Ctrl-C. Not here: what the words do.
 
@@ -12,9 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use e2e::engine::{Engine, Origin, describe};
-use e2e::stack::{Mode, Stack, StackOptions};
-use e2e::{crash, demo, matrix, measure};
+use e2e::engine::{Origin, TestEngine, describe};
+use e2e::stack::{RunnerMode, Stack, StackOptions};
+use e2e::{crash, demo, dist, matrix, measure, pictures};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Brings up a real engine and a real stack.
@@ -30,7 +31,7 @@ enum Command {
     /// Show the main job: a deploy onto a real stack, a call, a deploy that finds nothing to do, the journal.
     Demo,
     /// Run suites against stacks of every kind, as a file describes them.
-    Matrix(matrix::Options),
+    Matrix(matrix::MatrixOptions),
     /// Measure what deploys cost on a real stack, next to building and pushing one after the other; exit 1 beyond a limit.
     Measure {
         /// Functions that are built cold.
@@ -51,6 +52,9 @@ enum Command {
         /// Where the random moments begin; another each time when left out.
         #[arg(long)]
         seed: Option<u64>,
+        /// How images are made: `engine`, `assemble` or `auto`.
+        #[arg(long, default_value = "engine")]
+        builder: String,
     },
     /// Bring a stack up, say how to deploy onto it, and wait for Ctrl-C.
     Up {
@@ -70,6 +74,17 @@ enum Command {
         #[arg(long)]
         own_engine: bool,
     },
+    /// Make what people install: archive, Debian package, image, checksums.
+    Dist {
+        /// The folder they are put into.
+        #[arg(long, default_value = "target/dist")]
+        out: std::path::PathBuf,
+        /// Make no image, which needs an engine.
+        #[arg(long)]
+        no_image: bool,
+    },
+    /// Draw what the programs print on a real stack, into docs/guide/pictures.
+    Pictures,
     /// Say which engine is used, and its versions.
     Doctor,
 }
@@ -102,7 +117,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             pairs,
             unchanged,
         })?,
-        Command::Crash { kills, seed } => crash(kills, seed)?,
+        Command::Crash {
+            kills,
+            seed,
+            builder,
+        } => crash(kills, seed, &builder)?,
         Command::Up {
             stack_version,
             api_version,
@@ -111,7 +130,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             own_engine,
         } => {
             let engine = if own_engine {
-                Engine::start()?
+                TestEngine::start()?
             } else {
                 obtain()?
             };
@@ -119,14 +138,25 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
                 version: stack_version,
                 api_version: Some(api_version),
                 mode: if containerd {
-                    Mode::Containerd
+                    RunnerMode::Containerd
                 } else {
-                    Mode::Docker
+                    RunnerMode::Docker
                 },
                 project,
                 ..StackOptions::default()
             };
             up(&engine, options)?;
+        }
+        Command::Dist { out, no_image } => {
+            let engine = if no_image { None } else { Some(obtain()?) };
+            let name = dist::image_name();
+            let image_on = engine.as_ref().map(|engine| (engine, name.as_str()));
+            let dist = dist::make(&out, image_on, |line| eprintln!("{line}"))?;
+            println!("{}", dist.folder.display());
+        }
+        Command::Pictures => {
+            pictures::make(&obtain()?, |line| eprintln!("{line}"))?;
+            println!("{}", pictures::folder().display());
         }
         Command::Doctor => doctor()?,
     }
@@ -134,7 +164,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// Runs the matrix and ends with a line that says whether everything passed.
-fn run_matrix(options: &matrix::Options) -> Result<ExitCode, Failure> {
+fn run_matrix(options: &matrix::MatrixOptions) -> Result<ExitCode, Failure> {
     let prepared = matrix::prepare(options)?;
     let stop = Arc::new(matrix::Stop::default());
     stop_when_asked(Arc::clone(&stop));
@@ -175,11 +205,11 @@ fn stop_when_asked(stop: Arc<matrix::Stop>) {
     });
 }
 
-fn crash(kills: usize, seed: Option<u64>) -> Result<(), Failure> {
+fn crash(kills: usize, seed: Option<u64>, builder: &str) -> Result<(), Failure> {
     let seed = seed.unwrap_or_else(crash::seed);
     eprintln!("seed {seed}");
     let engine = obtain()?;
-    let bench = crash::Bench::up(&engine)?;
+    let bench = crash::Bench::up(&engine, builder)?;
     bench.kill_at_random(kills, seed, |line| eprintln!("{line}"))?;
     println!("{kills} KILLS SURVIVED");
     Ok(())
@@ -206,7 +236,7 @@ fn measured(sizes: measure::Sizes) -> Result<(), Failure> {
     }
 }
 
-fn up(engine: &Engine, options: StackOptions) -> Result<(), Failure> {
+fn up(engine: &TestEngine, options: StackOptions) -> Result<(), Failure> {
     eprintln!("starting the stack, version {}", options.version);
     let stack = Stack::up(engine, options)?;
     eprintln!(
@@ -214,15 +244,15 @@ fn up(engine: &Engine, options: StackOptions) -> Result<(), Failure> {
         stack.project(),
         stack.gateway_port()
     );
-    for (name, value) in stack.deploy_env() {
+    for (name, value) in stack.reader_env() {
         println!("export {name}={value}");
     }
-    println!(
-        "artifactctl deploy --artifact fixtures/artifact/artifact.yml --compose-project {} --out {}",
+    eprintln!(
+        "then: artifactctl deploy --artifact fixtures/artifact/artifact.yml --compose-project {} --out {}",
         stack.project(),
         stack.config_dir().display()
     );
-    eprintln!("Ctrl-C takes it down");
+    eprintln!("docs/guide/tutorial.md goes on from here; Ctrl-C takes the stack down");
     wait_for_interrupt()?;
     eprintln!("taking the stack down");
     Ok(())
@@ -235,9 +265,9 @@ fn doctor() -> Result<(), Failure> {
     Ok(())
 }
 
-fn obtain() -> Result<Engine, Failure> {
+fn obtain() -> Result<TestEngine, Failure> {
     eprintln!("looking for a Docker engine");
-    let engine = Engine::obtain()?;
+    let engine = TestEngine::obtain()?;
     match engine.origin() {
         Origin::Found => eprintln!("using the engine at {}", engine.docker_host()),
         Origin::Started => eprintln!("started an engine in {}", engine.folder().display()),

@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 
 use crate::artifactctl;
 use crate::command::{self, CommandError};
-use crate::engine::{Engine, LABEL_RUN, describe};
+use crate::engine::{LABEL_RUN, TestEngine, describe};
 use crate::stack::{Stack, StackOptions};
 use crate::workspace;
 
 pub use file::{Environment, FileError, Matrix};
-pub use report::{Entry, Outcome, Report};
+pub use report::{EntryOutcome, MatrixEntry, MatrixReport};
 pub use suite::Suite;
 
 use log::Log;
@@ -35,7 +35,7 @@ use site::{Site, StepError};
 
 /// What to run, and how.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct MatrixOptions {
     /// The description of environments, artifacts and suites [default: fixtures/matrix.yml].
     #[arg(long)]
     pub file: Option<PathBuf>,
@@ -102,7 +102,7 @@ pub struct Prepared {
 }
 
 /// Reads and checks the file, chooses from it, and has `artifactctl` check every artifact. No engine is asked.
-pub fn prepare(options: &Options) -> Result<Prepared, MatrixError> {
+pub fn prepare(options: &MatrixOptions) -> Result<Prepared, MatrixError> {
     let default = || workspace::fixture("matrix.yml");
     let file = options.file.clone().unwrap_or_else(default);
     let matrix = Matrix::read(&file)?.choose(&options.environments, &options.suites)?;
@@ -135,11 +135,11 @@ fn validate(program: &Path, manifest: &Path) -> Result<Option<String>, CommandEr
 /// Runs everything on an engine; `say` gets one line for each thing that happens.
 pub fn run(
     prepared: &Prepared,
-    engine: &Engine,
-    options: &Options,
+    engine: &TestEngine,
+    options: &MatrixOptions,
     stop: &Stop,
     say: &(dyn Fn(&str) + Sync),
-) -> Result<Report, MatrixError> {
+) -> Result<MatrixReport, MatrixError> {
     let default = || workspace::target_dir().join("matrix").join(engine.run_id());
     let logs = options.logs.clone().unwrap_or_else(default);
     std::fs::create_dir_all(&logs).map_err(no_logs(&logs))?;
@@ -176,7 +176,7 @@ pub fn run(
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
-    Ok(Report {
+    Ok(MatrixReport {
         entries: done.into_iter().flat_map(|(_, entries)| entries).collect(),
         logs,
     })
@@ -196,7 +196,7 @@ fn no_logs(path: &Path) -> impl FnOnce(std::io::Error) -> MatrixError {
 /// What all environments of a run share.
 struct Run<'a> {
     program: &'a Path,
-    engine: &'a Engine,
+    engine: &'a TestEngine,
     keep: bool,
     stop: &'a Stop,
     say: &'a (dyn Fn(&str) + Sync),
@@ -204,14 +204,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Brings a stack up, runs the suites on it, and takes it down.
-    fn environment(&self, environment: &Environment, log: &Log) -> Vec<Entry> {
+    fn environment(&self, environment: &Environment, log: &Log) -> Vec<MatrixEntry> {
         let name = &environment.name;
         let tell = |text: &str| {
             log.line(text);
             (self.say)(&format!("{name}: {text}"));
         };
         if self.stop.requested() {
-            return environment.entries(&Outcome::NotRun);
+            return environment.entries(&EntryOutcome::NotRun);
         }
         let project = format!("{}-{name}-{}", environment.project, self.engine.run_id());
         tell(&format!(
@@ -226,7 +226,7 @@ impl Run<'_> {
                 let error = describe(&error);
                 tell(&format!("the stack is not up: {error}"));
                 let step = "the stack comes up".to_owned();
-                return environment.entries(&Outcome::Failed { step, error });
+                return environment.entries(&EntryOutcome::Failed { step, error });
             }
         };
         let took = began.elapsed().as_secs_f64();
@@ -250,7 +250,7 @@ impl Run<'_> {
         environment: &Environment,
         stack: &Stack<'_>,
         log: &Log,
-    ) -> Outcome {
+    ) -> EntryOutcome {
         let mut step = "the suite begins with nothing published";
         let mut steps = || -> Result<(), StepError> {
             if self.stop.requested() {
@@ -265,18 +265,18 @@ impl Run<'_> {
             Ok(())
         };
         match steps() {
-            Ok(()) => Outcome::Passed {
+            Ok(()) => EntryOutcome::Passed {
                 steps: suite.steps().len(),
             },
             // What was interrupted with us may have failed in its own words.
-            Err(_) if self.stop.requested() => Outcome::NotRun,
+            Err(_) if self.stop.requested() => EntryOutcome::NotRun,
             Err(error) => {
                 let error = describe(&error);
                 log.line(&format!(
                     "FAILED: {error}\nthe services say:\n{}",
                     stack.logs()
                 ));
-                Outcome::Failed {
+                EntryOutcome::Failed {
                     step: step.to_owned(),
                     error,
                 }
@@ -304,8 +304,8 @@ impl Run<'_> {
 }
 
 impl Environment {
-    fn entry(&self, suite: Suite, outcome: Outcome, took: Duration) -> Entry {
-        Entry {
+    fn entry(&self, suite: Suite, outcome: EntryOutcome, took: Duration) -> MatrixEntry {
+        MatrixEntry {
             environment: self.name.clone(),
             suite,
             outcome,
@@ -314,7 +314,7 @@ impl Environment {
     }
 
     /// The same outcome for every suite, none of which was begun.
-    fn entries(&self, outcome: &Outcome) -> Vec<Entry> {
+    fn entries(&self, outcome: &EntryOutcome) -> Vec<MatrixEntry> {
         let suites = self.suites.iter();
         suites
             .map(|suite| self.entry(*suite, outcome.clone(), Duration::ZERO))

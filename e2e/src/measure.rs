@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::artifactctl;
 use crate::command::{self, CommandError};
-use crate::engine::Engine;
+use crate::engine::TestEngine;
 use crate::proxy::Proxy;
 use crate::stack::{Stack, StackError, StackOptions};
 
@@ -86,7 +86,7 @@ impl Figure {
 
 /// Measures with a release build of `artifactctl`; `say` gets each measurement as a line.
 pub fn run(
-    engine: &Engine,
+    engine: &TestEngine,
     sizes: Sizes,
     mut say: impl FnMut(&str),
 ) -> Result<Vec<Figure>, MeasureError> {
@@ -254,6 +254,7 @@ impl Bench<'_> {
         deploy
             .env("DOCKER_HOST", docker_host)
             .args(["deploy", "--compose-project", self.stack.project()])
+            .arg("--share-out")
             .arg("--artifact")
             .arg(manifest)
             .arg("--out")

@@ -192,13 +192,48 @@ pub(crate) fn compose_plugin() -> Option<PathBuf> {
 
 /// Sees to it that all of these programs are there.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), PackageError> {
-    // Threads of one process wait here, other processes at the file below.
-    static INSTALLING: Mutex<()> = Mutex::new(());
     let lacking = || {
         let missing = tools.iter().copied().filter(|tool| tool.find().is_none());
         missing.collect::<Vec<_>>()
     };
-    if lacking().is_empty() {
+    ensure_with(&|| match lacking().as_slice() {
+        [] => None,
+        missing => Some((packages(missing), lack(missing))),
+    })
+}
+
+/// Sees to it that all of these packages are installed.
+pub(crate) fn ensure_installed(wanted: &[&'static str]) -> Result<(), PackageError> {
+    ensure_with(&|| {
+        let missing: Vec<_> = wanted
+            .iter()
+            .copied()
+            .filter(|name| !is_installed(name))
+            .collect();
+        let names = missing.join(" ");
+        (!missing.is_empty()).then(|| {
+            let lack = PackageError::Missing {
+                missing: names.clone(),
+                packages: names,
+            };
+            (missing, lack)
+        })
+    })
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut ask = Command::new("dpkg-query");
+    ask.args(["--show", "--showformat", "${db:Status-Status}", package]);
+    command::run(&mut ask).is_ok_and(|status| status.starts_with("installed"))
+}
+
+/// Installs what is missing, for as long as something is. `lacking` says which packages, and what to tell where we may not.
+fn ensure_with(
+    lacking: &dyn Fn() -> Option<(Vec<&'static str>, PackageError)>,
+) -> Result<(), PackageError> {
+    // Threads of one process wait here, other processes at the file below.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    if lacking().is_none() {
         return Ok(());
     }
     let _thread = INSTALLING
@@ -215,24 +250,20 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<(), PackageError> {
         .open(&path)
         .map_err(lock_error)?;
     lock.lock().map_err(lock_error)?;
-    let missing = lacking();
-    if missing.is_empty() {
+    let Some((missing, lack)) = lacking() else {
         return Ok(());
-    }
-    install(&missing)?;
-    let still = lacking();
-    if still.is_empty() {
-        Ok(())
-    } else {
-        Err(lack(&still))
+    };
+    install(&missing, lack)?;
+    match lacking() {
+        None => Ok(()),
+        Some((_, lack)) => Err(lack),
     }
 }
 
-fn install(missing: &[Tool]) -> Result<(), PackageError> {
+fn install(packages: &[&str], lack: PackageError) -> Result<(), PackageError> {
     let Some(apt) = find_program("apt-get").filter(|_| is_root()) else {
-        return Err(lack(missing));
+        return Err(lack);
     };
-    let packages = packages(missing);
     let failed = |source| PackageError::Install {
         packages: packages.join(" "),
         source,
@@ -246,7 +277,7 @@ fn install(missing: &[Tool]) -> Result<(), PackageError> {
     command::run(apt().arg("update")).map_err(failed)?;
     let mut install = apt();
     install.args(["install", "-y", "--no-install-recommends"]);
-    command::run(install.args(&packages)).map_err(failed)?;
+    command::run(install.args(packages)).map_err(failed)?;
     Ok(())
 }
 

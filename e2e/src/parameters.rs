@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 /// Who runs the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum RunnerMode {
     /// A service `agent`; plain image names.
     Docker,
     /// A service `runtime-node` with a containerd of its own; image names end in `-containerd`.
     Containerd,
 }
 
-impl Mode {
+impl RunnerMode {
     /// The word in labels, profiles and manifests.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ pub struct StackOptions {
     /// Label `com.esb.api_version`; none: no such label.
     pub api_version: Option<String>,
     /// Who runs functions.
-    pub mode: Mode,
+    pub mode: RunnerMode,
     /// Whether images carry `com.esb.version` and `com.esb.mode`; without them only tags and names tell.
     pub labels: bool,
     /// Compose project; none: a name nobody else has.
@@ -69,7 +69,7 @@ impl Default for StackOptions {
         Self {
             version: "1.4.2".to_owned(),
             api_version: Some("1.0".to_owned()),
-            mode: Mode::Docker,
+            mode: RunnerMode::Docker,
             labels: true,
             project: None,
             gateway_environment: BTreeMap::new(),

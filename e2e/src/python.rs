@@ -1,7 +1,7 @@
 //! Python with the packages of the stack's services, as an image.
 //!
-//! Here: Debian's interpreter and its library as they lie on the host, and the packages of
-//! `fixtures/stack/services/requirements.txt`, downloaded once. Not here: the services (`images`).
+//! Here: Debian's interpreter and its library as they lie on the host, and packages of a list of requirements, downloaded once: those
+//! of the services and the command line of SAM. Not here: the services (`images`).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use crate::command::{self, CommandError};
-use crate::engine::Engine;
-use crate::images::{Context, ImageError, libraries};
+use crate::engine::TestEngine;
+use crate::images::{BuildContext, ImageError, libraries};
 use crate::packages::{self, PackageError, Tool};
 use crate::workspace;
 
@@ -66,16 +66,47 @@ fn interpreter() -> Result<PathBuf, PackageError> {
     Tool::Python.locate()
 }
 
-/// The folder with the packages. It is filled at the first call on this machine, and by one process at a time.
-fn packages_folder() -> Result<PathBuf, PythonError> {
+/// The interpreter with which SAM's own command line runs, `sam`, and what it is called for `Runtime`.
+pub fn sam() -> Result<SamCli, PythonError> {
     let python = interpreter()?;
-    let requirements = workspace::fixture("stack/services/requirements.txt");
-    let wanted = std::fs::read(&requirements).map_err(failed(&requirements))?;
+    let packages = downloaded(&workspace::fixture("runtimes/sam-cli.txt"))?;
+    let ask = "import sys; print('python%d.%d' % sys.version_info[:2])";
+    let runtime = command::run(Command::new(&python).args(["-I", "-c", ask]))?;
+    Ok(SamCli {
+        program: packages.join("bin/sam"),
+        packages,
+        runtime: runtime.trim().to_owned(),
+    })
+}
+
+/// AWS's SAM CLI, which `pip` installed.
+pub struct SamCli {
+    /// The program.
+    pub program: PathBuf,
+    /// Its modules, for `PYTHONPATH`.
+    pub packages: PathBuf,
+    /// The runtime that it can build with the interpreter of this machine, such as `python3.11`.
+    pub runtime: String,
+}
+
+/// The folder with the packages of the services.
+fn packages_folder() -> Result<PathBuf, PythonError> {
+    downloaded(&workspace::fixture("stack/services/requirements.txt"))
+}
+
+/// The folder with these packages. It is filled at the first call on this machine, and by one process at a time.
+fn downloaded(requirements: &Path) -> Result<PathBuf, PythonError> {
+    let python = interpreter()?;
+    let wanted = std::fs::read(requirements).map_err(failed(requirements))?;
     let version = command::run(Command::new(&python).arg("--version"))?;
     let mut hasher = DefaultHasher::new();
     (wanted, version).hash(&mut hasher);
     let all = workspace::target_dir().join("e2e-python");
     let folder = all.join(format!("{:016x}", hasher.finish()));
+    // It comes to be there as a whole.
+    if folder.is_dir() {
+        return Ok(folder);
+    }
     std::fs::create_dir_all(&all).map_err(failed(&all))?;
     let lock = all.join("lock");
     let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
@@ -97,18 +128,13 @@ fn packages_folder() -> Result<PathBuf, PythonError> {
         "--disable-pip-version-check",
     ]);
     install.args(["--only-binary", ":all:", "--target"]);
-    command::run(
-        install
-            .arg(&partial)
-            .arg("--requirement")
-            .arg(&requirements),
-    )?;
+    command::run(install.arg(&partial).arg("--requirement").arg(requirements))?;
     std::fs::rename(&partial, &folder).map_err(failed(&folder))?;
     Ok(folder)
 }
 
 /// Builds the image that the services written in Python start from, once for an engine, and gives its reference.
-pub(crate) fn build_base(engine: &Engine) -> Result<String, ImageError> {
+pub(crate) fn build_base(engine: &TestEngine) -> Result<String, ImageError> {
     static BUILDING: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
     let mut built = BUILDING
         .lock()
@@ -118,7 +144,7 @@ pub(crate) fn build_base(engine: &Engine) -> Result<String, ImageError> {
     }
     let reference = format!("esb-python:{}", engine.run_id());
     let packages = packages_folder()?;
-    let mut context = Context::new(&format!(
+    let mut context = BuildContext::new(&format!(
         "FROM scratch\nCOPY library/ /\nCOPY packages/ {PACKAGES}/\n\
          ENV PYTHONPATH={PACKAGES} PYTHONDONTWRITEBYTECODE=1 PATH=/usr/bin\n"
     ))?;
@@ -130,7 +156,7 @@ pub(crate) fn build_base(engine: &Engine) -> Result<String, ImageError> {
 }
 
 /// Adds the interpreter, its library and pip below `root`, for functions.
-pub(crate) fn add_interpreter(context: &mut Context, root: &str) -> Result<(), ImageError> {
+pub(crate) fn add_interpreter(context: &mut BuildContext, root: &str) -> Result<(), ImageError> {
     let mut ask = Command::new(interpreter()?);
     ask.args([
         "-I",
@@ -144,7 +170,7 @@ pub(crate) fn add_interpreter(context: &mut Context, root: &str) -> Result<(), I
 }
 
 /// Adds the interpreter and its library below `root`, with the shared libraries that they and `packages` are linked to.
-fn add_files(context: &mut Context, root: &str, packages: &Path) -> Result<(), ImageError> {
+fn add_files(context: &mut BuildContext, root: &str, packages: &Path) -> Result<(), ImageError> {
     let python = interpreter()?;
     let program = std::fs::canonicalize(&python).map_err(failed(&python))?;
     let library = library(&program)?;
@@ -188,7 +214,7 @@ fn is_needed(path: &Path) -> bool {
 }
 
 /// The modules that are written in C.
-fn shared_objects(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn shared_objects(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -52,7 +52,8 @@ pub fn build() -> Result<PathBuf, ServicesError> {
     Ok(target_dir.join(host).join("debug/stack"))
 }
 
-fn host() -> Result<String, ServicesError> {
+/// What the compiler compiles for.
+pub(crate) fn host() -> Result<String, ServicesError> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = command::run(Command::new(rustc).arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));

@@ -12,12 +12,12 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::command::{self, CommandError};
-use crate::engine::{Engine, LABEL_RUN};
+use crate::engine::{LABEL_RUN, TestEngine};
 use crate::http::{self, Reply};
 use crate::images::{self, ImageError};
 use crate::workspace;
 
-pub use crate::parameters::{Mode, StackOptions};
+pub use crate::parameters::{RunnerMode, StackOptions};
 
 /// The registry as the stack, and so `functions.yml`, names it.
 pub const CONTAINER_REGISTRY: &str = "registry:5000";
@@ -58,7 +58,7 @@ pub enum StackError {
 /// A stack that is up. Dropping it takes it down, with its volumes.
 #[derive(Debug)]
 pub struct Stack<'engine> {
-    engine: &'engine Engine,
+    engine: &'engine TestEngine,
     project: String,
     options: StackOptions,
     registry_port: u16,
@@ -71,7 +71,7 @@ pub struct Stack<'engine> {
 
 impl<'engine> Stack<'engine> {
     /// Builds the images, starts the services, pushes the lambda base and waits until the gateway answers.
-    pub fn up(engine: &'engine Engine, options: StackOptions) -> Result<Self, StackError> {
+    pub fn up(engine: &'engine TestEngine, options: StackOptions) -> Result<Self, StackError> {
         let project = options.project.clone().unwrap_or_else(unique_project);
         let folder = tempfile::Builder::new()
             .prefix("stack-")
@@ -131,8 +131,8 @@ impl<'engine> Stack<'engine> {
                 scope.spawn(|| python("provisioner", &labels)),
                 scope.spawn(|| images::build_storage(engine, &self.storage_image())),
                 scope.spawn(|| match mode {
-                    Mode::Docker => build(&services, runner, runner),
-                    Mode::Containerd => build(
+                    RunnerMode::Docker => build(&services, runner, runner),
+                    RunnerMode::Containerd => build(
                         &images::build_containerd(engine, &services)?,
                         runner,
                         runner,
@@ -188,6 +188,21 @@ impl<'engine> Stack<'engine> {
             limit: UP_LIMIT,
             log: self.logs(),
         })
+    }
+
+    /// Replaces the gateway by one of another release, as somebody does who upgrades a stack service by service.
+    pub fn replace_gateway(&self, version: &str) -> Result<(), StackError> {
+        let (prefix, suffix) = (self.image_prefix(), self.options.mode.image_suffix());
+        let image = format!("{prefix}esb-gateway{suffix}:{version}");
+        let mut build = self.engine.docker();
+        build.args(["build", "--quiet", "--tag", &image]);
+        build.args(["--label", &format!("com.esb.version={version}"), "-"]);
+        let dockerfile = format!("FROM {}\n", self.image("gateway"));
+        command::run_with_input(&mut build, dockerfile.as_bytes())?;
+        let mut up = self.compose();
+        up.env("ESB_VERSION", version);
+        command::run(up.args(["up", "--detach", "--no-deps", "gateway"]))?;
+        Ok(())
     }
 
     /// What the services have logged, for messages of failed tests.
@@ -262,12 +277,12 @@ impl<'engine> Stack<'engine> {
     }
 
     /// The engine it runs on.
-    pub fn engine(&self) -> &'engine Engine {
+    pub fn engine(&self) -> &'engine TestEngine {
         self.engine
     }
 
     /// Who runs its functions.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> RunnerMode {
         self.options.mode
     }
 
@@ -328,6 +343,20 @@ impl<'engine> Stack<'engine> {
             ("CONTAINER_REGISTRY", CONTAINER_REGISTRY.to_owned()),
             ("HOST_REGISTRY_ADDR", self.host_registry()),
         ]
+    }
+
+    /// The variables that the tutorial (docs/guide/tutorial.md) asks its reader for.
+    pub fn reader_env(&self) -> Vec<(&'static str, String)> {
+        let mut variables = self.deploy_env().to_vec();
+        variables.extend([
+            ("STACK_PROJECT", self.project.clone()),
+            ("STACK_CONFIG", text(&self.config_dir())),
+            (
+                "STACK_GATEWAY",
+                format!("http://127.0.0.1:{}", self.gateway_port),
+            ),
+        ]);
+        variables
     }
 
     /// Images have a prefix of their own, so that stacks of one release do not share tags; the last part is the name.

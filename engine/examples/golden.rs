@@ -1,29 +1,19 @@
 //! Writes the golden deploy journals: real runs of the loop on the simulated world, with fixed times and ids.
 //!
-//! `cargo run -p artifactctl-engine --no-default-features --example golden -- FOLDER`, from the root of the workspace. What is frozen in
+//! `cargo run -p artifactctl-engine --no-default-features --features testing --example golden -- FOLDER`, from the root of the workspace. What is frozen in
 //! `fixtures/journals` is never written again: a journal of a later schema gets a folder of its own.
-
-#[path = "../src/machine/sample.rs"]
-mod sample;
 
 use std::error::Error;
 use std::fs::File;
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
 
 use engine::contract::Digest;
-use engine::image::Registries;
 use engine::load::{self, Artifact};
-use engine::machine::{Command, LostHolder, Requested};
-use engine::run::simulated::{Mishap, SimulatedWorld, Truth};
-use engine::run::{
-    Author, DeployJournal, DeployJournalError, Interrupts, Run, Stamp, begin_or_resume,
-    run_to_completion,
-};
-use journal::{MemoryStore, StreamId, transfer};
+use engine::machine::{AbandonReason, Command, LostHolder, Requested, sample};
+use engine::run::simulated::{self, Change, Mishap, SimulatedWorld, Truth};
+use engine::run::{Author, DeployJournal, DeployJournalError, Stamp};
+use journal::{EventLog, MemoryStore, StreamId, transfer};
 use uuid::Uuid;
 
 /// Milliseconds from one look at the clock to the next.
@@ -66,6 +56,8 @@ struct Rig {
     stamp: FixedStamp,
     truth: Truth,
     artifact: Artifact,
+    /// Events up to this one came with an import.
+    imported: u64,
 }
 
 impl Rig {
@@ -78,6 +70,7 @@ impl Rig {
                 &[("agent", "1.4.0"), ("gateway", gateway)],
             )),
             artifact: load::artifact(Path::new("fixtures/artifact/artifact.yml"))?,
+            imported: 0,
         })
     }
 
@@ -98,31 +91,9 @@ impl Rig {
         mishap: Option<(usize, Mishap)>,
     ) -> Result<(), DeployJournalError> {
         let world = SimulatedWorld::new(self.truth.clone(), mishap.into_iter().collect());
-        let request = self.request();
-        let registries = Registries::default();
-        let interrupts = Interrupts::never();
-        let run = Run {
-            world: &world,
-            artifact: &self.artifact,
-            registries: &registries,
-            jobs: NonZeroUsize::MIN,
-            interrupts: &interrupts,
-            notice: &|_| {},
-        };
-        let mut work = pin!(async {
-            let mut journal =
-                DeployJournal::open(&self.store, &self.stamp, author(actor))?.taking_over(lost);
-            begin_or_resume(&mut journal, request, run.notice)?;
-            run_to_completion(&run, &mut journal).await.map(drop)
-        });
-        let mut context = Context::from_waker(Waker::noop());
-        // A run on the simulated world is ready at once; one that never is has died in a call.
-        while !world.killed() {
-            if let Poll::Ready(ended) = work.as_mut().poll(&mut context) {
-                ended?;
-                break;
-            }
-        }
+        let journal = DeployJournal::open(&self.store, &self.stamp, author(actor))?;
+        let mut journal = journal.taking_over(lost).imported_until(self.imported);
+        simulated::deploy(&world, &self.artifact, &mut journal, self.request())?;
         self.truth = world.truth();
         Ok(())
     }
@@ -155,6 +126,15 @@ impl Rig {
         self.truth.sources = functions
             .map(|image| (image.function.clone(), text.to_owned()))
             .collect();
+    }
+
+    /// Edits the sources of the first function.
+    fn edit_one(&mut self, text: &str) {
+        let mut functions = self.artifact.entries.iter().flat_map(|entry| &entry.images);
+        let first = functions.next().map(|image| image.function.clone());
+        self.truth
+            .sources
+            .extend(first.map(|function| (function, text.to_owned())));
     }
 
     fn write(&self, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
@@ -195,6 +175,19 @@ fn release(note: Option<&str>) -> Command {
     }
 }
 
+fn give_up(note: &str) -> Command {
+    Command::Abandon {
+        reason: AbandonReason::GivenUp,
+        note: Some(note.to_owned()),
+    }
+}
+
+/// The image of one function.
+const ONE_IMAGE: &str = "registry:5000/shop/orders-list:1.0";
+
+/// Calls of a run that builds one of four functions: the stack, the output directory, four look-ups, a build.
+const CHANGED_BUILD: usize = 6;
+
 /// Calls of a run that builds all four functions: the stack, the output directory, four look-ups, four builds.
 const SECOND_BUILD: usize = 7;
 
@@ -231,6 +224,38 @@ fn main() -> Result<(), Box<dyn Error>> {
     taken.lock("sato@laptop", None, release(None))?;
     taken.run_after("sato@laptop", Some(lost()), None)?;
     taken.write(folder, "deploy-taken-over.jsonl")?;
+
+    let mut changed = Rig::new("1.4.2")?;
+    changed.run("mori@build-7", None)?;
+    changed.run("mori@build-7", None)?;
+    changed.write(folder, "deploy-unchanged.jsonl")?;
+    changed.edit_one("edited");
+    changed.run("sato@laptop", None)?;
+    changed.run("sato@laptop", None)?;
+    changed.write(folder, "deploy-changed.jsonl")?;
+
+    let mut abandoned = Rig::new("1.4.2")?;
+    abandoned.run("mori@build-7", None)?;
+    abandoned.edit_one("edited");
+    abandoned.run("mori@build-7", Some((CHANGED_BUILD, Mishap::Refused)))?;
+    abandoned.lock("sato@laptop", None, give_up("the edit was wrong"))?;
+    abandoned.write(folder, "deploy-abandoned.jsonl")?;
+
+    // Another machine pushed the images of the first deploy; those of the second are replaced by somebody.
+    let mut promoted = Rig::new("1.4.2")?;
+    promoted.run("mori@build-7", None)?;
+    promoted.store = MemoryStore::new(StreamId::new("esb-dev", "dev")?);
+    promoted.run("sato@laptop", None)?;
+    promoted.truth.change(Change::ImageReplaced(ONE_IMAGE));
+    promoted.run("sato@laptop", None)?;
+    promoted.write(folder, "deploy-promoted.jsonl")?;
+
+    // An unfinished deploy that came with an import is not resumed.
+    let mut imported = Rig::new("1.4.2")?;
+    imported.run("mori@build-7", Some((SECOND_BUILD, Mishap::KilledAfter)))?;
+    imported.imported = imported.store.head()?.sequence;
+    imported.run("sato@laptop", None)?;
+    imported.write(folder, "deploy-imported.jsonl")?;
 
     let mut held = Rig::new("1.4.2")?;
     held.lock("sato@laptop", None, hold("not before Monday"))?;

@@ -18,8 +18,5 @@ pub mod yaml;
 
 mod failpoint;
 
-#[cfg(test)]
-extern crate self as engine;
-
 #[cfg(feature = "docker")]
 pub mod docker;

@@ -2,9 +2,15 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+
+/// Opens no symbolic link: a journal has none, and who put one there chose the file behind it.
+pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Asks the disk, and counts how often.
 #[derive(Debug, Default)]
@@ -103,7 +109,10 @@ const SHARED: u32 = 0o2020;
 /// It is for its user only (0600, folders 0700), unless the folder that it lies in is shared (set-group-id and writable by the group): then
 /// also for that group (0660, folders 2770). What root makes in somebody else's folder is given to that user.
 pub(crate) fn inherit_access(path: &Path) -> io::Result<()> {
-    let made = fs::symlink_metadata(path)?;
+    // By its descriptor: whatever takes its name meanwhile stays as it is.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let made = file.metadata()?;
     if made.is_symlink() {
         return Ok(());
     }
@@ -114,8 +123,9 @@ pub(crate) fn inherit_access(path: &Path) -> io::Result<()> {
     let parent = fs::metadata(parent)?;
     let shared = parent.mode() & SHARED == SHARED;
     let owner = (parent.uid(), parent.gid());
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
     if rustix::process::geteuid().is_root() && (made.uid(), made.gid()) != owner {
-        lchown(path, Some(owner.0), Some(owner.1))?;
+        chown(&name, Some(owner.0), Some(owner.1))?;
     }
     let mode = match (shared, made.is_dir()) {
         (false, false) => 0o600,
@@ -127,7 +137,7 @@ pub(crate) fn inherit_access(path: &Path) -> io::Result<()> {
     if made.mode() & 0o7777 == mode {
         return Ok(());
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    fs::set_permissions(name, fs::Permissions::from_mode(mode))
 }
 
 /// The same for all files in a folder, and in those below it.

@@ -1,4 +1,4 @@
-//! How an event is hashed and laid out in bytes. The layout is described in docs/journal.md.
+//! How an event is hashed and laid out in bytes. The layout is described in docs/guide/journal.md.
 //!
 //! The hashed bytes are the stored bytes: a header is encoded once, hashed as it lies, and decoding reads exactly what was hashed.
 //! Nothing here panics on damaged bytes.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use engine::yaml::{self, Entry, Limits, Map, Node, Span, Value};
+use engine::yaml::{self, Entry, Map, Node, ParseLimits, Span, Value};
 
 use super::golden::{folders, input_of, shown, template_of};
 use super::report::Report;
@@ -109,7 +109,7 @@ impl Subject {
     /// None for a template that is refused: everything is wrong about it already.
     fn of(folder: &Path) -> Option<(Self, Report, String)> {
         let (file, text) = template_of(folder);
-        let tree = yaml::parse_shorthand(&text, &Limits::default(), shorthand).ok()?;
+        let tree = yaml::parse_shorthand(&text, &ParseLimits::default(), shorthand).ok()?;
         let subject = Self {
             name: folder.file_name()?.to_string_lossy().into_owned(),
             file,

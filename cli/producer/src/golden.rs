@@ -1,13 +1,14 @@
 //! Templates in the shapes that people write, each with the model and the report that it gives.
 //!
 //! `fixtures/templates/NAME` holds `template.yaml` (or `.json`), `parameters.yaml` when values are given, `images.yaml` when images
-//! are, and what comes of it: `model.json` and `report.txt`. `SNAPSHOTS=overwrite` writes the two anew.
+//! are, `secret-names.yaml` when names of secrets are, and what comes of it: `model.json` and `report.txt`. `SNAPSHOTS=overwrite` writes the two anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::yaml::{self, Limits, Value};
+use engine::yaml::{self, Entry, ParseLimits, Value};
 
 use super::model::App;
 use super::parameters;
@@ -58,17 +59,19 @@ impl Files for Beside {
 pub(super) fn input_of(folder: &Path) -> Input<'static> {
     let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
     let given = read("parameters.yaml").unwrap_or_default();
-    let images = read("images.yaml").unwrap_or_else(|| "{}".to_owned());
-    let images = yaml::parse(&images, &Limits::default()).unwrap();
-    let Value::Map(image_uris) = images.value else {
-        panic!("images.yaml is a mapping");
+    let texts = |file: &str| -> BTreeMap<String, String> {
+        let text = read(file).unwrap_or_else(|| "{}".to_owned());
+        let Value::Map(map) = yaml::parse(&text, &ParseLimits::default()).unwrap().value else {
+            panic!("{file} is a mapping");
+        };
+        let text_of = |entry: Entry| entry.node.value.text().unwrap().to_owned();
+        let pairs = map.into_iter();
+        pairs.map(|(name, entry)| (name, text_of(entry))).collect()
     };
     Input {
         parameters: parameters::read_file("parameters.yaml", &given, "default").unwrap(),
-        image_uris: image_uris
-            .into_iter()
-            .map(|(name, entry)| (name, entry.node.value.text().unwrap().to_owned()))
-            .collect(),
+        image_uris: texts("images.yaml"),
+        secret_names: texts("secret-names.yaml"),
         files: Some(Box::leak(Box::new(Beside(folder.to_owned())))),
         ..Input::default()
     }

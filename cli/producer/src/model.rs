@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::contract::{FunctionName, SourceTemplate};
 use serde::Serialize;
 
-pub use crate::text::Piece;
+pub use crate::text::{Piece, is_env_name};
 pub use resource::{
     AttributeType, Billing, Bucket, Index, Keys, LifecycleRule, Projection, StreamView, Table,
     Throughput,
@@ -27,6 +27,9 @@ pub struct App {
     pub source: SourceTemplate,
     /// Names under which the stack needs secrets: those in [`EnvValue`]s. They belong in `required_secret_env`.
     pub required_secrets: BTreeSet<String>,
+    /// Dynamic references that were looked up, without `resolve:`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub dynamic_references: BTreeSet<String>,
     /// Functions; no two have one name.
     pub functions: Vec<Function>,
     /// Layers; no two have one name.
@@ -101,7 +104,7 @@ pub enum Package {
     /// A container image.
     Image {
         /// Where it comes from.
-        source: ImageSource,
+        source: TemplateImage,
         /// What the template changes about it.
         config: ImageConfig,
     },
@@ -233,7 +236,7 @@ impl Family {
 
 /// Where the image of a function comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum ImageSource {
+pub enum TemplateImage {
     /// A reference.
     Uri(String),
     /// The function's `Metadata`: a Dockerfile of its own.

@@ -16,6 +16,8 @@ use serde::Serialize;
 pub struct Text {
     text: String,
     taint: Taint,
+    /// A secret whose value nobody gave had a part in it, so that the characters are not what they will be.
+    lacks_value: bool,
 }
 
 /// Which secrets had a part in a text.
@@ -44,6 +46,7 @@ impl Text {
         Self {
             text: text.into(),
             taint: Taint::None,
+            lacks_value: false,
         }
     }
 
@@ -52,7 +55,21 @@ impl Text {
         Self {
             text: text.into(),
             taint: Taint::Inside(vec![Piece::Secret(parameter.to_owned())]),
+            lacks_value: false,
         }
+    }
+
+    /// A `NoEcho` parameter whose value nobody gave. It can be named by a reference; nothing can be computed with it.
+    pub fn secret_without_value(parameter: &str) -> Self {
+        Self {
+            lacks_value: true,
+            ..Self::secret(parameter, "")
+        }
+    }
+
+    /// Whether a secret whose value nobody gave had a part in it.
+    pub fn lacks_value(&self) -> bool {
+        self.lacks_value
     }
 
     /// The secrets in it.
@@ -79,7 +96,9 @@ impl Text {
         sources: impl IntoIterator<Item = &'t Text>,
     ) -> Self {
         let mut names = BTreeSet::new();
+        let mut lacks_value = false;
         for source in sources {
+            lacks_value |= source.lacks_value;
             match &source.taint {
                 Taint::None => {}
                 Taint::Inside(pieces) => names.extend(secrets(pieces).map(str::to_owned)),
@@ -93,6 +112,7 @@ impl Text {
             } else {
                 Taint::Part(names)
             },
+            lacks_value,
         }
     }
 
@@ -120,7 +140,12 @@ impl Text {
         } else {
             Taint::Inside(pieces)
         };
-        Self { text, taint }
+        let lacks_value = parts.iter().any(|part| part.lacks_value);
+        Self {
+            text,
+            taint,
+            lacks_value,
+        }
     }
 }
 
@@ -132,8 +157,16 @@ fn secrets(pieces: &[Piece]) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a text can name a variable, and so the secret in it.
+pub fn is_env_name(name: &str) -> bool {
+    let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';
+    name.as_bytes().first().is_some_and(begins)
+        && name.len() <= 256
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 /// Adds a piece; literal ones that follow each other are one.
-fn push(pieces: &mut Vec<Piece>, piece: &Piece) {
+pub(crate) fn push(pieces: &mut Vec<Piece>, piece: &Piece) {
     match (pieces.last_mut(), piece) {
         (Some(Piece::Literal(text)), Piece::Literal(more)) => text.push_str(more),
         (_, piece) => pieces.push(piece.clone()),
@@ -151,13 +184,18 @@ impl fmt::Debug for Text {
 }
 
 impl Taint {
-    /// The names of the parameters, in backticks, for messages.
-    pub fn names(&self) -> String {
-        let names: BTreeSet<&str> = match self {
+    /// The parameters.
+    pub fn parameters(&self) -> BTreeSet<&str> {
+        match self {
             Self::None => BTreeSet::new(),
             Self::Inside(pieces) => secrets(pieces).collect(),
             Self::Part(names) => names.iter().map(String::as_str).collect(),
-        };
+        }
+    }
+
+    /// The names of the parameters, in backticks, for messages.
+    pub fn names(&self) -> String {
+        let names = self.parameters();
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         names.join(", ")
     }

@@ -1,21 +1,31 @@
 //! The words of `artifactctl`. Every flag of it is declared here or in [`crate::args`], and nowhere else.
 
+mod assert;
+mod journals;
+mod questions;
 mod target_forms;
+mod values;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use engine::compat::Policy;
+use engine::contract::Digest;
+use engine::docker::BuilderChoice;
 
+use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
 
+pub(crate) use assert::{Annotations, Assert};
+pub(crate) use journals::{Export, Import, JournalCommand, Lock, RemoveArgs, Replay};
+pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
+pub(crate) use values::{Compat, Compose};
 
-/// The latest deploy of a target.
-const LATEST: &str = "latest";
+use values::digest;
 
 /// Deploys artifacts onto a running stack; every deploy is a journal of events that can be resumed and read.
 #[derive(Debug, Parser)]
@@ -28,7 +38,7 @@ const LATEST: &str = "latest";
         artifactctl plan\n  \
         artifactctl deploy --artifact build/artifact.yml --out /srv/stack/config\n  \
         artifactctl status\n\n\
-        Documentation: docs/cli.md, or `artifactctl man`"
+        Documentation: docs/guide/cli.md, or `artifactctl man`"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -45,9 +55,12 @@ pub(crate) enum Command {
         artifactctl deploy --artifact build/artifact.yml --out /srv/stack/config --dry-run")]
     Deploy(Deploy),
     /// Show what a deploy would do, touching nothing
-    #[command(aliases = ["diff", "preview"], after_help = "Examples:\n  \
+    #[command(
+        alias = "preview",
+        after_help = "Examples:\n  \
         artifactctl plan --artifact build/artifact.yml --out /srv/stack/config\n  \
-        artifactctl plan --exit-code")]
+        artifactctl plan --exit-code"
+    )]
     Plan(Plan),
     /// Go on with the unfinished deploy of a target
     #[command(
@@ -74,14 +87,29 @@ pub(crate) enum Command {
         alias = "log",
         after_help = "Examples:\n  \
         artifactctl history\n  \
-        artifactctl history nc-shop/dev -n 5"
+        artifactctl history nc-shop/dev -n 5\n  \
+        artifactctl history --function orders-place --since 2w --failed"
     )]
     History(History),
     /// Show one deploy, event by event
     #[command(aliases = ["describe", "inspect"], after_help = "Examples:\n  \
         artifactctl show\n  \
-        artifactctl show f51e --target nc-shop/dev")]
+        artifactctl show f51e --target nc-shop/dev\n  \
+        artifactctl show last-good~1")]
     Show(Show),
+    /// Show what differs between two deploys, or between a deploy and what stands in its output directory
+    #[command(after_help = "Examples:\n  \
+        artifactctl diff\n  \
+        artifactctl diff latest~1 latest\n  \
+        artifactctl diff @{yesterday} latest --target nc-shop/dev")]
+    Diff(DiffArgs),
+    /// Show which deploy changed each field of a function, route or resource last, and who asked for it
+    #[command(after_help = "Examples:\n  \
+        artifactctl blame orders-place\n  \
+        artifactctl blame 'GET /orders' --target nc-shop/dev")]
+    Blame(BlameArgs),
+    /// Show which versions of the stack were seen from when to when, and which deploys met them
+    Stacks(StacksArgs),
     /// Follow a target live: print events as they are recorded, whoever records them, until Ctrl-C
     #[command(aliases = ["tail", "follow"], after_help = "Examples:\n  \
         artifactctl watch esb-dev/dev\n  \
@@ -92,16 +120,28 @@ pub(crate) enum Command {
     Lock(Lock),
     /// Check that a journal is whole: its hash chain, and that each event may follow the ones before it
     Verify(Verify),
-    /// Compare the events of a deploy with a pattern; exits 10 when they differ
+    /// Compare the events of a deploy with patterns; exits 10 when they differ
     #[command(
-        after_help = "A pattern is event kinds in order, each with `?`, `+` or `*` after it as wanted; `_` is any kind.\n\n\
-        Example:\n  artifactctl assert latest 'Requested Observed CompatChecked Merged ImageBuilt+ Applied'"
+        override_usage = "artifactctl assert [OPTIONS] [DEPLOY] <PATTERN>...\n       \
+            artifactctl assert [OPTIONS] [DEPLOY] --file <FILE>",
+        after_help = "A pattern is event kinds in order, each with `?`, `+`, `*` or `{2,4}` after it as wanted. `_` is any event, `...` any events, `!` negates, `|` and `( )` choose and group, `[ ]` asks for fields, and `within 30s` limits the time: docs/guide/assertions.md.\n\n\
+        Examples:\n  artifactctl assert 'Requested Observed CompatChecked Merged ImagesKept? ImageBuilt* Applied'\n  \
+        artifactctl assert latest '... Merged[changes.added>0] ImageBuilt{2,}[reused=false] Applied within 30s'\n  \
+        artifactctl assert --file deploys.assert --junit report.xml"
     )]
     Assert(Assert),
+    /// Decide recorded deploys again with this program; exits 10 where it would have decided otherwise
+    #[command(after_help = "Examples:\n  \
+        artifactctl replay shop.jsonl\n  \
+        artifactctl replay --all --format json")]
+    Replay(Replay),
     /// Export a target's journal as JSON lines
     Export(Export),
     /// Import an exported journal into an empty target
     Import(Import),
+    /// Take care of journals
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Check or complete a manifest
     #[command(subcommand)]
     Manifest(Manifest),
@@ -119,7 +159,7 @@ pub(crate) enum Command {
     Provision(Provision),
     /// Write a project file from what lies here and what runs; a file that is there stays as it is
     Init,
-    /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
+    /// Show every setting, its value, and where it comes from: flag, environment, project file or default
     Config,
     /// Print the manual, or write a page for each command into a directory
     #[command(after_help = "Examples:\n  \
@@ -162,6 +202,9 @@ pub(crate) struct Applying {
     /// Build images even when the registry has them
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Take the image with this digest although the journal recorded another under its content key; repeatable
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub(crate) accept_digest: Vec<Digest>,
     /// Compose project of the stack [default: the manifest's project]
     #[arg(long, value_name = "NAME")]
     pub(crate) compose_project: Option<String>,
@@ -174,6 +217,9 @@ pub(crate) struct Applying {
     /// Keep configuration that earlier deploys wrote and this artifact no longer has
     #[arg(long)]
     pub(crate) no_prune: bool,
+    /// End before anything changes when configuration of ours was changed by hand, instead of overwriting it
+    #[arg(long)]
+    pub(crate) fail_on_drift: bool,
     /// Platform to build images for, such as linux/arm64 [default: the engine's]
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<String>,
@@ -181,44 +227,22 @@ pub(crate) struct Applying {
     #[arg(long)]
     pub(crate) provision: bool,
     #[command(flatten)]
+    pub(crate) out_args: OutArgs,
+    #[command(flatten)]
     pub(crate) compose: Compose,
     #[command(flatten)]
     pub(crate) registries: RegistryArgs,
 }
 
-/// How Compose is called for the provisioner.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Compose {
-    /// Compose file of the stack; repeatable
-    #[arg(long, value_name = "PATH")]
-    pub(crate) compose_file: Vec<PathBuf>,
-    /// Compose's environment file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) env_file: Option<PathBuf>,
-    /// Compose's project directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) project_dir: Option<PathBuf>,
-    /// Let Compose start what the provisioner depends on
+/// What is agreed to about the output directory.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct OutArgs {
+    /// Publish into another directory than the target's last deploy did; the old one stays as it is
     #[arg(long)]
-    pub(crate) with_deps: bool,
-}
-
-/// How unknowns are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compat {
-    // They fail.
-    Strict,
-    // They warn.
-    Lenient,
-}
-
-impl From<Compat> for Policy {
-    fn from(compat: Compat) -> Self {
-        match compat {
-            Compat::Strict => Self::Strict,
-            Compat::Lenient => Self::Lenient,
-        }
-    }
+    pub(crate) move_out: bool,
+    /// Publish into the output directory of another target
+    #[arg(long)]
+    pub(crate) share_out: bool,
 }
 
 /// Who acts.
@@ -229,6 +253,36 @@ pub(crate) struct Who {
     pub(crate) actor: Option<String>,
 }
 
+/// How images come into being. It changes no content key, so that it is no part of what is asked for.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct BuildingArgs {
+    /// Assemble images without an engine's builder, or have the engine build them
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Builder::Engine)]
+    pub(crate) builder: Builder,
+}
+
+/// What makes images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Builder {
+    // Comments and no documentation: help with a paragraph for each value makes all of it long.
+    // Assembled where that is possible, else built by the engine.
+    Auto,
+    // Assembled; a Dockerfile that needs a builder ends the deploy.
+    Assemble,
+    // Built by the engine.
+    Engine,
+}
+
+impl From<Builder> for BuilderChoice {
+    fn from(builder: Builder) -> Self {
+        match builder {
+            Builder::Auto => Self::Auto,
+            Builder::Assemble => Self::Assemble,
+            Builder::Engine => Self::Engine,
+        }
+    }
+}
+
 /// Who acts, and how much at a time.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Acting {
@@ -237,9 +291,29 @@ pub(crate) struct Acting {
     /// Image builds at a time [default: twice the processors, at most 8]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) building: BuildingArgs,
     /// Say for every image why it is built, or that it is reused
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Wait while somebody else holds the target, at most this long [10m when no time is given]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10m",
+        value_parser = duration
+    )]
+    pub(crate) wait: Option<Duration>,
+}
+
+/// What becomes of an unfinished deploy of another request.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct SupersedeArgs {
+    /// Give up an unfinished deploy that somebody else began, and deploy this instead
+    #[arg(long)]
+    pub(crate) supersede: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -248,6 +322,8 @@ pub(crate) struct Deploy {
     pub(crate) request: Request,
     #[command(flatten)]
     pub(crate) acting: Acting,
+    #[command(flatten)]
+    pub(crate) supersede: SupersedeArgs,
     /// Why, for the journal
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) message: Option<String>,
@@ -260,6 +336,11 @@ pub(crate) struct Deploy {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) request: Request,
+    #[command(flatten)]
+    pub(crate) building: BuildingArgs,
+    /// Say for every image why it is built, or that it is reused
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Exit 11 when a deploy would change something
     #[arg(long)]
     pub(crate) exit_code: bool,
@@ -299,41 +380,9 @@ pub(crate) struct Status {
     /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished or failed
     #[arg(long)]
     pub(crate) exit_code: bool,
-    #[command(flatten)]
-    pub(crate) past: Past,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct History {
-    /// The target, PROJECT/ENV [default: all]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) target_flag: TargetFlag,
-    /// Show at most this many deploys
-    #[arg(short = 'n', long, value_name = "N", default_value = "20")]
-    pub(crate) limit: NonZeroUsize,
-    #[command(flatten)]
-    pub(crate) past: Past,
-}
-
-/// A moment of the past.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Past {
-    /// Read the journal of one target as it was when it ended with this event
-    #[arg(long, value_name = "SEQUENCE")]
-    pub(crate) at: Option<u64>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Show {
-    /// A deploy: its id, the first or last digits of it, or `latest`
-    #[arg(default_value = LATEST)]
-    pub(crate) deploy: String,
-    /// The target, PROJECT/ENV [default: the only one]
-    #[arg(long, value_name = "TARGET")]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) target_argument: TargetArgument,
+    /// Show ids in full
+    #[arg(long)]
+    pub(crate) long: bool,
     #[command(flatten)]
     pub(crate) past: Past,
 }
@@ -347,48 +396,12 @@ pub(crate) struct Watch {
     /// Begin with this event [default: the beginning of the deploy that runs, else what comes next]
     #[arg(long, value_name = "SEQUENCE")]
     pub(crate) from: Option<u64>,
+    /// Wait for a target that has no journal: its first deploy makes it
+    #[arg(long)]
+    pub(crate) new: bool,
     /// End with the deploy, with the exit code that it ends with
     #[arg(long)]
     pub(crate) exit_code: bool,
-}
-
-/// Whose a target is.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Lock {
-    /// Hold a target: nothing is deployed, resumed or abandoned until it is released; refused while a deploy runs
-    Hold {
-        /// The target, PROJECT/ENV [default: the only one]
-        target: Option<String>,
-        #[command(flatten)]
-        target_flag: TargetFlag,
-        /// Why, for whoever is refused and for the journal
-        #[arg(long, short, value_name = "TEXT")]
-        message: String,
-        /// Hold a target that has no journal
-        #[arg(long)]
-        new: bool,
-        #[command(flatten)]
-        who: Who,
-    },
-    /// Release a target that is on hold, whoever holds it
-    Release {
-        /// The target, PROJECT/ENV [default: the only one]
-        target: Option<String>,
-        #[command(flatten)]
-        target_flag: TargetFlag,
-        /// Why, for the journal
-        #[arg(long, short, value_name = "TEXT")]
-        message: Option<String>,
-        #[command(flatten)]
-        who: Who,
-    },
-    /// Show who holds each target: a person, a process, or nobody
-    Status {
-        /// The target, PROJECT/ENV [default: all]
-        target: Option<String>,
-        #[command(flatten)]
-        target_flag: TargetFlag,
-    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -397,45 +410,12 @@ pub(crate) struct Verify {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
-    /// The head the journal must reach, SEQUENCE:HASH, as a run printed it
+    /// The head the journal must reach, SEQUENCE:HASH, as `deploy -v` and `status -v` print it
     #[arg(long, value_name = "HEAD")]
     pub(crate) head: Option<String>,
     /// Verify an exported file instead, where it is; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     pub(crate) export: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Assert {
-    /// A deploy: its id, the first or last digits of it, or `latest`
-    pub(crate) deploy: String,
-    /// Event kinds in order, as the deploy must have them
-    pub(crate) pattern: String,
-    /// The target, PROJECT/ENV [default: the only one]
-    #[arg(long, value_name = "TARGET")]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) target_argument: TargetArgument,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Export {
-    /// The target, PROJECT/ENV [default: the only one]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) target_flag: TargetFlag,
-    /// Write to this file, which is replaced when the export is complete [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Export what is left of a journal that lost its last events
-    #[arg(long)]
-    pub(crate) damaged: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Import {
-    /// The exported file; `-` is standard input
-    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,10 +1,14 @@
 //! A journal as it was when it ended with an earlier event, and a steady view of one that is being written.
+//!
+//! What `--at` names is a moment, a deploy or an event.
 
+use jiff::Timestamp;
 use journal::{EventLog, Hash, Head, StoreError, StoredEvent, StoredHead, StreamId};
 use uuid::Uuid;
 
-use crate::applier::target;
+use crate::applier::{deploys, target};
 use crate::failure::{Failure, Kind};
+use crate::when;
 
 /// The events up to one of them. What is appended meanwhile does not show.
 pub(crate) struct At<'a> {
@@ -13,32 +17,98 @@ pub(crate) struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// Up to a sequence, or up to the present head.
-    pub(crate) fn new(events: &'a dyn EventLog, sequence: Option<u64>) -> Result<Self, Failure> {
+    /// Up to what `--at` names, or up to the present head.
+    pub(crate) fn new(events: &'a dyn EventLog, at: Option<&str>) -> Result<Self, Failure> {
+        let Some(at) = at else {
+            let head = events.head();
+            let head = head.map_err(|error| target::store_failure(&error))?;
+            return Ok(Self { events, head });
+        };
+        if let Some(time) = when::date(at) {
+            return Self::time(events, time);
+        }
+        if let Ok(sequence) = at.parse::<u64>() {
+            return Self::sequence(events, at, sequence);
+        }
+        let time = when::moment(at, Timestamp::now());
+        match (Self::deploy(events, at), time) {
+            // A number of days has the form of the end of an id.
+            (Err(_), Some(time)) => Self::time(events, time),
+            (Err(failure), None) if !deploys::is_name(at) => Err(Failure {
+                message: format!("`{at}` is no time, deploy or event"),
+                ..failure
+            }
+            .hint(format!("a time is {}", when::FORMS))),
+            (deploy, _) => deploy,
+        }
+    }
+
+    /// Up to an event. Where there is no such event, the number may be the end of a deploy's id.
+    fn sequence(events: &'a dyn EventLog, at: &str, sequence: u64) -> Result<Self, Failure> {
+        if let Some(found) = Self::ending(events, sequence)? {
+            return Ok(found);
+        }
         let present = events
             .head()
             .map_err(|error| target::store_failure(&error))?;
-        let head = match sequence {
-            None => present,
-            Some(sequence) => journal::event(events, sequence)
-                .map_err(|error| target::store_failure(&error))?
-                .map(|event| Head {
-                    sequence,
-                    hash: event.header.hash,
-                })
-                .ok_or_else(|| {
-                    Failure::new(
-                        Kind::Usage,
-                        format!(
-                            "the journal of `{}` has no event {sequence}",
-                            events.stream()
-                        ),
-                    )
-                    .hint(format!("its events are 1 to {}", present.sequence))
-                })?,
-        };
-        Ok(Self { events, head })
+        Self::deploy(events, at).map_err(|_| {
+            let target = events.stream();
+            Failure::new(
+                Kind::Usage,
+                format!("the journal of `{target}` has no event {sequence}"),
+            )
+            .hint(format!("its events are 1 to {}", present.sequence))
+        })
     }
+
+    /// Up to the last event of a deploy.
+    fn deploy(events: &'a dyn EventLog, name: &str) -> Result<Self, Failure> {
+        let deploy = deploys::named(events, name)?;
+        let last = deploy.last().map_or(0, |event| event.header.sequence);
+        let found = Self::ending(events, last)?;
+        found.map_or_else(|| Self::new(events, None), Ok)
+    }
+
+    /// Up to the last event that was recorded by then; a journal that is younger is empty.
+    ///
+    /// Events are taken to be in the order of their times. Where a clock was set back between two of them, either side of it may be
+    /// where the journal ends.
+    pub(crate) fn time(events: &'a dyn EventLog, time: Timestamp) -> Result<Self, Failure> {
+        let failed = |error| target::store_failure(&error);
+        let (mut by_then, mut after) = (0, events.head().map_err(failed)?.sequence + 1);
+        while after - by_then > 1 {
+            let middle = by_then + (after - by_then) / 2;
+            let event = journal::event(events, middle).map_err(failed)?;
+            if event.is_some_and(|event| event.header.recorded_at <= time) {
+                by_then = middle;
+            } else {
+                after = middle;
+            }
+        }
+        let empty = || Self {
+            events,
+            head: Head::empty(events.stream()),
+        };
+        Ok(Self::ending(events, by_then)?.unwrap_or_else(empty))
+    }
+
+    fn ending(events: &'a dyn EventLog, sequence: u64) -> Result<Option<Self>, Failure> {
+        let event = journal::event(events, sequence);
+        let event = event.map_err(|error| target::store_failure(&error))?;
+        Ok(event.map(|event| Self {
+            events,
+            head: Head {
+                sequence,
+                hash: event.header.hash,
+            },
+        }))
+    }
+}
+
+/// Whether `--at` names a moment, which every target has. Deploys and events belong to one.
+pub(crate) fn is_time(at: &str) -> bool {
+    let is_past = || when::moment(at, Timestamp::now()).is_some() && !deploys::is_name(at);
+    when::date(at).is_some() || is_past()
 }
 
 impl EventLog for At<'_> {

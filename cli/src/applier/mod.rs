@@ -8,8 +8,16 @@ pub(crate) mod command;
 pub(crate) mod deploys;
 pub(crate) mod events;
 mod failing;
+pub(crate) mod ids;
+mod loading;
+pub(crate) mod output_dir;
 pub(crate) mod prepare;
+mod story;
+mod superseding;
+mod tags;
 pub(crate) mod target;
+mod values;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::compat::{Observation, Policy};
-use engine::contract::{
-    SecretValues, Unknown, printable, render_violations, required_secrets, target_name,
+use engine::contract::{SecretValues, Unknown, printable, required_secrets, target_name};
+use engine::docker::{
+    BuilderChoice, DockerWorld, Limits, WorldOptions, check_provision, connect, observe,
 };
-use engine::docker::{DockerWorld, Limits, WorldOptions, check_provision, connect, observe};
 use engine::image::{Registries, proxy};
 use engine::load::{self, Artifact, LoadError};
 use engine::machine::{ComposeCall, Options, RegistryNames, Requested};
@@ -17,8 +17,10 @@ use engine::run::Fault;
 use journal::StreamId;
 
 use crate::applier::args::{Compose, Request};
+pub(crate) use crate::applier::loading::load_failure;
+use crate::applier::{output_dir, target};
 use crate::args::RegistryArgs;
-use crate::failure::{Failure, Kind, is_full};
+use crate::failure::{Failure, Kind};
 use crate::report;
 
 /// A request that has passed the payload contract.
@@ -53,7 +55,7 @@ impl Prepared {
     }
 
     /// Reaches the engine. The fault says what is not there.
-    pub(crate) async fn world(&self) -> Result<DockerWorld, Fault> {
+    pub(crate) async fn world(&self, builder: BuilderChoice) -> Result<DockerWorld, Fault> {
         let docker_host = variable("DOCKER_HOST");
         let engine = connect(docker_host.as_deref(), self.limits).await?;
         let options = WorldOptions {
@@ -63,6 +65,8 @@ impl Prepared {
             esb_tag: self.esb_tag(),
             build_args: proxy::build_args(&proxy_environment(), &self.registries),
             secrets: self.secrets.clone(),
+            builder,
+            cache: target::cache(),
         };
         Ok(DockerWorld::new(engine, options))
     }
@@ -109,7 +113,7 @@ pub(crate) fn unusable(fault: Fault) -> Failure {
 }
 
 /// A variable of the environment; a blank one counts as unset.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
@@ -122,12 +126,14 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
         compat: applying.compat.into(),
         strict_warnings: applying.strict_warnings,
         no_cache: applying.no_cache,
+        accept_digests: applying.accept_digest.iter().cloned().collect(),
         prune: !applying.no_prune,
         platform: applying.platform.clone(),
         provision: applying
             .provision
             .then(|| compose_call(&applying.compose))
             .transpose()?,
+        fail_on_drift: applying.fail_on_drift,
         secret_env: applying.secret_env.as_deref().map(absolute).transpose()?,
     };
     prepare(
@@ -214,9 +220,11 @@ pub(crate) fn builds(
         compat: Policy::Strict,
         strict_warnings: false,
         no_cache,
+        accept_digests: BTreeSet::new(),
         prune: false,
         platform,
         provision: None,
+        fail_on_drift: false,
         secret_env: None,
     };
     prepare(
@@ -336,12 +344,7 @@ fn prepare(
 
 /// An artifact is only ever read, so nothing is published into it.
 fn outside_of_the_artifact(out: &Path, artifact: &Artifact) -> Result<(), Failure> {
-    // The directory may be missing still; what is there of its path decides.
-    let real = out.ancestors().find_map(|path| {
-        let rest = out.strip_prefix(path).ok()?;
-        Some(path.canonicalize().ok()?.join(rest))
-    });
-    let Some(real) = real else { return Ok(()) };
+    let real = output_dir::real(out);
     match artifact
         .entries
         .iter()
@@ -411,42 +414,29 @@ fn absolute(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// An artifact that cannot be loaded.
-pub(crate) fn load_failure(error: &LoadError) -> Failure {
-    match error {
-        LoadError::Violations(violations) => {
-            let places = match violations.len() {
-                1 => "in one place".to_owned(),
-                several => format!("in {several} places"),
-            };
-            let message = format!(
-                "the artifact violates the payload contract {places}; nothing was changed\n\n{}",
-                render_violations(violations)
-            );
-            let mut failure = violations
-                .iter()
-                .filter_map(|violation| violation.hint.clone())
-                .take(3)
-                .fold(Failure::new(Kind::Payload, message), Failure::hint);
-            failure.violations = violations.as_slice().into();
-            failure.hint("correct what is named above, then run the same command again")
-        }
-        LoadError::Unreadable { .. } => Failure::of(Kind::Payload, error)
-            .hint("`--artifact` names the manifest, a file such as `build/artifact.yml`"),
-        LoadError::Unwritable { source, .. } => {
-            Failure::of(Kind::Publish, error).hint(if is_full(source) {
-                "free some space where the manifest is, then run the same command again"
-            } else {
-                "let this user write to the manifest's directory, or run the command elsewhere"
-            })
-        }
-    }
-}
-
 /// Builds at a time: as asked, else twice the processors (a build waits for the engine and the registry), at most 8.
 pub(crate) fn jobs(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     asked
         .or_else(|| NonZeroUsize::new((2 * processors).min(8)))
         .unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_were_recorded_are_used() {
+        let named = |host: &str, tag: Option<&str>| RegistryNames {
+            stack: Some("registry:5000".to_owned()),
+            host: Some(host.to_owned()),
+            esb_tag: tag.map(str::to_owned),
+        };
+        let recorded = named("127.0.0.1:5010", Some("v1.4.2"));
+        assert_eq!(
+            recorded_names(&recorded, &named("elsewhere:5000", None)),
+            recorded
+        );
+    }
 }

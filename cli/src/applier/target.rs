@@ -3,33 +3,30 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::machine::{LostHolder, State};
+use engine::contract::{did_you_mean, printable};
+use engine::machine::{Deploy, LostHolder, Refusal, State};
 use engine::run::{Author, DeployJournal, DeployJournalError};
 use jiff::Timestamp;
 use journal::{
     AppendError, EventLog, Head, Holder, Journal, OwnError, Owned, ReadError, Reader, StoreError,
     StreamId,
 };
+use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::applier::at::is_time;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, is_full};
 use crate::identity::{SystemStamp, TOOL};
-use crate::{identity, report};
+use crate::{identity, process_limits, report, when};
 
 /// Where the journal is: `--journal` or its variable, else the user's state directory.
 pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(root) = &global.journal {
         return std::path::absolute(root).map_err(|error| Failure::of(Kind::Usage, &error));
     }
-    let set = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
-    state
-        .map(|state| state.join("artifactctl/journal"))
+    of_user("XDG_STATE_HOME", ".local/state")
+        .map(|state| state.join("journal"))
         .ok_or_else(|| {
             Failure::new(
                 Kind::Usage,
@@ -39,31 +36,58 @@ pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
         })
 }
 
+/// Where this user keeps what can be made again: indexes of the layers of bases.
+pub(crate) fn cache() -> Option<PathBuf> {
+    of_user("XDG_CACHE_HOME", ".cache")
+}
+
+/// Our folder in a directory of the user, which a variable names or which is at its usual place.
+fn of_user(variable: &str, usual: &str) -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let directory = set(variable).or_else(|| set("HOME").map(|home| home.join(usual)));
+    directory.map(|directory| directory.join("artifactctl"))
+}
+
 /// How many targets a hint names.
 const NAMED: usize = 8;
 
 /// A target as the command line names it, and as every output writes it: `PROJECT/ENV`.
 fn parse(root: &Path, text: &str) -> Result<StreamId, Failure> {
     text.parse()
-        .map_err(|error| Failure::of(Kind::Usage, &error).hint(known(root)))
+        .map_err(|error| with_known(Failure::of(Kind::Usage, &error), root, text))
 }
 
-/// The next thing to do for whoever named a target that is none.
-fn known(root: &Path) -> String {
+/// The same failure with the next thing to do for whoever named a target that is none: the nearest name, and what there is.
+fn with_known(failure: Failure, root: &Path, named: &str) -> Failure {
     let targets = Journal::targets(root).unwrap_or_default();
     if targets.is_empty() {
-        return "no target has a journal here; name another directory with `--journal DIR`"
-            .to_owned();
+        return failure
+            .hint("no target has a journal here; name another directory with `--journal DIR`");
     }
-    let mut names: Vec<String> = targets
-        .iter()
-        .take(NAMED)
-        .map(ToString::to_string)
-        .collect();
-    if targets.len() > NAMED {
+    let mut names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    let nearest = did_you_mean(named, names.iter().map(String::as_str));
+    let failure = nearest.into_iter().fold(failure, Failure::hint);
+    if names.len() > NAMED {
+        names.truncate(NAMED);
         names.push("…".to_owned());
     }
-    format!("targets with a journal here: {}", names.join(", "))
+    failure.hint(format!("targets with a journal here: {}", names.join(", ")))
+}
+
+/// A mistyped target is not waited for and not made: fails when it has no journal.
+pub(crate) fn must_have_journal(root: &Path, target: &StreamId) -> Result<(), Failure> {
+    let targets = Journal::targets(root).map_err(|error| read_failure(&error))?;
+    if targets.contains(target) {
+        return Ok(());
+    }
+    Err(read_failure(&ReadError::Absent {
+        stream: target.clone(),
+        root: root.to_owned(),
+    }))
 }
 
 /// The targets that are meant: the one that is named, else all.
@@ -77,6 +101,19 @@ pub(crate) fn all_or(
         None => Journal::targets(&root).map_err(|error| read_failure(&error))?,
     };
     Ok((root, targets))
+}
+
+/// The same for whoever looks at a moment, deploy or event of the past: but for a moment, it is one target's.
+pub(crate) fn all_at(
+    global: &Global,
+    named: Option<&str>,
+    at: Option<&str>,
+) -> Result<(PathBuf, Vec<StreamId>), Failure> {
+    if at.is_none_or(is_time) {
+        return all_or(global, named);
+    }
+    let (root, one) = one(global, named)?;
+    Ok((root, vec![one]))
 }
 
 /// The target that is meant: the one that is named, else the only one.
@@ -133,16 +170,25 @@ pub(crate) fn holder(actor: &str) -> Holder {
     }
 }
 
-/// Takes a target for a deploy. Refused at once when another process holds it.
+/// Takes a target. Refused at once when another process holds it.
 pub(crate) fn own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, Failure> {
-    let holder = holder(actor);
+    warn_of_shared_file_system(root);
+    try_own(root, target, actor).map_err(|error| own_failure(target, &error))
+}
+
+/// The same, for whoever may try again.
+pub(crate) fn try_own(root: &Path, target: &StreamId, actor: &str) -> Result<Owned, OwnError> {
+    Journal::own(root, target, holder(actor))
+}
+
+/// Says when other machines may own a target of this journal at the same time.
+pub(crate) fn warn_of_shared_file_system(root: &Path) {
     if let Some(shared) = Journal::shared_file_system(root) {
         report::talk(&format!(
             "warning: the journal `{}` is on {shared}, where other machines may not see a lock: use it from one machine at a time",
             root.display()
         ));
     }
-    Journal::own(root, target, holder).map_err(|error| own_failure(target, &error))
 }
 
 /// Opens the journal of a target that this process owns. An owner before it that did not let go is recorded by the first append.
@@ -153,7 +199,22 @@ pub(crate) fn journal<'a>(owned: &'a Owned, actor: &str) -> Result<DeployJournal
     };
     let journal = DeployJournal::open(owned.store(), &SystemStamp, author)
         .map_err(|error| deploy_journal_failure(&error))?;
-    Ok(journal.taking_over(owned.lost().iter().map(lost)))
+    let imported = owned
+        .imported_until()
+        .map_err(|error| own_failure(EventLog::stream(owned.store()), &error))?;
+    Ok(journal
+        .taking_over(owned.lost().iter().map(lost))
+        .imported_until(imported))
+}
+
+/// A deploy of a target was asked for on another machine, and came with an import.
+pub(crate) fn is_imported(
+    root: &Path,
+    target: &StreamId,
+    deploy: &Deploy,
+) -> Result<bool, Failure> {
+    let until = Journal::imported_until(root, target).map_err(|error| read_failure(&error))?;
+    Ok(deploy.is_imported(until))
 }
 
 fn lost(holder: &Holder) -> LostHolder {
@@ -193,9 +254,9 @@ impl HoldLine {
     pub(crate) fn words(&self) -> String {
         format!(
             "on hold by {} since {}: {}",
-            self.actor,
-            self.since.strftime("%Y-%m-%d %H:%M:%SZ"),
-            self.message
+            printable(&self.actor),
+            when::second(self.since),
+            printable(&self.message)
         )
     }
 
@@ -230,10 +291,10 @@ pub(crate) fn held(holder: &Holder) -> String {
         .unwrap_or_default();
     format!(
         "held by {} (process {} on {}) since {}{deploy}",
-        holder.actor,
+        printable(&holder.actor),
         holder.pid,
-        holder.host,
-        holder.since.strftime("%Y-%m-%d %H:%M:%SZ")
+        printable(&holder.host),
+        when::second(holder.since)
     )
 }
 
@@ -245,7 +306,7 @@ pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
             format!("target `{target}` is {}", held(holder)),
         )
         .hint(format!(
-            "wait for it, or watch it with `artifactctl watch {target}`"
+            "`--wait` waits for it, `artifactctl watch {target}` shows what it does"
         )),
         OwnError::Unnamed { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         OwnError::Store(error) => store_failure(error),
@@ -262,7 +323,7 @@ const DISK_HINT: &str =
     "see what is wrong with the disk that the journal is on, then run the same command again";
 
 /// What to do when the system refuses a file of the journal.
-fn journal_hint(error: &io::Error) -> &'static str {
+fn journal_hint(error: &io::Error) -> String {
     use io::ErrorKind as Of;
     let refused = [
         Of::PermissionDenied,
@@ -272,19 +333,33 @@ fn journal_hint(error: &io::Error) -> &'static str {
         Of::IsADirectory,
     ];
     if is_limit(error) {
-        "a limit of this process was met: raise it (`ulimit -n`, `-u`, `-v`), then run the same command again"
+        return format!(
+            "a limit of this process was met: {}; raise it, then run the same command again",
+            process_limits::in_words()
+        );
+    }
+    let hint = if is_link(error) {
+        LINK_HINT
     } else if is_full(error) {
         "free some space where the journal is, then run the same command again"
     } else if refused.contains(&error.kind()) {
         "let this user write to the journal directory, or name another with `--journal DIR`"
     } else {
         DISK_HINT
-    }
+    };
+    hint.to_owned()
+}
+
+const LINK_HINT: &str =
+    "a journal has no links: see who put this one there (`ls -l`), and remove it";
+
+/// Says whether a symbolic link stands where a file of the journal should.
+fn is_link(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
 /// Says whether an error of the system is about a limit of the process: descriptors, threads or memory.
 fn is_limit(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
@@ -293,8 +368,13 @@ fn is_limit(error: &io::Error) -> bool {
 /// A journal that cannot be read.
 pub(crate) fn read_failure(error: &ReadError) -> Failure {
     match error {
-        ReadError::Absent { root, .. } => Failure::of(Kind::Refused, error).hint(known(root)),
+        ReadError::Absent { stream, root } => {
+            with_known(Failure::of(Kind::Refused, error), root, &stream.to_string())
+        }
         ReadError::Store(error) => store_failure(error),
+        ReadError::Io { source, .. } if is_link(source) => {
+            Failure::of(Kind::Unreachable, error).hint(LINK_HINT)
+        }
         ReadError::Busy { .. } | ReadError::Io { .. } => Failure::of(Kind::Unreachable, error),
     }
 }
@@ -328,9 +408,15 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
     }
 }
 
-/// A ledger that fails, by what it failed of.
+/// What can be done with a deploy that was imported.
+const ABANDON_IMPORTED: &str = "give it up with `artifactctl abandon`, then deploy from here: what it names is on the machine that it was asked for on";
+
+/// A journal that fails, by what it failed of.
 pub(crate) fn deploy_journal_failure(error: &DeployJournalError) -> Failure {
     match error {
+        DeployJournalError::Refused(Refusal::Imported { .. }) => {
+            Failure::of(Kind::Refused, error).hint(ABANDON_IMPORTED)
+        }
         DeployJournalError::Refused(_) => Failure::of(Kind::Refused, error),
         DeployJournalError::Append(AppendError::Store(error)) | DeployJournalError::Read(error) => {
             store_failure(error)
@@ -355,6 +441,8 @@ pub(crate) fn deploy_journal_failure(error: &DeployJournalError) -> Failure {
         DeployJournalError::Decode { .. }
         | DeployJournalError::Illegal { .. }
         | DeployJournalError::Predecessor { .. }
+        | DeployJournalError::Document { .. }
+        | DeployJournalError::Named { .. }
         | DeployJournalError::Base { .. } => {
             Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad event")
         }
@@ -376,6 +464,6 @@ pub(crate) fn parse_head(text: &str) -> Result<Head, Failure> {
     });
     parsed.ok_or_else(|| {
         Failure::new(Kind::Usage, format!("`{text}` is no head"))
-            .hint("a head is SEQUENCE:HASH, as a run prints it")
+            .hint("a head is SEQUENCE:HASH, as `artifactctl status -v` prints it")
     })
 }

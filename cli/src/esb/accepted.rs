@@ -7,24 +7,20 @@ mod generator;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
-use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
+use engine::compat::{ModeSource, Observation, Observed};
 use engine::contract::{Manifest, Mode, required_secrets};
-use engine::image::Registries;
 use engine::load::{self, Artifact};
-use engine::machine::{Options, Requested};
+use engine::machine::{Options, Requested, sample};
 use engine::merge::ConfigFile;
-use engine::run::simulated::{SimulatedWorld, Truth};
-use engine::run::{
-    Author, DeployJournal, Interrupts, Outcome, Run, Stamp, begin_or_resume, run_to_completion,
-};
-use engine::yaml::{self, Limits, Value};
+use engine::run::simulated::{self, SimulatedWorld, Truth};
+use engine::run::{Author, DeployJournal, Outcome, Stamp};
+use engine::yaml::{self, ParseLimits, Value};
 use journal::{EventLog, MemoryStore, StreamId};
 use uuid::Uuid;
 
@@ -54,47 +50,15 @@ impl Stamp for Counted {
 
 /// A stack that runs what `--require` asks for.
 fn observation(manifest: &Manifest, project: &str, mode: Mode) -> Observation {
-    let version = Observed {
-        value: "1.4.2".to_owned(),
-        source: VersionSource::EsbLabel,
-    };
-    Observation {
-        project: project.to_owned(),
-        engine: Engine {
-            id: None,
-            name: None,
-            address: None,
-            version: "28.0.0".to_owned(),
-            api_version: "1.48".to_owned(),
-            platform: "linux/amd64".to_owned(),
-        },
-        containers: vec![Container {
-            name: format!("{project}-gateway-1"),
-            service: "gateway".to_owned(),
-            image: "esb-gateway:1.4.2".to_owned(),
-            image_id: "sha256:0".to_owned(),
-            repo_digest: None,
-            version: Some(version),
-            tag: None,
-            api_version: Some("1.0".to_owned()),
-            mode: Some(mode.to_string()),
-        }],
-        api_version: Some(Observed {
-            value: "1.0".to_owned(),
-            source: "gateway".to_owned(),
-        }),
-        mode: Some(Observed {
-            value: mode,
-            source: ModeSource::Label("gateway".to_owned()),
-        }),
-        gateway_secrets: Some(
-            required_secrets(manifest)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-        ),
-        other_projects: Vec::new(),
-    }
+    let mut stack = sample::observation(project, &[("gateway", "1.4.2")]);
+    stack.containers[0].mode = Some(mode.to_string());
+    stack.mode = Some(Observed {
+        value: mode,
+        source: ModeSource::Label("gateway".to_owned()),
+    });
+    let secrets = required_secrets(manifest).into_iter();
+    stack.gateway_secrets = Some(secrets.map(str::to_owned).collect());
+    stack
 }
 
 /// The flags of a run on this folder.
@@ -114,25 +78,16 @@ fn making(folder: &Path, generated: &Generated) -> Making {
 /// Deploys to a world, and gives what was recorded, as text.
 fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemoryStore) -> String {
     let inputs = load::build_inputs(artifact).unwrap();
-    let options = Options {
-        compat: Policy::Strict,
-        strict_warnings: true,
-        no_cache: false,
-        prune: true,
-        platform: None,
-        provision: None,
-        secret_env: None,
-    };
+    let digest = artifact.digest_with(&inputs.digests());
     let request = Requested {
-        artifact: artifact.digest_with(&inputs.digests()),
         manifest_path: artifact.manifest_path.display().to_string(),
-        manifest: artifact.manifest.clone(),
-        project: artifact.manifest.project.clone(),
         out: "/out".to_owned(),
-        message: None,
         registries: None,
-        options,
-        base: None,
+        options: Options {
+            strict_warnings: true,
+            ..sample::options()
+        },
+        ..sample::requested(digest, artifact.manifest.clone())
     };
     // A later deploy has later ids.
     let stamp = Counted(AtomicU64::new(1 + 1000 * store.head().unwrap().sequence));
@@ -141,30 +96,15 @@ fn deploy(artifact: &Arc<Artifact>, world: &SimulatedWorld<'_>, store: &MemorySt
         tool: "test".to_owned(),
     };
     let mut journal = DeployJournal::open(store, &stamp, author).unwrap();
-    let registries = Registries::default();
-    let run = Run {
-        world,
-        artifact,
-        registries: &registries,
-        jobs: NonZeroUsize::MIN,
-        interrupts: &Interrupts::never(),
-        notice: &|_| {},
-    };
-    begin_or_resume(&mut journal, request, run.notice).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let outcome = runtime
-        .block_on(run_to_completion(&run, &mut journal))
-        .unwrap();
-    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    let outcome = simulated::deploy(world, artifact, &mut journal, request).unwrap();
+    assert!(matches!(outcome, Some(Outcome::Applied(_))), "{outcome:?}");
     journal::scan(store, 1)
         .map(|event| String::from_utf8(event.unwrap().payload).unwrap())
         .collect()
 }
 
 fn tree(text: &str) -> Value {
-    yaml::parse(text, &Limits::default()).unwrap().value
+    yaml::parse(text, &ParseLimits::default()).unwrap().value
 }
 
 fn child<'v>(value: &'v Value, name: &str) -> &'v Value {

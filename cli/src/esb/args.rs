@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::applier::args::{Acting, Applying, Deploy};
+use crate::applier::args::{Acting, Applying, Deploy, SupersedeArgs};
 use crate::args::{Global, RegistryArgs};
 use crate::project::{Pair, ProjectFile};
 
@@ -20,7 +20,7 @@ use crate::project::{Pair, ProjectFile};
         esb validate -t template.yaml\n  \
         esb generate -t template.yaml -o build\n  \
         esb deploy -t template.yaml -o build --out /srv/stack/config\n\n\
-        Documentation: docs/producer.md and docs/cli.md, or `esb man`"
+        Documentation: docs/guide/producer.md and docs/guide/cli.md, or `esb man`"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Apply(Box<Deploy>),
     /// Write a project file from what lies here and what runs; a file that is there stays as it is
     Init,
-    /// Show every setting, its value, and where the value comes from: a flag, the environment, the project file, a default
+    /// Show every setting, its value, and where it comes from: flag, environment, project file or default
     Config,
     /// Print the manual, or write a page for each command into a directory
     #[command(after_help = "Examples:\n  \
@@ -151,6 +151,9 @@ pub(crate) struct Making {
     /// Image in which code is built, by runtime (java21) or by what builds: python, nodejs, java, ruby, dotnet, go, rust, makefile; repeatable
     #[arg(long, value_name = "RUNTIME=IMAGE")]
     pub(crate) build_image: Vec<String>,
+    /// Variable of the gateway that holds a secret, by its dynamic reference without `resolve:`; repeatable [default: made of the secret's name and key]
+    #[arg(long, value_name = "REFERENCE=NAME")]
+    pub(crate) secret_name: Vec<String>,
     /// Tag of the functions' images
     #[arg(long, value_name = "TAG", default_value = "latest")]
     pub(crate) tag: String,
@@ -186,6 +189,7 @@ impl Making {
         file.add_pairs("base", &mut self.base);
         file.add_pairs("layer", &mut self.layer);
         file.add_pairs("build-image", &mut self.build_image);
+        file.add_pairs("secret-name", &mut self.secret_name);
         if self.parameters_file.is_empty() {
             let files = file.texts("parameters-file").iter();
             self.project_file.files = files.map(PathBuf::from).collect();
@@ -266,6 +270,8 @@ pub(crate) struct MakeAndDeploy {
     pub(crate) applying: Applying,
     #[command(flatten)]
     pub(crate) acting: Acting,
+    #[command(flatten)]
+    pub(crate) supersede: SupersedeArgs,
     /// Make the artifact and show what would be deployed, touching nothing else
     #[arg(long)]
     pub(crate) dry_run: bool,

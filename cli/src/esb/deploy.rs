@@ -8,11 +8,12 @@ use crate::applier::command::apply;
 use crate::applier::prepare;
 use crate::args::Global;
 use crate::esb::args::MakeAndDeploy;
-use crate::esb::generate::say;
+use crate::esb::findings::say;
 use crate::esb::make::make;
 use crate::esb::sam_build::with_built_templates;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::process_limits;
 use crate::program::Ended;
 use crate::report::talk;
 
@@ -43,6 +44,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
         message: None,
         request,
         acting: args.acting.clone(),
+        supersede: args.supersede,
         dry_run: args.dry_run,
     };
     apply(global, &deploy, output)
@@ -56,8 +58,7 @@ fn look(args: &MakeAndDeploy) -> Result<Option<Observation>, Failure> {
         .clone()
         .or_else(|| args.making.project.clone())
         .unwrap_or_else(|| format!("esb-{}", args.making.env));
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let runtime = process_limits::runtime()?;
     match runtime.block_on(prepare::look(&project, prepare::limits()?)) {
         Ok(observation) => Ok(Some(observation)),
         Err(fault) => {
@@ -106,21 +107,15 @@ fn other_architecture(arm64: &[FunctionName], platform: &str) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use engine::compat::{Engine, ModeSource, Observed};
+    use engine::compat::{ModeSource, Observed};
+    use engine::machine::sample;
 
     use super::*;
 
     fn seen(mode: Option<Mode>) -> Observation {
         Observation {
             project: "esb-dev".to_owned(),
-            engine: Engine {
-                id: None,
-                name: None,
-                address: None,
-                version: "28.0.0".to_owned(),
-                api_version: "1.48".to_owned(),
-                platform: "linux/amd64".to_owned(),
-            },
+            engine: sample::engine(),
             containers: Vec::new(),
             api_version: None,
             mode: mode.map(|value| Observed {

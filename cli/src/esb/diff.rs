@@ -8,9 +8,9 @@ use similar::TextDiff;
 
 use crate::args::Global;
 use crate::esb::args::Diff;
-use crate::esb::generate::say;
-use crate::esb::made::Made;
+use crate::esb::findings::say;
 use crate::esb::make::make;
+use crate::esb::new_artifact::NewArtifact;
 use crate::esb::sam_build::with_built_templates;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
@@ -63,7 +63,7 @@ pub(super) fn run(global: &Global, args: &Diff, output: &Output) -> Ended {
     })
 }
 
-fn shown(made: &Made, difference: Difference) -> Shown {
+fn shown(made: &NewArtifact, difference: Difference) -> Shown {
     let diff = made.texts(&difference).map(|(before, after)| {
         TextDiff::from_lines(&before, &after)
             .unified_diff()

@@ -8,16 +8,17 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::esb::args::Generate;
+use crate::esb::findings::say;
 use crate::esb::images;
-use crate::esb::made::{Made, Published};
 use crate::esb::make::make;
+use crate::esb::new_artifact::{NewArtifact, Published};
 use crate::esb::sam_build::with_built_templates;
 use crate::failure::Kind;
 use crate::output::{Output, Type};
 use crate::program::{Call, Ended};
 use crate::project::ProjectFile;
 use crate::report::{counted, talk};
-use producer::report::{Finding, Level};
+use producer::report::TemplateFinding;
 
 /// What was made, or would be.
 #[derive(Serialize)]
@@ -33,7 +34,7 @@ struct Generated<'a> {
     /// With `--check`: how it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<&'a [String]>,
-    report: &'a [Finding],
+    report: &'a [TemplateFinding],
 }
 
 /// Makes the artifact, or compares it with what is on disk.
@@ -65,7 +66,7 @@ pub(super) fn run(global: &Global, args: &Generate, call: &Call, output: &Output
 }
 
 /// Names the next command, to a person only.
-fn suggest_deploy(made: &Made, file: Option<&ProjectFile>, output: &Output) {
+fn suggest_deploy(made: &NewArtifact, file: Option<&ProjectFile>, output: &Output) {
     if output.is_json() || !std::io::stderr().is_terminal() {
         return;
     }
@@ -77,7 +78,7 @@ fn suggest_deploy(made: &Made, file: Option<&ProjectFile>, output: &Output) {
     talk(&format!("next: {next} deploys it"));
 }
 
-fn check(made: &Made, output: &Output) -> Ended {
+fn check(made: &NewArtifact, output: &Output) -> Ended {
     let differences: Vec<String> = made
         .differences()?
         .iter()
@@ -107,7 +108,11 @@ fn check(made: &Made, output: &Output) -> Ended {
     })
 }
 
-fn body<'a>(made: &'a Made, current: bool, differences: Option<&'a [String]>) -> Generated<'a> {
+fn body<'a>(
+    made: &'a NewArtifact,
+    current: bool,
+    differences: Option<&'a [String]>,
+) -> Generated<'a> {
     Generated {
         manifest: made.manifest_path.display().to_string(),
         output: made.output.display().to_string(),
@@ -124,7 +129,7 @@ fn body<'a>(made: &'a Made, current: bool, differences: Option<&'a [String]>) ->
     }
 }
 
-fn words(made: &Made, published: Published) -> String {
+fn words(made: &NewArtifact, published: Published) -> String {
     let path = made.manifest_path.display();
     let done = match published {
         Published::Written => format!("generated {path}"),
@@ -135,39 +140,4 @@ fn words(made: &Made, published: Published) -> String {
         counted(made.manifest.artifacts.len() as u64, "template"),
         counted(made.functions as u64, "function")
     )
-}
-
-/// Says what is odd in the templates.
-pub(super) fn say(findings: &[Finding], verbose: u8) {
-    for line in finding_lines(findings, verbose) {
-        talk(&line);
-    }
-}
-
-/// Findings in words, each with its place: warnings, and with `-v` notes, which need no action.
-pub(super) fn finding_lines(findings: &[Finding], verbose: u8) -> Vec<String> {
-    let (mut lines, mut notes) = (Vec::new(), 0);
-    for finding in findings {
-        let level = match finding.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note if verbose == 0 => {
-                notes += 1;
-                continue;
-            }
-            Level::Note => "note",
-        };
-        let place = &finding.place;
-        let line = match place.line {
-            0 => String::new(),
-            line => format!(":{line}"),
-        };
-        let message = finding.violation().message;
-        lines.push(format!("{level}: {}{line}: {message}", place.file));
-    }
-    if notes > 0 {
-        let them = if notes == 1 { "it" } else { "them" };
-        lines.push(format!("{}: -v shows {them}", counted(notes, "note")));
-    }
-    lines
 }

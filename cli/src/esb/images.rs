@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use engine::docker::BuilderChoice;
 use engine::run::{World, image_orders};
 
 use crate::applier::prepare;
 use crate::args::RegistryArgs;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::output::Output;
+use crate::process_limits;
 use crate::report::talk;
 
 /// Builds and pushes what the registry does not have, one after the other.
@@ -21,10 +23,9 @@ pub(super) fn build(
     output: &Output,
 ) -> Result<(), Failure> {
     let prepared = prepare::builds(manifest, no_cache, platform, registries)?;
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let runtime = process_limits::runtime()?;
     runtime.block_on(async {
-        let world = prepared.world().await?;
+        let world = prepared.world(BuilderChoice::Engine).await?;
         // A build runs nothing: it needs no secret.
         let observation = world
             .observe(&prepared.request.project, &BTreeSet::new())
@@ -37,7 +38,7 @@ pub(super) fn build(
         );
         for order in &orders {
             let status = world.inspect_image(order).await?;
-            if status.present.is_some() && !no_cache {
+            if status.tags.keyed.is_some() && !no_cache {
                 talk(&format!("reused: {} {}", order.function, order.reference));
                 continue;
             }

@@ -7,36 +7,36 @@ use engine::contract::{ArtifactEntry, FunctionName, Generator, Manifest, Mode, P
 use engine::yaml::Span;
 
 use crate::esb::args::Making;
-use crate::esb::loaded::{Beside, Loaded, load_template};
-use crate::esb::made::Made;
+use crate::esb::flags::{self, Flags};
+use crate::esb::new_artifact::NewArtifact;
 use crate::esb::not_made::NotMade;
 use crate::esb::parameters::{self, Missing};
-use crate::esb::settings::{self, Settings};
-use crate::esb::several;
+use crate::esb::template_file::{FilesBeside, TemplateFile, load_template};
+use crate::esb::templates;
 use crate::failure::{Failure, Kind};
 use producer::artifact::store::{self, MANIFEST};
 use producer::artifact::tree::Tree;
 use producer::artifact::{self, Archives, BUNDLE, CONFIG, Naming, Remark, image_names};
 use producer::model::{App, Architecture, Package};
-use producer::report::{Finding, Findings, Level, Report, Subject};
+use producer::report::{Findings, Level, Report, Subject, TemplateFinding};
 use producer::sam::{Input, resolve};
 use producer::template::Template;
 
 /// Templates that were read and resolved, before any of their files is looked at.
 pub(super) struct ResolvedTemplates {
     making: Making,
-    settings: Settings,
-    loaded: Vec<Loaded>,
+    flags: Flags,
+    loaded: Vec<TemplateFile>,
     /// The model of each template, and what was found in it.
     pub(super) resolved: Vec<(App, Report)>,
 }
 
 /// Makes the artifact of some templates, in memory.
-pub(super) fn make(making: &Making, mode: Mode) -> Result<Made, NotMade> {
+pub(super) fn make(making: &Making, mode: Mode) -> Result<NewArtifact, NotMade> {
     let templates = resolve_all(making, mode, Missing::Asked)?;
     assemble(
         &templates.making,
-        templates.settings,
+        templates.flags,
         &templates.loaded,
         &templates.resolved,
     )
@@ -49,17 +49,17 @@ pub(super) fn resolve_all(
     missing: Missing,
 ) -> Result<ResolvedTemplates, NotMade> {
     let making = &Making {
-        template: several::named_or_here(&making.template)?,
+        template: templates::named_or_here(&making.template)?,
         ..making.clone()
     };
-    let settings = settings::settings(making, mode)?;
+    let flags = flags::read(making, mode)?;
     let loaded = making
         .template
         .iter()
         .map(|path| load_template(path))
         .collect::<Result<Vec<_>, _>>()?;
     let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
-    if let Some(twice) = several::twice(&sources) {
+    if let Some(twice) = templates::twice(&sources) {
         let message = format!("`--template` names `{twice}` twice");
         let failure = Failure::new(Kind::Usage, message);
         return Err(failure
@@ -70,11 +70,12 @@ pub(super) fn resolve_all(
         .iter()
         .map(|one| Template::read(&one.shown, &one.text)))?;
     let input = Input {
-        image_uris: settings.image_uris.clone(),
-        layers: settings.layers.clone(),
+        image_uris: flags.image_uris.clone(),
+        layers: flags.layers.clone(),
+        secret_names: flags.secret_names.clone(),
         ..Input::default()
     };
-    let files: Vec<Beside> = loaded.iter().map(Beside::of).collect();
+    let files: Vec<FilesBeside> = loaded.iter().map(FilesBeside::of).collect();
     let inputs: Vec<Input<'_>> = loaded
         .iter()
         .zip(&files)
@@ -92,10 +93,12 @@ pub(super) fn resolve_all(
         };
         resolve(template, &input)
     }))?;
-    settings::check_functions(&settings, &functions(&resolved).collect::<Vec<_>>())?;
+    flags::check_functions(&flags, &functions(&resolved).collect::<Vec<_>>())?;
+    let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
+    flags::check_secrets(&flags, &apps)?;
     Ok(ResolvedTemplates {
         making: making.clone(),
-        settings,
+        flags,
         loaded,
         resolved,
     })
@@ -132,7 +135,7 @@ fn all<T>(results: impl Iterator<Item = Result<T, Report>>) -> Result<Vec<T>, No
     }
 }
 
-fn bad_template(violations: Vec<Violation>, findings: Vec<Finding>) -> NotMade {
+fn bad_template(violations: Vec<Violation>, findings: Vec<TemplateFinding>) -> NotMade {
     let failure = Failure::violated(
         Kind::Payload,
         "no artifact can be made of this; nothing was written",
@@ -146,13 +149,13 @@ fn bad_template(violations: Vec<Violation>, findings: Vec<Finding>) -> NotMade {
 
 fn assemble(
     making: &Making,
-    settings: Settings,
-    loaded: &[Loaded],
+    flags: Flags,
+    loaded: &[TemplateFile],
     resolved: &[(App, Report)],
-) -> Result<Made, NotMade> {
+) -> Result<NewArtifact, NotMade> {
     let naming = Naming {
         registry: making.registry.as_deref(),
-        project: &settings.project,
+        project: &flags.project,
         tag: &making.tag,
     };
     let names = functions(resolved).map(|(name, _, _)| name);
@@ -165,10 +168,10 @@ fn assemble(
         tree,
         entries,
         mut warnings,
-    } = render(making, &settings, &images, loaded, resolved)?;
+    } = render(making, &flags, &images, loaded, resolved)?;
     let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
     let shown: Vec<&str> = loaded.iter().map(|one| one.shown.as_str()).collect();
-    let shared = several::shared_names(&apps, &shown);
+    let shared = templates::shared_names(&apps, &shown);
     warnings.extend(
         shared
             .iter()
@@ -177,10 +180,10 @@ fn assemble(
     let output = making.output.clone();
     let manifest_path = manifest_path(making);
     let manifest = Manifest {
-        project: settings.project,
+        project: flags.project,
         env: making.env.clone(),
-        mode: settings.runtime_stack.mode,
-        runtime_stack: Some(settings.runtime_stack),
+        mode: flags.runtime_stack.mode,
+        runtime_stack: Some(flags.runtime_stack),
         artifacts: entries
             .iter()
             .zip(resolved)
@@ -192,7 +195,7 @@ fn assemble(
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }),
     };
-    Ok(Made {
+    Ok(NewArtifact {
         functions: functions(resolved).count(),
         arm64: resolved
             .iter()
@@ -220,23 +223,23 @@ struct Rendered {
     tree: Tree,
     /// Names of their folders.
     entries: Vec<String>,
-    warnings: Vec<Finding>,
+    warnings: Vec<TemplateFinding>,
 }
 
 /// Renders every template, or says what is wrong with the files of all.
 fn render(
     making: &Making,
-    settings: &Settings,
+    flags: &Flags,
     images: &BTreeMap<FunctionName, String>,
-    loaded: &[Loaded],
+    loaded: &[TemplateFile],
     resolved: &[(App, Report)],
 ) -> Result<Rendered, NotMade> {
-    let image_runtimes = by_name(&settings.image_runtimes, functions(resolved));
+    let image_runtimes = by_name(&flags.image_runtimes, functions(resolved));
     let except = store::places(&making.output, &manifest_path(making));
     let archives = Archives::default();
     let mut tree = Tree::default();
     let sources: Vec<&str> = loaded.iter().map(|one| one.source.as_str()).collect();
-    let entries = several::folders(&sources);
+    let entries = templates::folders(&sources);
     let (mut warnings, mut violations) = (Vec::new(), Vec::new());
     for (((app, report), loaded), name) in resolved.iter().zip(loaded).zip(&entries) {
         warnings.extend(report.findings.iter().cloned());
@@ -244,8 +247,8 @@ fn render(
             template_folder: &loaded.folder,
             except: &except,
             archives: &archives,
-            bases: &settings.bases,
-            build_images: &settings.build_images,
+            bases: &flags.bases,
+            build_images: &flags.build_images,
             image_runtimes: &image_runtimes,
             images,
             stack_defaults: !making.no_stack_defaults,
@@ -327,11 +330,11 @@ fn relative(folder: &Path, path: &Path) -> String {
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
-fn warning(loaded: &Loaded, remark: &Remark) -> Finding {
+fn warning(loaded: &TemplateFile, remark: &Remark) -> TemplateFinding {
     finding(loaded, remark, Level::Warning)
 }
 
-fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
+fn finding(loaded: &TemplateFile, remark: &Remark, level: Level) -> TemplateFinding {
     let number = (remark.line as usize).checked_sub(1);
     let line = number.and_then(|number| loaded.text.lines().nth(number));
     let indent = line.map_or(0, |line| line.len() - line.trim_start().len());
@@ -346,7 +349,7 @@ fn finding(loaded: &Loaded, remark: &Remark, level: Level) -> Finding {
         },
         None => Findings::of(&loaded.shown, &loaded.text).place(span),
     };
-    Finding {
+    TemplateFinding {
         place,
         level,
         rule: "files".to_owned(),

@@ -5,22 +5,24 @@
 
 #[cfg(test)]
 mod accepted;
-mod answers;
 pub(crate) mod args;
 mod deploy;
 mod diff;
+mod findings;
+mod flags;
 mod generate;
 mod images;
-mod loaded;
-mod made;
 mod make;
+mod new_artifact;
 mod not_made;
+mod parameter_file;
 mod parameters;
 mod prompt;
 mod sam_build;
 mod samconfig;
-mod settings;
-mod several;
+mod saved_answers;
+mod template_file;
+mod templates;
 mod validate;
 
 use std::process::ExitCode;

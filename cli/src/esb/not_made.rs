@@ -1,14 +1,14 @@
 //! Findings of a run that made no artifact: an error does not hide the warnings beside it.
 
-use crate::esb::generate::say;
+use crate::esb::findings::say;
 use crate::failure::Failure;
-use producer::report::Finding;
+use producer::report::TemplateFinding;
 
 /// Why there is no artifact, and what else was found.
 pub(super) struct NotMade {
     pub(super) failure: Box<Failure>,
     /// Warnings and notes.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<TemplateFinding>,
 }
 
 impl NotMade {

@@ -1,19 +1,18 @@
 //! The values of parameters: files, flags, and a person at a terminal.
 
-use std::fs;
-use std::path::Path;
-
 use engine::contract::{Violation, quoted};
 
-use crate::esb::answers::Answers;
 use crate::esb::args::Making;
+use crate::esb::parameter_file::of_file;
+use crate::esb::saved_answers::SavedAnswers;
 use crate::esb::{prompt, samconfig};
 use crate::failure::{Failure, Kind};
 use crate::report::talk;
+use crate::terminal;
 use producer::parameters::{
-    Declaration, Given, GivenValue, IMPORT, Question, assignment, read_file, unknown,
+    Declaration, Given, GivenValue, Question, assignment, is_of_the_cloud, unknown,
 };
-use producer::report::{Finding, did_you_mean};
+use producer::report::{TemplateFinding, did_you_mean};
 use producer::sam::{Input, questions};
 use producer::template::Template;
 
@@ -47,7 +46,7 @@ pub(super) fn given(
     let all: Vec<&Template<'_>> = templates.iter().collect();
     let strange = unknown(&all, &given);
     if !strange.is_empty() {
-        let violations = strange.iter().map(Finding::violation).collect();
+        let violations = strange.iter().map(TemplateFinding::violation).collect();
         return Err(Failure::violated(
             Kind::Usage,
             "a parameter is not known",
@@ -60,10 +59,10 @@ pub(super) fn given(
     }
     match missing {
         Missing::MadeUp => return Ok(made_up(templates, inputs, given)),
-        Missing::Asked if !prompt::somebody_is_there() => return Err(no_values(&open)),
+        Missing::Asked if !terminal::somebody_is_there() => return Err(no_values(&open)),
         Missing::Asked => {}
     }
-    let mut answers = Answers::of(&making.template);
+    let mut answers = SavedAnswers::of(&making.template);
     // An answer may decide what is read, and with it what is asked next.
     while let Some(question) = open.first() {
         let name = &question.name;
@@ -118,9 +117,14 @@ fn made_up(templates: &[Template<'_>], inputs: &[Input<'_>], mut given: Given) -
             .into_iter()
             .find(|text| declared().all(|declaration| declaration.check(text).is_ok()));
         if let Some(text) = fitting {
+            let name = &question.name;
+            let another = if question.no_echo {
+                format!("the line `{name}=…` in a file for `--parameters-file` checks")
+            } else {
+                format!("`--parameter {name}=VALUE` checks")
+            };
             talk(&format!(
-                "{} has no value: checked with `{text}`; `--parameter {}=VALUE` checks with another",
-                question.name, question.name
+                "{name} has no value: checked with `{text}`; {another} with another"
             ));
             given.insert(question.name.clone(), GivenValue::new(text));
         }
@@ -173,8 +177,7 @@ fn of_project_file(making: &Making, templates: &[Template<'_>]) -> Result<Given,
                     "put the line `{name}=…` into a file that is not committed, and name that file: `parameters-file = \"PATH\"`"
                 )),
             ));
-        } else if declared().any(|declaration| declaration.name == name) || name.starts_with(IMPORT)
-        {
+        } else if declared().any(|declaration| declaration.name == name) || is_of_the_cloud(name) {
             given.insert(name.to_owned(), GivenValue::new(pair.value.clone()));
         } else {
             let known = declared().map(|declaration| declaration.name.as_str());
@@ -194,18 +197,6 @@ fn of_project_file(making: &Making, templates: &[Template<'_>]) -> Result<Given,
             violations,
         ))
     }
-}
-
-pub(super) fn of_file(path: &Path, section: &str) -> Result<Given, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        let mut failure = Failure::of(Kind::Usage, &error);
-        failure.message = format!("cannot read `{}`: {}", path.display(), failure.message);
-        failure
-    })?;
-    read_file(&path.display().to_string(), &text, section).map_err(|violations| {
-        let what = format!("`{}` is no file of parameters", path.display());
-        Failure::violated(Kind::Usage, &what, violations)
-    })
 }
 
 /// Everything that is missing, at once.

@@ -1,22 +1,15 @@
 //! Asking whoever sits at the terminal.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use crate::failure::{Failure, Kind};
+use crate::terminal::{self, CTRL_C};
 use producer::parameters::Question;
 
 /// How often one question is asked before it is given up.
 const MAX_TRIES: usize = 5;
-
-/// What Ctrl-C sends.
-const CTRL_C: u8 = 3;
-
-/// Whether somebody can be asked: questions go to standard error, answers come from standard input.
-pub(super) fn somebody_is_there() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
-}
 
 /// Asks until an answer fits. A secret is not shown.
 pub(super) fn ask(
@@ -73,24 +66,10 @@ fn words(question: &Question, limits: Option<&str>, suggested: Option<&str>) -> 
 
 /// Asks once, and reads a line.
 fn line(words: &str) -> io::Result<String> {
-    let mut talk = io::stderr().lock();
-    talk.write_all(words.as_bytes())?;
-    talk.flush()?;
-    let mut line = Vec::new();
-    for byte in io::stdin().lock().bytes() {
-        let byte = byte?;
-        line.push(byte);
-        // A line that Ctrl-C ends has no line break.
-        if matches!(byte, b'\n' | CTRL_C) {
-            let line = String::from_utf8(line)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an answer is UTF-8"))?;
-            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::UnexpectedEof,
+    terminal::line(
+        words,
         "the terminal was closed before every parameter had a value",
-    ))
+    )
 }
 
 /// Asks and reads while the terminal shows nothing. Ctrl-C ends the line instead of the process, which would leave the terminal

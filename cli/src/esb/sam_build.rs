@@ -9,8 +9,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::SystemTime;
 
 use crate::esb::args::{Building, Making};
-use crate::esb::loaded::load_template;
-use crate::esb::several::named_or_here;
+use crate::esb::template_file::load_template;
+use crate::esb::templates::named_or_here;
 use crate::failure::{Failure, Kind};
 use crate::report::talk;
 

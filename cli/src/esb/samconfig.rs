@@ -1,32 +1,42 @@
-//! The samconfig.toml beside a template: `sam` reads it without being told, and so does `esb`. It is the weakest source of values.
+//! The samconfig.toml beside a template, or samconfig.yaml: `sam` reads it without being told, and so does `esb`. It is the weakest source
+//! of values.
 
 use std::path::{Path, PathBuf};
 
-use producer::parameters::{Given, IMPORT};
+use producer::parameters::{Given, is_of_the_cloud};
 use producer::template::Template;
 
 use crate::esb::args::Making;
-use crate::esb::parameters::of_file;
+use crate::esb::parameter_file::of_file;
 use crate::esb::sam_build::project_folder;
 use crate::failure::Failure;
 use crate::report::talk;
 
-const NAME: &str = "samconfig.toml";
+/// The first that is there is read, as `sam` does.
+const NAMES: [&str; 3] = ["samconfig.toml", "samconfig.yaml", "samconfig.yml"];
 
-/// Values of the files beside the templates. A run that names a samconfig.toml itself reads no other.
+/// Values of the files beside the templates. A run that names such a file itself reads no other.
 pub(super) fn given(making: &Making, templates: &[Template<'_>]) -> Result<Given, Failure> {
     let mut given = Given::new();
     let mut named = making
         .parameters_file
         .iter()
         .chain(&making.project_file.files);
-    if named.any(|path| path.file_name().is_some_and(|name| name == NAME)) {
+    let is_samconfig = |path: &PathBuf| {
+        let name = path.file_name();
+        name.is_some_and(|name| NAMES.iter().any(|known| name == *known))
+    };
+    if named.any(is_samconfig) {
         return Ok(given);
     }
     let mut read: Vec<PathBuf> = Vec::new();
     for template in &making.template {
-        let path = project_folder(template).join(NAME);
-        if path.is_file() && !read.contains(&path) {
+        let folder = project_folder(template);
+        let paths = NAMES.map(|name| folder.join(name));
+        let Some(path) = paths.into_iter().find(|path| path.is_file()) else {
+            continue;
+        };
+        if !read.contains(&path) {
             given.extend(one(&path, making, templates)?);
             read.push(path);
         }
@@ -39,7 +49,7 @@ fn one(path: &Path, making: &Making, templates: &[Template<'_>]) -> Result<Given
     let found = of_file(path, &making.samconfig_env)?;
     let is_declared = |name: &str| {
         let mut declared = templates.iter().flat_map(Template::declarations);
-        name.starts_with(IMPORT) || declared.any(|declaration| declaration.name == name)
+        is_of_the_cloud(name) || declared.any(|declaration| declaration.name == name)
     };
     let (known, unknown): (Given, Given) =
         found.into_iter().partition(|(name, _)| is_declared(name));

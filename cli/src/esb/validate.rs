@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::esb::args::Making;
-use crate::esb::generate::finding_lines;
+use crate::esb::findings::finding_lines;
 use crate::esb::make::resolve_all;
 use crate::esb::parameters::Missing;
 use crate::output::{Output, Type};
 use crate::program::Ended;
 use crate::report::counted;
 use producer::model::App;
-use producer::report::{Finding, Level};
+use producer::report::{Level, TemplateFinding};
 
 /// What the templates say.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ struct Body {
     tables: usize,
     buckets: usize,
     warnings: usize,
-    report: Vec<Finding>,
+    report: Vec<TemplateFinding>,
 }
 
 /// Checks them. Errors are a failure, as they are when an artifact is made.
@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, making: &Making, output: &Output) -> Ended {
     let apps: Vec<&App> = templates.resolved.iter().map(|(app, _)| app).collect();
     let sum = |count: fn(&App) -> usize| apps.iter().map(|app| count(app)).sum();
     let reports = templates.resolved.iter().map(|(_, report)| report);
-    let report: Vec<Finding> = reports
+    let report: Vec<TemplateFinding> = reports
         .flat_map(|report| report.findings.iter().cloned())
         .collect();
     let warnings = report

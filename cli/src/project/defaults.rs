@@ -19,6 +19,9 @@ pub(super) const MERGED: &str = "parameters-file";
 /// Commands that mean every target when none is named.
 const OF_ALL_TARGETS: [&str; 3] = ["status", "history", "verify"];
 
+/// The command whose flags are filters: they share names with settings, and mean what is looked for.
+const OF_FILTERS: &str = "history";
+
 /// The command with the values of the file. A blank environment variable counts as unset.
 pub(crate) fn with_values(program: Command, file: Option<&ProjectFile>) -> Command {
     let args = config_args(&program);
@@ -30,11 +33,12 @@ pub(crate) fn with_values(program: Command, file: Option<&ProjectFile>) -> Comma
 
 fn below(command: Command, file: Option<&ProjectFile>) -> Command {
     let of_all = OF_ALL_TARGETS.contains(&command.get_name());
+    let filters = command.get_name() == OF_FILTERS;
     command
         .mut_args(|arg| {
             let arg = without_blank(arg);
             match file {
-                Some(file) if !(of_all && is_target(&arg)) => with_value(arg, file),
+                Some(file) if !(filters || of_all && is_target(&arg)) => with_value(arg, file),
                 Some(_) | None => arg,
             }
         })

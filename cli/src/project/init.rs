@@ -199,7 +199,7 @@ fn of_stack() -> Vec<Line> {
 
 /// The compose projects that run a gateway; none when no engine answers.
 fn running_stacks() -> Option<Vec<String>> {
-    let runtime = tokio::runtime::Runtime::new().ok()?;
+    let runtime = crate::process_limits::runtime().ok()?;
     let limits = prepare::limits().ok()?;
     let look = async {
         let first = prepare::look("esb-dev", limits).await.ok()?;

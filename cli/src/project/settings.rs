@@ -8,7 +8,8 @@ use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use crate::{applier, esb};
 
 /// Flags that decide about one run and have no place in a file: what is asked, said once or agreed to.
-const OF_ONE_RUN: [&str; 15] = [
+const OF_ONE_RUN: [&str; 18] = [
+    "accept-digest",
     "allow-unknown",
     "check",
     "dry-run",
@@ -19,11 +20,13 @@ const OF_ONE_RUN: [&str; 15] = [
     "long",
     "message",
     "move-out",
+    "new",
     "project-file",
     "share-out",
     "supersede",
     "verbose",
     "version",
+    "wait",
 ];
 
 /// The commands whose flags are settings, by program.

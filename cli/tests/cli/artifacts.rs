@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use engine::contract::Digest;
-use engine::yaml::{self, Limits, Value};
+use engine::yaml::{self, ParseLimits, Value};
 
 use crate::support::{Machine, workspace};
 
@@ -61,7 +61,7 @@ fn arguments(fixture: &Path, output: &str) -> Vec<String> {
         words.push(parameters.display().to_string());
     }
     if let Ok(text) = fs::read_to_string(fixture.join("images.yaml")) {
-        let images = yaml::parse(&text, &Limits::default()).unwrap();
+        let images = yaml::parse(&text, &ParseLimits::default()).unwrap();
         let Value::Map(images) = images.value else {
             panic!("images.yaml is a mapping");
         };
@@ -204,10 +204,10 @@ fn every_package_gives_its_artifact_wherever_it_is_made() {
     compare_all(&folders("packages"));
 }
 
-/// The rows of the table of `docs/producer.md`, and the folders.
+/// The rows of the table of `docs/guide/producer.md`, and the folders.
 #[test]
 fn the_documented_packages_are_those_of_the_fixtures() {
-    let page = fs::read_to_string(workspace().join("docs/producer.md")).unwrap();
+    let page = fs::read_to_string(workspace().join("docs/guide/producer.md")).unwrap();
     let (_, table) = page
         .split_once("| package of `fixtures/packages` |")
         .unwrap();

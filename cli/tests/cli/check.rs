@@ -20,7 +20,7 @@ Resources:
       Runtime: python3.12
       Handler: app.handler
       CodeUri: hello/
-      Environment: {Variables: {STAGE: !Ref Stage, OWNER: !Ref Owner}}
+      Environment: {Variables: {STAGE: !Ref Stage, OWNER: !Ref Owner, KEY: '{{resolve:secretsmanager:shop:SecretString:key}}'}}
   Image:
     Type: AWS::Serverless::Function
     Metadata: {EsbHooks: hooks/}
@@ -208,6 +208,18 @@ const ROWS: &[Row] = &[
         made: &["--build-image", "java=registry.example/java:1"],
         same: &[&["--build-image", "java=registry.example/java:2"], &[]],
         other: &[],
+    },
+    Row {
+        flag: "secret-name",
+        made: &[],
+        same: &[&[
+            "--secret-name",
+            "secretsmanager:shop:SecretString:key=shop_key",
+        ]],
+        other: &[&[
+            "--secret-name",
+            "resolve:secretsmanager:shop:SecretString:key=KEY",
+        ]],
     },
     Row {
         flag: "tag",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{ESB, Machine, copy, workspace};
 
-/// How `docs/producer.md` says that the artifact of the tests is made, from the root of the workspace.
+/// How `docs/guide/producer.md` says that the artifact of the tests is made, from the root of the workspace.
 const REGENERATE: &str = "cargo run -p artifactctl --bin esb -- artifact generate --template fixtures/sam/shop.yaml \
      --output fixtures/shop --registry registry:5000 --require gateway='>=1.4, <2'";
 
@@ -58,7 +58,7 @@ fn listing(folder: &Path) -> String {
 
 #[test]
 fn the_artifact_of_the_tests_is_what_its_template_gives() {
-    let documented = fs::read_to_string(workspace().join("docs/producer.md")).unwrap();
+    let documented = fs::read_to_string(workspace().join("docs/guide/producer.md")).unwrap();
     assert!(documented.contains(REGENERATE), "{REGENERATE}");
     let arguments = REGENERATE.split_once(" -- ").unwrap().1;
     let status = Command::new("sh")
@@ -294,6 +294,9 @@ fn the_value_of_a_secret_parameter_is_in_no_file_and_no_output() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET));
     }
+    // Nobody needs to know it where the artifact is made.
+    let ran = machine.esb(&[&SHOP[..], &["--bundle-manifest", "--check"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     let made = listing(&machine.work().join("shop"));
     assert!(!made.contains(SECRET));
     assert!(

@@ -3,6 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 
+use journal::{
+    EventLog, Head, MemoryStore, NewEvent, Schema, SledStore, Store, StreamId, transfer,
+};
 use rstest::rstest;
 
 use crate::support::Machine;
@@ -28,7 +31,8 @@ use crate::support::Machine;
 #[case::damaged_export_verified(8, &["verify", "--export", "damaged.jsonl"])]
 #[case::export_of_another_head(10, &["verify", "--export", "export.jsonl", "--head", "1:0000000000000000000000000000000000000000000000000000000000000000"])]
 #[case::export_cut_short(8, &["import", "cut.jsonl", "--journal", "empty"])]
-#[case::no_engine(9, &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"])]
+#[case::no_engine(9, &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out", "--supersede"])]
+#[case::begun_by_somebody_else(5, &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"])]
 #[case::no_engine_to_plan(9, &["plan", "--artifact", "artifact/artifact.yml", "--out", "out"])]
 #[case::no_engine_to_provision(9, &["provision"])]
 #[case::journal_is_a_file(9, &["history", "--journal", "export.jsonl"])]
@@ -127,12 +131,57 @@ fn a_journal_with_a_changed_bit_stays_as_it_was_found() {
     }
 }
 
+/// The chain of such a journal is whole: whoever can write its files can write any history.
+#[rstest]
+#[case::an_end_that_comes_twice("Applied", false)]
+#[case::a_step_after_the_end("Observed", false)]
+#[case::a_step_of_a_deploy_that_nobody_asked_for("Observed", true)]
+fn a_history_that_no_deploy_can_have_is_named_by_verify(
+    #[case] kind: &str,
+    #[case] of_another: bool,
+) {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    assert_eq!(machine.run(&["verify"]).code, 0);
+    let last = {
+        let stream: StreamId = crate::support::TARGET.parse().unwrap();
+        let store = SledStore::open(&machine.journal().join("store"), stream).unwrap();
+        let head = store.head().unwrap();
+        let events = store.events(1, 100).unwrap();
+        let again = events.into_iter().find(|it| it.header.kind == kind);
+        let again = again.unwrap();
+        let draft = NewEvent {
+            event_id: uuid::Uuid::from_u128(1),
+            deploy: if of_another {
+                uuid::Uuid::from_u128(2)
+            } else {
+                again.header.deploy
+            },
+            kind: again.header.kind,
+            schema: again.header.schema,
+            recorded_at: again.header.recorded_at,
+            actor: again.header.actor,
+            attempt: again.header.attempt,
+            tool: again.header.tool,
+            payload: again.payload,
+        };
+        store.append(&head, vec![draft]).unwrap();
+        head.sequence + 1
+    };
+    let exported = machine.run(&["export", "--output", "odd.jsonl"]);
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    for words in [&["verify"][..], &["verify", "--export", "odd.jsonl"]] {
+        let ran = machine.run(words);
+        assert_eq!(ran.code, 8, "{words:?}: {}{}", ran.stdout, ran.stderr);
+        let named = format!("event {last} of the journal");
+        assert!(ran.stderr.contains(&named), "{words:?}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
-    use journal::{MemoryStore, NewEvent, Schema, Store, transfer};
     let machine = Machine::fresh();
-    let stream: journal::StreamId = crate::support::TARGET.parse().unwrap();
-    let schema = Schema { major: 2, minor: 1 };
+    let stream: StreamId = crate::support::TARGET.parse().unwrap();
+    let schema = Schema { major: 2, minor: 2 };
     let store = MemoryStore::supporting(stream.clone(), schema);
     let draft = NewEvent {
         event_id: uuid::Uuid::from_u128(1),
@@ -145,9 +194,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
         tool: "9.0.0".to_owned(),
         payload: b"{}".to_vec(),
     };
-    store
-        .append(&journal::Head::empty(&stream), vec![draft])
-        .unwrap();
+    store.append(&Head::empty(&stream), vec![draft]).unwrap();
     let mut export = Vec::new();
     transfer::export(&store, &mut export).unwrap();
     fs::write(machine.work().join("newer.jsonl"), export).unwrap();
@@ -157,7 +204,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
     let refused = machine.run(&["import", "newer.jsonl"]);
     assert_eq!(refused.code, 8);
     assert!(
-        refused.stderr.contains("schema 2.1 is newer than 2.0"),
+        refused.stderr.contains("schema 2.2 is newer than 2.1"),
         "{}",
         refused.stderr
     );

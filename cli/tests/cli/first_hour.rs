@@ -147,6 +147,122 @@ Resources:
     assert!(resources.contains(name), "{resources}");
 }
 
+#[rstest]
+#[case::first(
+    "samconfig.toml",
+    "[default.deploy.parameters.parameter_overrides]\nStage = 'sam'\n"
+)]
+#[case::second(
+    "samconfig.yaml",
+    "default: {deploy: {parameters: {parameter_overrides: {Stage: sam}}}}\n"
+)]
+#[case::third(
+    "samconfig.yml",
+    "default: {deploy: {parameters: {parameter_overrides: [Stage=sam]}}}\n"
+)]
+fn a_samconfig_of_every_form_is_found(#[case] name: &str, #[case] text: &str) {
+    let machine = with_template(
+        "Parameters: {Stage: {Type: String}}
+Resources: {Table: {Type: AWS::Serverless::SimpleTable, Properties: {TableName: !Sub 'of-${Stage}'}}}
+",
+    );
+    let other = "default: {deploy: {parameters: {parameter_overrides: [Stage=other]}}}\n";
+    fs::write(machine.work().join("samconfig.yml"), other).unwrap();
+    fs::write(machine.work().join(name), text).unwrap();
+
+    let ran = generate(&machine, &[]);
+
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let resources = machine
+        .work()
+        .join("artifact/template/config/resources.yml");
+    let resources = fs::read_to_string(resources).unwrap();
+    assert!(resources.contains("of-sam"), "{resources}");
+}
+
+#[test]
+fn a_warning_says_what_to_do_once() {
+    let machine = with_template(
+        "Resources:
+  One: {Type: AWS::Serverless::Functoin}
+  Two: {Type: AWS::Serverless::Functoin}
+",
+    );
+    let ran = generate(&machine, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr.matches("AWS::Serverless::Functoin").count(),
+        2,
+        "{}",
+        ran.stderr
+    );
+    let hint = "  hint: did you mean `AWS::Serverless::Function`?\n";
+    assert_eq!(ran.stderr.matches(hint).count(), 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("nothing would be deployed"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[rstest]
+#[case::unknown(&["--secret-name", "secretsmanager:shp=KEY"], "which no function of a template reads")]
+#[case::nearest(&["--secret-name", "secretsmanager:shp=KEY"], "secretsmanager:shop")]
+#[case::a_value(&["--secret-name", "secretsmanager:shop=hunter-2"], "is no name of a variable")]
+#[case::no_name(&["--secret-name", "secretsmanager:shop"], "not of the form REFERENCE=NAME")]
+#[case::twice(&["--secret-name", "secretsmanager:shop=A", "--secret-name", "resolve:secretsmanager:shop=B"], "twice")]
+fn a_name_for_a_secret_that_does_not_fit_is_refused(#[case] flags: &[&str], #[case] says: &str) {
+    let machine = with_template(SECRET);
+    let ran = generate(&machine, flags);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter-2"), "{}", ran.stderr);
+}
+
+const SECRET: &str = "Resources:
+  F: {Type: AWS::Serverless::Function, Properties: {InlineCode: 'handler = 1', Handler: index.handler, Runtime: python3.12, Environment: {Variables: {KEY: '{{resolve:secretsmanager:shop}}'}}}}
+";
+
+#[test]
+fn a_secret_of_the_cloud_is_required_by_its_name() {
+    let machine = with_template(SECRET);
+    let project = "[secret-name]\n'secretsmanager:shop' = 'SHOP_KEY'\n";
+    fs::write(machine.work().join("artifactctl.toml"), project).unwrap();
+    let ran = generate(&machine, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |path: &str| fs::read_to_string(machine.work().join("artifact").join(path)).unwrap();
+    let manifest = read("artifact.yml");
+    assert!(
+        manifest.contains("required_secret_env: [SHOP_KEY]") || manifest.contains("- SHOP_KEY"),
+        "{manifest}"
+    );
+    let functions = read("template/config/functions.yml");
+    assert!(functions.contains("${SHOP_KEY}"), "{functions}");
+}
+
+#[test]
+fn a_file_of_parameters_may_be_a_pipe_and_has_an_end() {
+    let machine = with_template(&template(""));
+    let pipe = machine.work().join("values");
+    let (kind, mode) = (
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    );
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+    let writer = std::thread::spawn(move || fs::write(pipe, "Stage=prod\n"));
+    let ran = generate(&machine, &["--parameters-file", "values"]);
+    writer.join().unwrap().unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+
+    let ran = generate(&machine, &["--parameters-file", "/dev/zero"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("at most 1048576 bytes"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn an_error_about_a_samconfig_names_it() {
     let machine = with_template(&template(""));

@@ -26,7 +26,8 @@ fn calls(text: &str) -> impl Iterator<Item = &str> {
 
 /// The help of the command that a call names; none when there is no such command.
 fn help(machine: &Machine, words: &[&str]) -> Option<String> {
-    let named = if words.first() == Some(&"manifest") {
+    let has_subcommands = |word: &&str| ["journal", "lock", "manifest"].contains(word);
+    let named = if words.first().is_some_and(has_subcommands) {
         2
     } else {
         1

@@ -72,16 +72,49 @@ fn a_killed_deploy_waits_to_be_resumed_or_abandoned() {
     machine.snapshot("killed-status", &["status", "--exit-code"]);
     let abandoned = machine.run(&["abandon", "-m", "not needed", "--actor", "sato@laptop"]);
     assert_eq!(abandoned.code, 0, "{}", abandoned.stderr);
-    assert!(abandoned.stdout.starts_with("abandoned 019c7a47-"));
+    assert!(
+        abandoned
+            .stdout
+            .starts_with("esb-dev/dev: abandoned deploy 8fce")
+    );
     let shown = machine.run(&["show"]);
     assert!(
         shown.stdout.contains("abandoned: given up: not needed"),
         "{}",
         shown.stdout
     );
-    assert!(shown.stdout.contains("by mori@build-7, sato@laptop"));
+    for who in ["attempt 1 by mori@build-7, ", "attempt 1 by sato@laptop, "] {
+        assert!(shown.stdout.contains(who), "{}", shown.stdout);
+    }
     assert_eq!(machine.run(&["verify"]).code, 0);
     assert_eq!(machine.run(&["abandon"]).code, 5);
+}
+
+/// What it names is on the machine that it was asked for on: nothing of it is opened here.
+#[test]
+fn an_imported_deploy_can_only_be_abandoned() {
+    let machine = Machine::with_import("deploy-killed.jsonl");
+    let before = machine.run(&["export"]).stdout;
+    let resumed = machine.run(&["resume"]);
+    assert_eq!(resumed.code, 5, "{}", resumed.stderr);
+    assert!(
+        resumed
+            .stderr
+            .contains("was imported, and can only be abandoned")
+            && resumed
+                .stderr
+                .contains("hint: give it up with `artifactctl abandon`"),
+        "{}",
+        resumed.stderr
+    );
+    assert_eq!(machine.run(&["export"]).stdout, before);
+    let status = machine.run(&["status", "--format", "json"]).stdout;
+    assert!(status.contains(r#""imported":true"#), "{status}");
+    let status = machine.run(&["status"]).stdout;
+    assert!(status.contains("it was imported"), "{status}");
+    assert!(!status.contains("artifactctl resume"), "{status}");
+    assert_eq!(machine.run(&["abandon"]).code, 0);
+    assert_eq!(machine.run(&["resume"]).code, 5);
 }
 
 #[test]
@@ -202,6 +235,29 @@ fn a_target_that_is_held_says_by_whom() {
     drop(owned);
     let status = machine.run(&["status"]).stdout;
     assert!(!status.contains("held"), "{status}");
+}
+
+/// A mistyped target is neither waited for nor made, and the nearest name is offered.
+#[rstest]
+#[case::watch(&["watch", "esb-dev/deb"])]
+#[case::resume(&["resume", "esb-dev/deb"])]
+#[case::abandon(&["abandon", "esb-dev/deb"])]
+#[case::hold(&["lock", "hold", "esb-dev/deb", "-m", "mine"])]
+#[case::release(&["lock", "release", "esb-dev/deb"])]
+#[case::history(&["history", "esb-dev/deb"])]
+#[case::show(&["show", "--target", "esb-dev/deb"])]
+#[case::export(&["export", "esb-dev/deb"])]
+#[case::verify(&["verify", "esb-dev/deb"])]
+fn a_mistyped_target_is_refused_at_once_with_the_nearest_name(#[case] args: &[&str]) {
+    let machine = Machine::with_journal("deploy-killed.jsonl");
+    let ran = machine.run(args);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean `esb-dev/dev`?"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!machine.root().join("esb-dev/deb").exists());
 }
 
 /// The engine is one that takes a connection and never answers: then the deploy has been asked for.

@@ -28,6 +28,8 @@ fn types(lines: &[Value]) -> Vec<&str> {
 #[case::show(&["show"], 0, &["event", "event", "event", "event"])]
 #[case::assert(&["assert", "latest", "Requested _*"], 0, &["assertion"])]
 #[case::assert_differs(&["assert", "latest", "Requested"], 10, &["assertion", "error"])]
+#[case::diff(&["diff", "latest", "latest"], 0, &["diff"])]
+#[case::stacks(&["stacks"], 0, &["stack"])]
 #[case::unknown_deploy(&["show", "ffffffff"], 5, &["error"])]
 #[case::abandon(&["abandon"], 0, &["abandoned"])]
 #[case::resume(&["resume"], 3, &["error"])]
@@ -35,7 +37,7 @@ fn types(lines: &[Value]) -> Vec<&str> {
 #[case::sync(&["manifest", "sync-ids", "--artifact", "artifact/artifact.yml"], 0, &["synced"])]
 #[case::plan(&["plan", "--artifact", "artifact/artifact.yml", "--out", "out"], 9, &["error"])]
 #[case::deploy(
-    &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out"],
+    &["deploy", "--artifact", "artifact/artifact.yml", "--out", "out", "--supersede"],
     9,
     &["event", "event", "event", "failed", "error"]
 )]

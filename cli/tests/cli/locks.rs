@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::support::{Machine, TARGET};
+use crate::support::{Machine, TARGET, frozen};
 
 const PATTERN: &str = "Requested Observed CompatChecked Merged ImageBuilt+ Applied";
 
@@ -65,7 +65,14 @@ fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
     let machine = Machine::with_journal("deploy-applied.jsonl");
     hold(&machine, "the database is being moved");
     let artifact = machine.artifact();
-    let deploy = ["deploy", "--artifact", artifact, "--out", "out"];
+    let deploy = [
+        "deploy",
+        "--artifact",
+        artifact,
+        "--out",
+        "out",
+        "--move-out",
+    ];
     let refused = machine.run(&deploy);
     assert_eq!(refused.code, 5, "{}", refused.stderr);
     let said = masked(&refused.stderr);
@@ -101,7 +108,7 @@ fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
     let released = machine.run(&["lock", "release", "-m", "moved", "--actor", "mori@build-7"]);
     assert_eq!(released.code, 0, "{}", released.stderr);
     let history = masked(&machine.run(&["history"]).stdout);
-    let newest = history.lines().next().unwrap();
+    let newest = history.lines().find(|line| line.contains("held")).unwrap();
     assert!(
         newest.contains("by sato@laptop: the database is being moved; released by mori@build-7 at"),
         "{history}"
@@ -131,7 +138,7 @@ fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_events() {
     let steps: Vec<_> = status.lines().filter(|line| line.contains('`')).collect();
     assert_eq!(
         steps,
-        ["  end the hold with `artifactctl lock release esb-dev/dev`"],
+        ["  next        end the hold with `artifactctl lock release esb-dev/dev`"],
         "{status}"
     );
     assert!(
@@ -158,7 +165,7 @@ fn a_target_can_be_held_before_its_first_deploy() {
     hold(&machine, "not before Monday");
     let status = machine.run(&["status"]);
     assert!(
-        status.stdout.contains("esb-dev/dev: no deploy yet"),
+        status.stdout.contains("esb-dev/dev: no deploy"),
         "{}",
         status.stdout
     );
@@ -222,6 +229,80 @@ fn a_watch_prints_what_is_recorded_and_ends_with_the_deploy() {
     let ended = watch.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("was abandoned"));
+}
+
+#[test]
+fn a_watch_waits_for_the_first_deploy_when_that_is_said() {
+    let machine = Machine::fresh();
+    let mut watch = machine
+        .command(&["watch", TARGET, "--new", "--from", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
+    assert_eq!(
+        said.next().unwrap().unwrap(),
+        "`esb-dev/dev` has no journal yet; waiting for its first deploy"
+    );
+    let imported = machine.run(&["import", &frozen("deploy-applied.jsonl")]);
+    assert_eq!(imported.code, 0, "{}", imported.stderr);
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("applied: 3 of 3 files")));
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(watch.wait().unwrap().code(), Some(130));
+}
+
+/// The hold ends while the deploy waits; the engine that is not there ends the deploy.
+#[test]
+fn a_deploy_waits_for_a_target_on_hold_and_says_for_whom() {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    hold(&machine, "the database is being moved");
+    let artifact = machine.artifact();
+    let mut args = vec!["deploy", "--artifact", artifact, "--out", "out"];
+    args.push("--move-out");
+    let mut waiting = machine
+        .command(&[&args[..], &["--wait=10m"]].concat())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    let line = said
+        .by_ref()
+        .map(Result::unwrap)
+        .find(|line| line.starts_with("waiting for"))
+        .unwrap();
+    for words in [
+        "waiting for `esb-dev/dev`, at most 10m; Ctrl-C ends the wait:",
+        "on hold by sato@laptop since",
+        "the database is being moved",
+    ] {
+        assert!(line.contains(words), "{line}");
+    }
+    assert_eq!(machine.run(&["lock", "release"]).code, 0);
+    assert_eq!(waiting.wait().unwrap().code(), Some(9), "it went on");
+
+    hold(&machine, "again");
+    let refused = machine.run(&[&args[..], &["--wait=1s"]].concat());
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("; waited 1s for it"),
+        "{}",
+        refused.stderr
+    );
+    let interrupted = machine
+        .command(&[&args[..], &["--wait"]].concat())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut interrupted = interrupted;
+    let mut said = BufReader::new(interrupted.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().starts_with("waiting for")));
+    let pid = rustix::process::Pid::from_child(&interrupted);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(interrupted.wait().unwrap().code(), Some(130));
+    assert!(said.any(|line| line.unwrap().contains("interrupted while waiting for")));
 }
 
 #[test]

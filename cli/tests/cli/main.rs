@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod artifacts;
+mod assertions;
 mod check;
 mod elsewhere;
 mod esb;
@@ -16,11 +17,17 @@ mod journals;
 mod json;
 mod locks;
 mod manifest;
+mod mistakes;
 mod odd_code;
+mod outputs;
 mod pipes;
 mod project;
+mod questions;
+mod replay;
 mod sam_build;
 mod several;
+mod simulated;
 mod support;
 mod terminal;
 mod versions;
+mod widths;

@@ -357,3 +357,13 @@ fn init_copies_no_credentials_of_the_environment() {
         "{text}"
     );
 }
+
+#[test]
+fn settings_are_no_filters_of_history() {
+    let machine = Machine::with_import("deploy-applied.jsonl");
+    let file = "artifact = 'artifact.yml'\nactor = 'somebody@else'\n";
+    fs::write(machine.work().join("artifactctl.toml"), file).unwrap();
+    let ran = machine.run(&["history"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("APPLIED (UTC)"), "{}", ran.stdout);
+}

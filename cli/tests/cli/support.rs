@@ -45,6 +45,14 @@ impl Machine {
 
     /// A frozen journal has been imported.
     pub(crate) fn with_journal(name: &str) -> Self {
+        let machine = Self::with_import(name);
+        // It is to be what was recorded on this machine.
+        fs::remove_file(machine.journal().join("store/imported")).unwrap();
+        machine
+    }
+
+    /// The same, and it came from another machine.
+    pub(crate) fn with_import(name: &str) -> Self {
         let machine = Self::fresh();
         let imported = machine.run(&["import", &frozen(name)]);
         assert_eq!(imported.code, 0, "{}", imported.stderr);
@@ -113,14 +121,15 @@ impl Machine {
     }
 
     /// The temporary folder is written `[MACHINE]`.
-    pub(crate) fn ran(&self, output: Output) -> Ran {
+    pub(crate) fn named(&self, text: &str) -> String {
         let folder = fs::canonicalize(self.folder.path()).unwrap();
-        let text = |bytes: Vec<u8>| {
-            String::from_utf8(bytes)
-                .unwrap()
-                .replace(&*folder.to_string_lossy(), "[MACHINE]")
-                .replace(&*self.folder.path().to_string_lossy(), "[MACHINE]")
-        };
+        text.replace(&*folder.to_string_lossy(), "[MACHINE]")
+            .replace(&*self.folder.path().to_string_lossy(), "[MACHINE]")
+    }
+
+    /// What a command wrote, with the folder named so.
+    pub(crate) fn ran(&self, output: Output) -> Ran {
+        let text = |bytes: Vec<u8>| self.named(&String::from_utf8(bytes).unwrap());
         Ran {
             code: output.status.code().unwrap(),
             stdout: text(output.stdout),

@@ -22,6 +22,7 @@ const SECRET: &str = "canary-0b7d3a";
 const TEMPLATE: &str = "Parameters:
   Stage: {Type: String, Description: which stage, AllowedValues: [dev, prod]}
   Password: {Type: String, NoEcho: true, MinLength: 3}
+Conditions: {Guarded: !Not [!Equals [!Ref Password, open]]}
 Resources:
   Fn:
     Type: AWS::Serverless::Function
@@ -29,7 +30,7 @@ Resources:
       CodeUri: code
       Handler: app.handler
       Runtime: python3.12
-      Environment: {Variables: {STAGE: !Ref Stage, PASSWORD: !Ref Password}}
+      Environment: {Variables: {STAGE: !Ref Stage, PASSWORD: !Ref Password, GUARDED: !If [Guarded, 'yes', 'no']}}
 ";
 
 fn machine() -> Machine {

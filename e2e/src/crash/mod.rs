@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::artifactctl;
 use crate::command::{self, CommandError};
-use crate::engine::Engine;
+use crate::engine::TestEngine;
 use crate::proxy::Proxy;
 use crate::stack::{Stack, StackError, StackOptions};
 
@@ -49,6 +49,8 @@ pub enum CrashError {
 /// A stack of its own, and what a deploy onto it leaves when nothing disturbs it.
 pub struct Bench<'engine> {
     stack: Stack<'engine>,
+    /// How images are made, as `--builder` says.
+    builder: String,
     proxy: Proxy,
     folder: tempfile::TempDir,
     program: PathBuf,
@@ -59,8 +61,8 @@ pub struct Bench<'engine> {
 }
 
 impl<'engine> Bench<'engine> {
-    /// Brings the stack up, and deploys once without and once with the provisioner.
-    pub fn up(engine: &'engine Engine) -> Result<Self, CrashError> {
+    /// Brings the stack up, and deploys once without and once with the provisioner. Images are made as `--builder` says.
+    pub fn up(engine: &'engine TestEngine, builder: &str) -> Result<Self, CrashError> {
         let program = artifactctl::build()?;
         let with_failpoints = artifactctl::build_with_failpoints()?;
         let stack = Stack::up(engine, StackOptions::default())?;
@@ -68,6 +70,7 @@ impl<'engine> Bench<'engine> {
         let mut bench = Self {
             proxy: Proxy::start(engine.socket(), folder.path())?,
             stack,
+            builder: builder.to_owned(),
             folder,
             program,
             with_failpoints,

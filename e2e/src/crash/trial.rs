@@ -134,7 +134,7 @@ impl<'bench> Trial<'bench> {
         deploy
             .args(["deploy", "--format", "json", "--jobs", "1", "--artifact"])
             .arg(&self.manifest)
-            .arg("--out")
+            .args(["--builder", &self.bench.builder, "--out"])
             .arg(self.out());
         if self.provision {
             let stack = &self.bench.stack;

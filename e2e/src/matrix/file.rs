@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
 use super::suite::Suite;
-use crate::stack::Mode;
+use crate::stack::RunnerMode;
 
 /// The only version of the file's own format.
 const VERSION: u32 = 1;
@@ -42,7 +42,7 @@ pub struct Environment {
     /// Its name, unique in the file.
     pub name: String,
     /// Who runs functions.
-    pub mode: Mode,
+    pub mode: RunnerMode,
     /// Release of the stack.
     pub stack_version: String,
     /// API version of the stack.
@@ -126,7 +126,7 @@ enum ModeName {
     Containerd,
 }
 
-impl From<ModeName> for Mode {
+impl From<ModeName> for RunnerMode {
     fn from(name: ModeName) -> Self {
         match name {
             ModeName::Docker => Self::Docker,
@@ -291,8 +291,8 @@ impl Check<'_> {
                 Ok(found) if found.mode == mode => return,
                 Ok(found) => format!(
                     "the manifest `{shown}` is for mode `{}` and stands under `{}`",
-                    Mode::from(found.mode).name(),
-                    Mode::from(mode).name()
+                    RunnerMode::from(found.mode).name(),
+                    RunnerMode::from(mode).name()
                 ),
             },
         };
@@ -321,7 +321,7 @@ impl Check<'_> {
             }
             for artifact in suite.artifacts() {
                 if !artifacts.contains_key(*artifact) {
-                    let mode = Mode::from(written.mode).name();
+                    let mode = RunnerMode::from(written.mode).name();
                     let message = format!(
                         "the suite `{}` deploys the artifact `{artifact}`, which has no manifest for mode `{mode}`",
                         suite.name()

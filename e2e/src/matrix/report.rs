@@ -8,29 +8,29 @@ use super::suite::Suite;
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Report {
+pub struct MatrixReport {
     /// In the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<MatrixEntry>,
     /// The folder with a log for each environment.
     pub logs: PathBuf,
 }
 
 /// One suite on one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct MatrixEntry {
     /// The environment's name.
     pub environment: String,
     /// The suite.
     pub suite: Suite,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: EntryOutcome,
     /// How long it took.
     pub took: Duration,
 }
 
 /// What came of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum EntryOutcome {
     /// Every step held.
     Passed {
         /// How many there were.
@@ -47,14 +47,14 @@ pub enum Outcome {
     NotRun,
 }
 
-impl Report {
+impl MatrixReport {
     /// Says whether every entry passed. A run without entries proves nothing.
     pub fn passed(&self) -> bool {
         !self.entries.is_empty() && self.not_passed().next().is_none()
     }
 
-    fn not_passed(&self) -> impl Iterator<Item = &Entry> {
-        let failed = |entry: &&Entry| !matches!(entry.outcome, Outcome::Passed { .. });
+    fn not_passed(&self) -> impl Iterator<Item = &MatrixEntry> {
+        let failed = |entry: &&MatrixEntry| !matches!(entry.outcome, EntryOutcome::Passed { .. });
         self.entries.iter().filter(failed)
     }
 
@@ -63,25 +63,29 @@ impl Report {
         if self.passed() {
             return "ALL MATRIX ENTRIES PASSED".to_owned();
         }
-        let names: Vec<_> = self.not_passed().map(Entry::name).collect();
+        let names: Vec<_> = self.not_passed().map(MatrixEntry::name).collect();
         format!("MATRIX FAILED: {}", names.join(", "))
     }
 }
 
-impl Entry {
+impl MatrixEntry {
     /// `environment/suite`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.environment, self.suite.name())
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for MatrixEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, seconds) = (self.name(), self.took.as_secs_f64());
         match &self.outcome {
-            Outcome::Passed { steps } => write!(f, "{name}: passed, {steps} steps, {seconds:.1} s"),
-            Outcome::Failed { step, error } => write!(f, "{name}: FAILED at `{step}`: {error}"),
-            Outcome::NotRun => write!(f, "{name}: not run"),
+            EntryOutcome::Passed { steps } => {
+                write!(f, "{name}: passed, {steps} steps, {seconds:.1} s")
+            }
+            EntryOutcome::Failed { step, error } => {
+                write!(f, "{name}: FAILED at `{step}`: {error}")
+            }
+            EntryOutcome::NotRun => write!(f, "{name}: not run"),
         }
     }
 }
@@ -92,22 +96,25 @@ mod tests {
 
     use super::*;
 
-    fn failed() -> Outcome {
-        Outcome::Failed {
+    fn failed() -> EntryOutcome {
+        EntryOutcome::Failed {
             step: "it works".to_owned(),
             error: "it does not".to_owned(),
         }
     }
 
     #[rstest]
-    #[case::all_passed(&[Outcome::Passed { steps: 1 }, Outcome::Passed { steps: 2 }], "ALL MATRIX ENTRIES PASSED")]
-    #[case::one_failed(&[Outcome::Passed { steps: 1 }, failed()], "MATRIX FAILED: b/smoke")]
-    #[case::cut_short(&[failed(), Outcome::NotRun], "MATRIX FAILED: a/smoke, b/smoke")]
-    fn the_last_line_names_what_did_not_pass(#[case] outcomes: &[Outcome], #[case] line: &str) {
+    #[case::all_passed(&[EntryOutcome::Passed { steps: 1 }, EntryOutcome::Passed { steps: 2 }], "ALL MATRIX ENTRIES PASSED")]
+    #[case::one_failed(&[EntryOutcome::Passed { steps: 1 }, failed()], "MATRIX FAILED: b/smoke")]
+    #[case::cut_short(&[failed(), EntryOutcome::NotRun], "MATRIX FAILED: a/smoke, b/smoke")]
+    fn the_last_line_names_what_did_not_pass(
+        #[case] outcomes: &[EntryOutcome],
+        #[case] line: &str,
+    ) {
         let entries = ["a", "b"].iter().zip(outcomes);
-        let report = Report {
+        let report = MatrixReport {
             entries: entries
-                .map(|(name, outcome)| Entry {
+                .map(|(name, outcome)| MatrixEntry {
                     environment: (*name).to_owned(),
                     suite: Suite::Smoke,
                     outcome: outcome.clone(),
@@ -122,7 +129,7 @@ mod tests {
 
     #[test]
     fn nothing_run_is_not_everything_passed() {
-        let report = Report {
+        let report = MatrixReport {
             entries: Vec::new(),
             logs: PathBuf::new(),
         };

@@ -208,7 +208,7 @@ fn journal(site: &Site<'_>) -> Held {
     expect(observed.contains(site.stack.mode().runner()), || {
         format!("the latest deploy has not seen who runs functions: {observed}")
     })?;
-    let order = "Requested Observed CompatChecked Merged ImageBuilt+ Applied";
+    let order = "Requested Observed CompatChecked Merged ImagesKept Applied";
     site.run(&["assert", "latest", order])?.ended(0)?;
     site.run(&["assert", "latest", "Requested Applied"])?
         .ended(10)?;

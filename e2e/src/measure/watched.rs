@@ -63,7 +63,7 @@ impl Bench<'_> {
         let env = format!("watched{pair}");
         let artifact = self.artifact(&env, FUNCTIONS)?;
         let target = format!("{}/{env}", self.stack.project());
-        let _watch = Watch(self.ask(&["watch", &target]).spawn()?);
+        let _watch = Watch(self.ask(&["watch", "--new", &target]).spawn()?);
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
             let asking = scope.spawn(|| {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::watch;
 
 use super::framing::{Answer, Head, Piece, Requests};
-use super::{Effect, Shared, Stream};
+use super::{FaultEffect, Shared, Stream};
 
 type Reader = ReadHalf<Box<dyn Stream>>;
 type Writer = WriteHalf<Box<dyn Stream>>;
@@ -246,23 +246,23 @@ async fn meet(head: &Head, shared: &Shared, link: &Link) -> Verdict {
     let mut releases = shared.releases.subscribe();
     match shared.record(head) {
         None => Verdict::Pass,
-        Some(Effect::DropRequest) => Verdict::Close,
-        Some(Effect::DropAnswer) => {
+        Some(FaultEffect::DropRequest) => Verdict::Close,
+        Some(FaultEffect::DropAnswer) => {
             link.set(State::Swallow(Answer::to(&head.method)));
             Verdict::Pass
         }
-        Some(Effect::Answer(status, message)) => Verdict::Refuse(refusal(status, &message)),
-        Some(Effect::Reply(answer)) => Verdict::Refuse(answer.into_bytes()),
-        Some(Effect::CutRequest(bytes)) => Verdict::PassSome(bytes),
-        Some(Effect::CutAnswer(bytes)) => {
+        Some(FaultEffect::Answer(status, message)) => Verdict::Refuse(refusal(status, &message)),
+        Some(FaultEffect::Reply(answer)) => Verdict::Refuse(answer.into_bytes()),
+        Some(FaultEffect::CutRequest(bytes)) => Verdict::PassSome(bytes),
+        Some(FaultEffect::CutAnswer(bytes)) => {
             link.set(State::Cut(bytes));
             Verdict::Pass
         }
-        Some(Effect::DripAnswer(pause)) => {
+        Some(FaultEffect::DripAnswer(pause)) => {
             link.set(State::Drip(pause));
             Verdict::Pass
         }
-        Some(Effect::Hold) => match releases.changed().await {
+        Some(FaultEffect::Hold) => match releases.changed().await {
             Ok(()) => Verdict::Pass,
             Err(_) => Verdict::Close,
         },

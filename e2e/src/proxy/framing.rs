@@ -5,6 +5,10 @@
 
 const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
+/// What a connection with encryption begins with.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
+/// The method of what is a connection with encryption, and no request.
+pub(super) const TLS: &str = "TLS";
 
 /// What of a request's head matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +105,9 @@ impl Requests {
                 // What was kept so far goes out as a head would, but nobody asked for anything we understand.
                 *bytes = &[];
                 *self = Self::Opaque;
+                let is_tls = kept.starts_with(&TLS_HANDSHAKE);
                 let head = Head {
-                    method: "UNKNOWN".to_owned(),
+                    method: if is_tls { TLS } else { "UNKNOWN" }.to_owned(),
                     path: String::new(),
                     upgrade: false,
                 };

@@ -1,4 +1,4 @@
-//! A socket in front of the engine's socket, or a port in front of a registry's.
+//! A socket or a port in front of the engine's socket, or a port in front of a registry's.
 //!
 //! Here: every request is written down, and faults can be put in its way; all else passes byte for byte, streams and
 //! upgraded connections too. Not here: what a message looks like (`framing`), how one connection is served (`connection`).
@@ -6,7 +6,7 @@
 mod connection;
 mod framing;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,9 +15,9 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::engine::Engine;
+use crate::engine::TestEngine;
 
-use framing::Head;
+use framing::{Head, TLS};
 
 /// One request as it came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Request {
 
 /// What is done to a request instead of passing it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum FaultEffect {
     /// The connection closes; the engine never sees the request.
     DropRequest,
     /// The engine does its work to the end; the connection closes without a byte of its answer.
@@ -71,22 +71,21 @@ pub enum Effect {
 
 /// A fault: it strikes one request, the first that matches after some are let by.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct InjectedFault {
     /// Start of an endpoint, as [`Request::endpoint`] gives it: `POST /build`. What follows a `?` must be in the query:
     /// `POST /build?hello`.
     pub endpoint: String,
     /// How many that match are let by first.
     pub skip: usize,
     /// What happens.
-    pub effect: Effect,
+    pub effect: FaultEffect,
 }
 
 /// Where somebody listens.
 #[derive(Debug, Clone)]
 enum Address {
     Unix(PathBuf),
-    /// A port of the loopback address.
-    Tcp(u16),
+    Tcp(SocketAddr),
 }
 
 /// The proxy. Dropping it closes all of its connections.
@@ -111,9 +110,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Seen {
     requests: Vec<Request>,
-    faults: Vec<Fault>,
+    faults: Vec<InjectedFault>,
     /// Those that strike every request that matches.
-    lasting: Vec<Fault>,
+    lasting: Vec<InjectedFault>,
 }
 
 impl Shared {
@@ -122,7 +121,11 @@ impl Shared {
     }
 
     /// Writes a request down and says what is to be done to it.
-    fn record(&self, head: &Head) -> Option<Effect> {
+    fn record(&self, head: &Head) -> Option<FaultEffect> {
+        // Whether a registry speaks HTTPS is asked first, and is no request that it sees.
+        if head.method == TLS {
+            return None;
+        }
         let request = Request {
             at: SystemTime::now(),
             method: head.method.clone(),
@@ -136,7 +139,7 @@ impl Shared {
         let mut seen = self.lock();
         seen.requests.push(request);
         self.changed.notify_all();
-        let matching = |fault: &Fault| match fault.endpoint.split_once('?') {
+        let matching = |fault: &InjectedFault| match fault.endpoint.split_once('?') {
             None => endpoint.starts_with(&fault.endpoint),
             Some((start, within)) => {
                 endpoint.starts_with(start)
@@ -182,18 +185,39 @@ impl Proxy {
     }
 
     /// Listens on a free port, which an engine and this host know, for a registry at the port `upstream`.
-    pub fn before_port(engine: &Engine, upstream: u16) -> std::io::Result<Self> {
+    pub fn before_port(engine: &TestEngine, upstream: u16) -> std::io::Result<Self> {
+        let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, upstream));
+        Self::listening(engine.listen()?, Address::Tcp(upstream))
+    }
+
+    /// Serves who comes to `listener`, for an engine at the socket `upstream`: an engine that listens at a `tcp://` address.
+    pub fn before_socket(
+        listener: std::net::TcpListener,
+        upstream: &Path,
+    ) -> std::io::Result<Self> {
+        Self::listening(vec![listener], Address::Unix(upstream.to_owned()))
+    }
+
+    /// Serves who comes to any of these, which have one address.
+    fn listening(
+        listeners: Vec<std::net::TcpListener>,
+        upstream: Address,
+    ) -> std::io::Result<Self> {
         let runtime = runtime()?;
-        let mut port = 0;
-        let mut listeners = Vec::new();
-        for listener in engine.listen()? {
-            port = listener.local_addr()?.port();
+        let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut serving = Vec::new();
+        for listener in listeners {
+            address = listener.local_addr()?;
             listener.set_nonblocking(true)?;
             let _context = runtime.enter();
-            listeners.push(Listener::Tcp(TcpListener::from_std(listener)?));
+            serving.push(Listener::Tcp(TcpListener::from_std(listener)?));
         }
-        let (address, upstream) = (Address::Tcp(port), Address::Tcp(upstream));
-        Ok(Self::serve(runtime, listeners, address, upstream))
+        Ok(Self::serve(
+            runtime,
+            serving,
+            Address::Tcp(address),
+            upstream,
+        ))
     }
 
     fn serve(
@@ -219,11 +243,11 @@ impl Proxy {
         }
     }
 
-    /// The address, for `DOCKER_HOST`; of a registry, for `HOST_REGISTRY_ADDR`.
+    /// The address, for `DOCKER_HOST`; of a registry, for `HOST_REGISTRY_ADDR`. A port has no scheme.
     pub fn docker_host(&self) -> String {
         match &self.address {
             Address::Unix(socket) => format!("unix://{}", socket.display()),
-            Address::Tcp(port) => format!("127.0.0.1:{port}"),
+            Address::Tcp(address) => address.to_string(),
         }
     }
 
@@ -244,12 +268,12 @@ impl Proxy {
     }
 
     /// Puts a fault in the way of a request to come.
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: InjectedFault) {
         self.shared.lock().faults.push(fault);
     }
 
     /// Puts a fault in the way of every request to come, until [`Proxy::mend`].
-    pub fn inject_lasting(&self, fault: Fault) {
+    pub fn inject_lasting(&self, fault: InjectedFault) {
         self.shared.lock().lasting.push(fault);
     }
 
@@ -327,7 +351,7 @@ impl Address {
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(socket) => Box::new(UnixStream::connect(socket).await?),
-            Self::Tcp(port) => Box::new(TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?),
+            Self::Tcp(address) => Box::new(TcpStream::connect(address).await?),
         })
     }
 }

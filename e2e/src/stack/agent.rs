@@ -53,7 +53,7 @@ pub(crate) struct Plan {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("the Docker engine refused")]
-    Engine(#[from] bollard::errors::Error),
+    TestEngine(#[from] bollard::errors::Error),
     #[error("the container of `{0}` has no address in the network of the stack")]
     NoAddress(String),
     #[error(transparent)]
@@ -113,7 +113,7 @@ impl InvokeError {
 
 /// Runs functions on the Docker engine until the process is stopped.
 pub(crate) async fn run_on_docker() -> Result<(), ServiceError> {
-    let containers = docker::Engine::connect().await?;
+    let containers = docker::TestEngine::connect().await?;
     run(containers, Registry::seen_by_engine()?).await
 }
 
@@ -234,10 +234,7 @@ impl<C: Containers> Agent<C> {
 async fn send(address: &str, event: Bytes, limit: Duration) -> Result<Reply, SendError> {
     let request = http::post(address, "/", event);
     let response = http::send(address, request, limit).await?;
-    Ok(Reply {
-        status: response.status(),
-        body: response.into_body(),
-    })
+    Ok(Reply::json(response.status(), response.into_body()))
 }
 
 /// Waits until the runtime accepts connections; a container that never does is reported as what its address said last.

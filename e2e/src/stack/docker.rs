@@ -24,14 +24,14 @@ const LABEL_RUN: &str = "com.esb.run";
 const LABEL_E2E_RUN: &str = "com.esb.e2e.run";
 
 /// The engine that the stack itself runs on.
-pub(crate) struct Engine {
+pub(crate) struct TestEngine {
     docker: Docker,
     project: String,
     run: String,
     network: String,
 }
 
-impl Engine {
+impl TestEngine {
     /// Connects to the socket that the Compose file mounts.
     pub(crate) async fn connect() -> Result<Self, ServiceError> {
         let docker =
@@ -98,7 +98,7 @@ impl Engine {
     }
 }
 
-impl Containers for Engine {
+impl Containers for TestEngine {
     async fn start(&self, function: &str, plan: &Plan) -> Result<String, StartError> {
         let pull = CreateImageOptionsBuilder::default()
             .from_image(&plan.image)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -34,17 +34,25 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
+    /// Besides `Content-Type`; names in lower case.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
 }
 
 impl Reply {
+    /// An answer with nothing but JSON.
+    pub(crate) fn json(status: StatusCode, body: Bytes) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+        }
+    }
+
     /// An answer with a JSON object of one key, `message`.
     pub(crate) fn message(status: StatusCode, message: &str) -> Self {
         let body = serde_json::json!({ "message": message }).to_string();
-        Self {
-            status,
-            body: body.into(),
-        }
+        Self::json(status, body.into())
     }
 }
 
@@ -74,8 +82,21 @@ where
         .await
         .map_err(serve_error)?;
     println!("listening on port {port}");
+    let never = serve_on(listener, handler).await.map_err(serve_error)?;
+    match never {}
+}
+
+/// Serves every connection to a listener with `handler`, until there are no connections to be had.
+pub(crate) async fn serve_on<H, F>(
+    listener: TcpListener,
+    handler: H,
+) -> Result<Infallible, std::io::Error>
+where
+    H: Fn(Call) -> F + Clone + Send + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
     loop {
-        let (socket, _) = listener.accept().await.map_err(serve_error)?;
+        let (socket, _) = listener.accept().await?;
         let handler = handler.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| respond(handler.clone(), request));
@@ -110,10 +131,14 @@ where
     };
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/json"),
-    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in reply.headers {
+        // Those that are no value of a header are not ours.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
     Ok(response)
 }
 
@@ -169,10 +194,9 @@ async fn exchange(
 /// A request with a JSON body.
 pub(crate) fn post(host: &str, path: &str, body: Bytes) -> Request<Full<Bytes>> {
     let mut request = bare(Method::POST, host, path, body);
-    request.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/json"),
-    );
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     request
 }
 

@@ -13,6 +13,7 @@ mod agent;
 mod containerd;
 mod docker;
 mod http;
+mod invocation;
 mod ports;
 mod registry;
 mod runtime;
@@ -24,14 +25,14 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What makes a service stop before its time.
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
-    #[error("unknown service `{0}`, expected agent, runtime-node, runtime or ports")]
+    #[error("unknown service `{0}`, expected agent, runtime-node, runtime, invocation or ports")]
     UnknownService(String),
     #[error("the environment variable `{0}` is not set")]
     MissingVariable(&'static str),
     #[error("cannot serve HTTP on port {port}")]
     Serve { port: u16, source: std::io::Error },
     #[error("the Docker engine did not answer")]
-    Engine(#[from] bollard::errors::Error),
+    TestEngine(#[from] bollard::errors::Error),
     #[error(transparent)]
     Containerd(#[from] containerd::CtrError),
     #[error(transparent)]
@@ -45,6 +46,8 @@ enum ServiceError {
     Signal(std::io::Error),
     #[error(transparent)]
     Port(#[from] ports::PortError),
+    #[error(transparent)]
+    Invocation(#[from] invocation::InvocationError),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,6 +67,7 @@ async fn run(service: &str) -> Result<(), ServiceError> {
         "agent" => agent::run_on_docker().await,
         "runtime-node" => agent::run_on_containerd().await,
         "ports" => ports::publish(&std::env::args().skip(2).collect::<Vec<_>>()).await,
+        "invocation" => invocation::run(&std::env::args().nth(2).unwrap_or_default()).await,
         "runtime" => until_stopped(runtime::serve()).await,
         other => Err(ServiceError::UnknownService(other.to_owned())),
     }

@@ -29,7 +29,7 @@ pub(crate) struct Registry {
 /// Who pulls images.
 #[derive(Debug, Clone, Copy)]
 enum Puller {
-    Engine,
+    TestEngine,
     Stack,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum ResolveError {
 impl Registry {
     /// For images that the Docker engine pulls.
     pub(crate) fn seen_by_engine() -> Result<Self, ServiceError> {
-        Self::from_env(Puller::Engine)
+        Self::from_env(Puller::TestEngine)
     }
 
     /// For images that a service of the stack pulls.
@@ -88,7 +88,7 @@ impl Registry {
             None => self.digest(reference, repository, tag).await?,
         };
         let registry = match self.puller {
-            Puller::Engine => &self.engine,
+            Puller::TestEngine => &self.engine,
             Puller::Stack => &self.inside,
         };
         Ok(format!("{registry}/{repository}@{digest}"))

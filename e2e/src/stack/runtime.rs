@@ -76,10 +76,7 @@ async fn answer(call: Call) -> Reply {
         }
     };
     if output.status.success() {
-        return Reply {
-            status: StatusCode::OK,
-            body: output.stdout.into(),
-        };
+        return Reply::json(StatusCode::OK, output.stdout.into());
     }
     let message = format!(
         "the handler ended with {}: {}",

@@ -5,16 +5,17 @@
 use std::process::Command;
 
 use e2e::command;
-use e2e::proxy::{Effect, Fault};
+use e2e::proxy::{FaultEffect, InjectedFault};
 use rstest::rstest;
 use rustix::process::Signal;
 
 use crate::process::{Ran, eventually, hints_of, run, said_of};
 use crate::rig::Rig;
+use crate::secrets::images::small_files;
 
 /// Which builder the engine says it prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Builder {
+pub(crate) enum Builder {
     Classic,
     BuildKit,
 }
@@ -29,18 +30,18 @@ impl Builder {
     }
 
     /// Has the engine prefer it, when it is next asked who it is.
-    fn prefer(self, rig: &Rig<'_>) {
+    pub(crate) fn prefer(self, rig: &Rig<'_>) {
         if self == Self::Classic {
             let format = ["version", "--format", "{{.Server.APIVersion}}"];
             let api = command::run(rig.stack.engine().docker().args(format)).unwrap();
-            let effect = Effect::Reply(format!(
+            let effect = FaultEffect::Reply(format!(
                 "HTTP/1.1 200 OK\r\nApi-Version: {}\r\nBuilder-Version: 1\r\nContent-Length: 2\r\n\
                  Connection: close\r\n\r\nOK",
                 api.trim()
             ));
             let endpoint = "GET /_ping".to_owned();
             let skip = 0;
-            rig.proxy.inject(Fault {
+            rig.proxy.inject(InjectedFault {
                 endpoint,
                 skip,
                 effect,
@@ -61,7 +62,7 @@ impl Builder {
         ran
     }
 
-    fn assert_used(self, rig: &Rig<'_>) {
+    pub(crate) fn assert_used(self, rig: &Rig<'_>) {
         let requests = rig.proxy.requests();
         let mut builds = requests
             .iter()
@@ -163,6 +164,26 @@ fn a_platform_that_is_asked_for_reaches_the_builder(
     assert!(build.any(|build| build.path.contains(&query)));
 }
 
+/// An engine that knows heredocs builds with one; of any other the tool says so, before it builds.
+#[test]
+fn a_heredoc_needs_an_engine_that_knows_it() {
+    let rig = with_step("RUN <<EOF\necho within\nEOF");
+    let format = ["version", "--format", "{{.Server.Version}}"];
+    let version = command::run(rig.stack.engine().docker().args(format)).unwrap();
+    let major: u64 = version.split('.').next().unwrap().parse().unwrap();
+    if major >= 23 {
+        rig.deploy(&[]).ended(0);
+        return;
+    }
+    let failed = rig.deploy(&[]).ended(6).payload("Failed");
+    let message = said_of(&failed);
+    let words = "line 2 of `functions/alpha/Dockerfile` begins a heredoc, which Docker Engine";
+    assert!(message.contains(words), "{failed}");
+    let hints = hints_of(&failed);
+    assert!(hints.contains("`# syntax=docker/dockerfile:1`"), "{failed}");
+    assert_eq!(rig.builds(), [""; 0]);
+}
+
 #[rstest]
 fn a_dockerignore_leaves_nothing_out(
     #[values(Builder::Classic, Builder::BuildKit)] builder: Builder,
@@ -190,6 +211,22 @@ fn proxies_reach_steps_and_their_credentials_nobody(
     let export = rig.run(&["export"]).ended(0).stdout;
     for text in [&done.stdout, &done.stderr, &export] {
         assert!(!text.contains(PASSWORD), "{text}");
+    }
+    assert_in_no_image(&rig, PASSWORD);
+}
+
+/// A text is in no configuration, no history and no layer of the function's images.
+fn assert_in_no_image(rig: &Rig<'_>, text: &str) {
+    let tags = rig.tags("alpha");
+    assert!(!tags.is_empty());
+    let repository = format!("{}/alpha", rig.payload.repository());
+    for tag in tags.keys() {
+        for (name, bytes) in small_files(&rig.stack.host_image(&repository, tag)) {
+            let found = bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes());
+            assert!(!found, "`{text}` is in {name}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use e2e::artifactctl;
 use e2e::crash::{self, Bench};
-use e2e::engine::{Engine, describe};
+use e2e::engine::{TestEngine, describe};
 use rstest::rstest;
 
 /// Kills of the normal test run; `cargo run -p e2e -- crash` does many more.
@@ -16,7 +16,7 @@ const KILLS: usize = 20;
 /// One stack for all of these tests; whoever has it, has it alone.
 fn bench() -> MutexGuard<'static, Bench<'static>> {
     static BENCH: OnceLock<Mutex<Bench<'static>>> = OnceLock::new();
-    let bench = BENCH.get_or_init(|| Mutex::new(told(Bench::up(Engine::shared()))));
+    let bench = BENCH.get_or_init(|| Mutex::new(told(Bench::up(TestEngine::shared(), "engine"))));
     bench.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -26,15 +26,22 @@ fn told<T>(done: Result<T, crash::CrashError>) -> T {
 }
 
 /// What every deploy must have a boundary before and after.
-const AROUND: [&str; 11] = [
+const AROUND: [&str; 18] = [
     "append Requested",
     "observe",
     "append Observed CompatChecked",
     "config",
+    "document values of functions.yml",
+    "document values of resources.yml",
+    "document values of routing.yml",
+    "document owners",
     "append Merged",
     "inspect orders-place",
     "image orders-place",
     "append ImageBuilt orders-place",
+    "observe again",
+    "document images",
+    "tag orders-place",
     "publish",
     "append Applied",
     "provision",
@@ -90,6 +97,29 @@ fn a_deploy_killed_at_random_moments_ends_as_one_that_was_not() {
     let seed = crash::seed();
     let survived = bench().kill_at_random(KILLS, seed, |_| ());
     survived.unwrap_or_else(|error| panic!("seed {seed}: {}", describe(&error)));
+}
+
+/// Images that are assembled are mounted and uploaded part by part.
+#[test]
+fn an_upload_killed_at_any_boundary_ends_as_one_that_was_not() {
+    let bench = told(Bench::up(TestEngine::shared(), "assemble"));
+    let boundaries = told(bench.boundaries(false));
+    let parts = ["mounted", "uploaded", "written"];
+    let within = |name: &&String| parts.iter().any(|part| name.starts_with(part));
+    let within: Vec<&str> = boundaries
+        .iter()
+        .filter(within)
+        .map(String::as_str)
+        .collect();
+    for part in parts {
+        let of = format!("{part} orders-place");
+        let is_there = within.iter().any(|name| name.starts_with(&of));
+        assert!(is_there, "`{of}`: {within:?}");
+    }
+    for name in &within {
+        told(bench.kill_at(&[name], false));
+    }
+    told(bench.kill_at(&within, false));
 }
 
 #[test]

@@ -72,22 +72,11 @@ fn a_second_deploy_of_the_same_changes_nothing_anywhere() {
     rig.proxy.clear();
 
     let second = rig.deploy(&[]).ended(0);
-    assert_eq!(
-        second.kinds(),
-        format!("{DEPLOY} ImageBuilt ImageBuilt Applied")
-    );
-    assert_eq!(
-        second.images(),
-        images(&[("alpha", "reused"), ("beta", "reused")])
-    );
-    let digests = |deploy: &crate::process::Ran| {
-        let events = deploy.payloads("ImageBuilt");
-        let digest = |event: &serde_json::Value| {
-            (event["function"].to_string(), event["digest"].to_string())
-        };
-        events.iter().map(digest).collect::<BTreeMap<_, _>>()
-    };
-    assert_eq!(digests(&second), digests(&first));
+    assert_eq!(second.kinds(), format!("{DEPLOY} ImagesKept Applied"));
+    assert_eq!(second.kept(), 2);
+    let in_effect = |deploy: &crate::process::Ran| deploy.payload("Applied")["images"].clone();
+    assert_eq!(in_effect(&second), in_effect(&first));
+    assert!(in_effect(&first).is_string());
     assert!(!rig.proxy.requests().is_empty(), "it went by the proxy");
     assert_eq!(rig.mutating(), Vec::<String>::new());
     assert_eq!([rig.tags("alpha"), rig.tags("beta")], tags);
@@ -114,10 +103,8 @@ fn an_edited_handler_rebuilds_its_function_only_and_the_file_is_named() {
     rig.proxy.clear();
     let deploy = rig.deploy(&["--explain"]).ended(0);
     deploy.said(named);
-    assert_eq!(
-        deploy.images(),
-        images(&[("alpha", "built"), ("beta", "reused")])
-    );
+    assert_eq!(deploy.images(), images(&[("alpha", "built")]));
+    assert_eq!(deploy.kept(), 1);
     assert_eq!(rig.builds(), ["alpha"]);
     assert_eq!([rig.word("alpha"), rig.word("beta")], ["edited", "beta"]);
 }
@@ -153,6 +140,48 @@ fn a_function_that_the_artifact_no_longer_has_goes_away_and_foreign_entries_stay
     assert_eq!(rig.call("foreign").status, 502);
 }
 
+/// As a person reads it.
+#[test]
+fn a_plan_shows_what_changes_and_a_deploy_ends_with_what_it_did() {
+    let rig = Rig::without_builds(&["alpha"]);
+    let shown = |command: &str| {
+        let mut command = rig.command(&[command, "--artifact"]);
+        command
+            .arg(rig.payload.manifest())
+            .arg("--out")
+            .arg(&rig.out);
+        run(&mut command).ended(0).stdout
+    };
+    let target = format!("{}/dev", rig.stack.project());
+    let first = shown("deploy");
+    assert!(
+        first.starts_with(&format!("{target} applied in ")),
+        "{first}"
+    );
+    assert!(first.contains("): +functions/alpha"), "{first}");
+    let again = shown("deploy");
+    let up_to_date = format!("{target} is already up to date (");
+    assert!(again.starts_with(&up_to_date), "{again}");
+
+    let to = "WHO: nobody, API_TOKEN: canary";
+    rig.payload
+        .edit("svc/config/functions.yml", "WHO: alpha", to);
+    let plan = shown("plan");
+    let title = format!("{target} into {}\nstack: compatible (", rig.out.display());
+    assert!(plan.starts_with(&title), "{plan}");
+    for line in [
+        "\n  ~ functions/alpha\n",
+        "\n      environment.WHO  \"alpha\" -> \"nobody\"\n",
+        "\n      environment.API_TOKEN  (none) -> ***\n",
+        "\nPlan: 0 to add, 1 to change, 0 to remove; 0 images to build, 0 kept\n",
+    ] {
+        assert!(plan.contains(line), "{plan}");
+    }
+    assert!(!plan.contains("canary"), "{plan}");
+    let changed = shown("deploy");
+    assert!(changed.contains("): ~functions/alpha\n"), "{changed}");
+}
+
 #[test]
 fn a_function_of_ours_that_was_edited_by_hand_is_overwritten_and_reported() {
     let rig = Rig::without_builds(&["alpha", "beta"]);
@@ -162,7 +191,16 @@ fn a_function_of_ours_that_was_edited_by_hand_is_overwritten_and_reported() {
     assert_ne!(edited, published["functions.yml"]);
     std::fs::write(rig.out.join("functions.yml"), edited).unwrap();
     let status = rig.run(&["status", "--exit-code"]).ended(11);
-    assert!(status.stdout.contains("drift: functions.yml"));
+    assert!(
+        status
+            .stdout
+            .contains("functions.yml is not what was applied")
+    );
+
+    let edited = rig.published();
+    let refused = rig.deploy(&["--fail-on-drift"]).ended(11);
+    refused.said("functions/alpha was changed by hand");
+    assert_eq!(rig.published(), edited);
 
     let deploy = rig.deploy(&[]).ended(0);
     deploy.said("drift: functions/alpha was changed by hand");
@@ -240,7 +278,8 @@ fn the_four_flags_of_old_deploy_and_keep_their_journal_in_the_state_directory() 
     assert!(!state.exists(), "nothing is recorded of it");
 
     let done = deploy(true).ended(0);
-    assert!(done.stdout.starts_with("applied "), "{}", done.stdout);
+    let begins = format!("{}/dev applied in ", rig.stack.project());
+    assert!(done.stdout.starts_with(&begins), "{}", done.stdout);
     assert_eq!(rig.builds(), ["alpha"]);
     let journal = state.join("artifactctl/journal");
     let mut show = rig.command(&["show", "--format", "json", "--journal"]);

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 
 use e2e::command;
-use e2e::engine::{Engine, LABEL_RUN, Origin};
-use e2e::images::Context;
+use e2e::engine::{LABEL_RUN, Origin, TestEngine};
+use e2e::images::BuildContext;
 
 fn e2e(arguments: &[&str], configure: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_e2e"));
@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_running_engine_is_found_and_used() {
-    let engine = Engine::shared();
+    let engine = TestEngine::shared();
     let output = e2e(&["doctor"], |command| {
         command.env("DOCKER_HOST", engine.docker_host());
     });
@@ -88,9 +88,9 @@ fn an_engine_that_does_not_come_up_is_reported_with_the_end_of_its_log() {
 
 #[test]
 fn everything_that_is_built_carries_the_run() {
-    let engine = Engine::shared();
+    let engine = TestEngine::shared();
     let reference = format!("e2e-empty:{}", engine.run_id());
-    let mut context = Context::new("FROM scratch\nCOPY empty /\n").unwrap();
+    let mut context = BuildContext::new("FROM scratch\nCOPY empty /\n").unwrap();
     context.add("empty", b"", 0o644).unwrap();
     context.build(engine, &reference, &[].into()).unwrap();
     let only = format!("label={LABEL_RUN}={}", engine.run_id());
@@ -101,10 +101,10 @@ fn everything_that_is_built_carries_the_run() {
 }
 
 /// What an engine says to a build with this builder, of an image with a step that runs.
-fn build_with_a_step(engine: &Engine, builder: &str) -> String {
+fn build_with_a_step(engine: &TestEngine, builder: &str) -> String {
     let busybox = command::find_program("busybox").unwrap();
     let mut context =
-        Context::new("FROM scratch\nCOPY busybox /bin/sh\nRUN test 42 = 42\n").unwrap();
+        BuildContext::new("FROM scratch\nCOPY busybox /bin/sh\nRUN test 42 = 42\n").unwrap();
     context.add_program("busybox", &busybox).unwrap();
     let tar = context.into_tar().unwrap();
     let reference = format!("e2e-step-{builder}:{}", engine.run_id());
@@ -126,12 +126,13 @@ fn build_with_a_step(engine: &Engine, builder: &str) -> String {
 #[test]
 fn steps_of_builds_run_on_an_engine_of_our_own() {
     if !rustix::process::geteuid().is_root() {
-        let refusal = Engine::start().unwrap_err().to_string();
+        let refusal = TestEngine::start().unwrap_err().to_string();
         assert!(refusal.contains("needs root"), "{refusal}");
         return;
     }
-    let started = (*Engine::shared().origin() == Origin::Found).then(|| Engine::start().unwrap());
-    let engine = started.as_ref().unwrap_or(Engine::shared());
+    let started =
+        (*TestEngine::shared().origin() == Origin::Found).then(|| TestEngine::start().unwrap());
+    let engine = started.as_ref().unwrap_or(TestEngine::shared());
     for builder in ["1", "2"] {
         let said = build_with_a_step(engine, builder);
         assert!(said.contains("Successfully tagged"), "{builder}: {said}");

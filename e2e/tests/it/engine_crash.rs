@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use e2e::command;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::stack::{Stack, StackOptions};
 
 use crate::builds::runs;
@@ -14,11 +14,11 @@ use crate::rig::Rig;
 #[test]
 fn an_engine_that_crashes_during_a_build_fails_the_deploy_which_goes_on_with_the_next_one() {
     if !rustix::process::geteuid().is_root() {
-        let refusal = Engine::start().unwrap_err().to_string();
+        let refusal = TestEngine::start().unwrap_err().to_string();
         assert!(refusal.contains("needs root"), "{refusal}");
         return;
     }
-    let engine = Engine::start().unwrap();
+    let engine = TestEngine::start().unwrap();
     let stack = Stack::up(&engine, StackOptions::default()).unwrap();
     let rig = Rig::on(&stack, &["alpha"]);
     let seconds = format!("6.{}", std::process::id());

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use e2e::command;
 use e2e::engine::Origin;
-use e2e::proxy::{Effect, Fault, Proxy};
+use e2e::proxy::{FaultEffect, InjectedFault, Proxy};
 use rstest::rstest;
 
 use crate::process::{Ran, hints_of, run, said_of};
 use crate::rig::Rig;
 
 /// The one limit that a fault can run into, short enough to be waited for. The others stay what they are.
-fn limit(at: At, effect: &Effect) -> Option<&'static str> {
+fn limit(at: At, effect: &FaultEffect) -> Option<&'static str> {
     let (Engine(endpoint) | Registry(endpoint)) = at;
     let uploads = endpoint.starts_with("PATCH ");
     if *effect != DRIP {
@@ -37,7 +37,7 @@ fn limit(at: At, effect: &Effect) -> Option<&'static str> {
 const AT_MOST: Duration = Duration::from_secs(45);
 
 /// A pause that no limit has the patience for.
-const DRIP: Effect = Effect::DripAnswer(Duration::from_millis(700));
+const DRIP: FaultEffect = FaultEffect::DripAnswer(Duration::from_millis(700));
 
 /// One function, a proxy before the engine and one before the registry.
 struct Scene {
@@ -143,11 +143,11 @@ use At::{Engine, Registry};
 use Often::{Always, Once};
 use Outcome::{Fails, Succeeds};
 
-fn answer(status: u16) -> Effect {
-    Effect::Answer(status, "out of paper".to_owned())
+fn answer(status: u16) -> FaultEffect {
+    FaultEffect::Answer(status, "out of paper".to_owned())
 }
 
-fn strike(scene: &Scene, at: At, effect: Effect, often: Often) {
+fn strike(scene: &Scene, at: At, effect: FaultEffect, often: Often) {
     let (proxy, endpoint) = match at {
         Engine(endpoint) => (&scene.rig.proxy, endpoint.to_owned()),
         Registry(endpoint) => {
@@ -155,7 +155,7 @@ fn strike(scene: &Scene, at: At, effect: Effect, often: Often) {
             (&scene.registry, endpoint)
         }
     };
-    let fault = Fault {
+    let fault = InjectedFault {
         endpoint,
         skip: 0,
         effect,
@@ -165,7 +165,7 @@ fn strike(scene: &Scene, at: At, effect: Effect, often: Often) {
         Always => {
             // Where asking for the head alone fails, the whole is asked for.
             if let Some(rest) = fault.endpoint.strip_prefix("HEAD ") {
-                proxy.inject_lasting(Fault {
+                proxy.inject_lasting(InjectedFault {
                     endpoint: format!("GET {rest}"),
                     ..fault.clone()
                 });
@@ -191,7 +191,7 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::ping_cut(
     Engine("GET /_ping"),
-    Effect::CutAnswer(20),
+    FaultEffect::CutAnswer(20),
     Always,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
@@ -209,13 +209,13 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::list_lost(
     Engine("GET /containers/json"),
-    Effect::DropRequest,
+    FaultEffect::DropRequest,
     Always,
     Fails(9, "unreachable", "list the running containers", START_ENGINE)
 )]
 #[case::list_cut(
     Engine("GET /containers/json"),
-    Effect::CutAnswer(400),
+    FaultEffect::CutAnswer(400),
     Always,
     Fails(9, "unreachable", "list the running containers", START_ENGINE)
 )]
@@ -257,7 +257,7 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::pull_cut(
     Engine("POST /images/create"),
-    Effect::CutAnswer(150),
+    FaultEffect::CutAnswer(150),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
@@ -269,14 +269,14 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::build_cut(
     Engine("POST /build"),
-    Effect::CutAnswer(400),
+    FaultEffect::CutAnswer(400),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
 #[case::session_refused(Engine("POST /session"), answer(500), Once, Succeeds)]
 #[case::session_cut(
     Engine("POST /session"),
-    Effect::CutAnswer(10),
+    FaultEffect::CutAnswer(10),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
@@ -288,13 +288,13 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::context_cut(
     Engine("POST /session"),
-    Effect::CutRequest(300),
+    FaultEffect::CutRequest(300),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
 #[case::build_lost(
     Engine("POST /build"),
-    Effect::DropAnswer,
+    FaultEffect::DropAnswer,
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
@@ -312,13 +312,13 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 #[case::push_cut(
     Engine("POST /images/127"),
-    Effect::CutAnswer(300),
+    FaultEffect::CutAnswer(300),
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
 #[case::push_lost(
     Engine("POST /images/127"),
-    Effect::DropAnswer,
+    FaultEffect::DropAnswer,
     Once,
     Fails(9, "unreachable", "broke", ENGINE_LOG)
 )]
@@ -330,7 +330,7 @@ const SEE_REGISTRY: &str = "see that the registry `127.0.0.1:";
 )]
 fn of_the_engine(
     #[case] at: At,
-    #[case] effect: Effect,
+    #[case] effect: FaultEffect,
     #[case] often: Often,
     #[case] outcome: Outcome,
 ) {
@@ -347,13 +347,13 @@ fn of_the_engine(
 )]
 #[case::look_up_cut(
     Registry("HEAD /*/manifests/"),
-    Effect::CutAnswer(30),
+    FaultEffect::CutAnswer(30),
     Always,
     Fails(9, "unreachable", "ask the registry", SEE_REGISTRY)
 )]
 #[case::look_up_lost(
     Registry("HEAD /*/manifests/"),
-    Effect::DropRequest,
+    FaultEffect::DropRequest,
     Always,
     Fails(9, "unreachable", "ask the registry", SEE_REGISTRY)
 )]
@@ -365,7 +365,7 @@ fn of_the_engine(
 )]
 #[case::upload_cut_once(
     Registry("PATCH /*/blobs/uploads/"),
-    Effect::CutRequest(10),
+    FaultEffect::CutRequest(10),
     Once,
     Succeeds
 )]
@@ -401,7 +401,12 @@ fn of_the_engine(
     Always,
     Fails(9, "unreachable", "503", SEE_REGISTRY)
 )]
-#[case::tag_written_lost(Registry("PUT /*/manifests/1"), Effect::DropAnswer, Once, Succeeds)]
+#[case::tag_written_lost(
+    Registry("PUT /*/manifests/1"),
+    FaultEffect::DropAnswer,
+    Once,
+    Succeeds
+)]
 #[case::tag_written_drips(
     Registry("PUT /*/manifests/1"),
     DRIP,
@@ -410,14 +415,14 @@ fn of_the_engine(
 )]
 fn of_the_registry(
     #[case] at: At,
-    #[case] effect: Effect,
+    #[case] effect: FaultEffect,
     #[case] often: Often,
     #[case] outcome: Outcome,
 ) {
     check(at, effect, often, outcome);
 }
 
-fn check(at: At, effect: Effect, often: Often, outcome: Outcome) {
+fn check(at: At, effect: FaultEffect, often: Often, outcome: Outcome) {
     let (mut _alone, mut _beside) = (None, None);
     if let (Registry("PATCH /*/blobs/uploads/"), Always) = (at, often) {
         _alone = Some(UPLOADS.write().unwrap_or_else(PoisonError::into_inner));

@@ -2,10 +2,10 @@
 //!
 //! Not here: deploys onto stacks that fit (`deploy`).
 
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::stack::{Stack, StackOptions};
 
-use crate::process::{Ran, run};
+use crate::process::{Ran, images, run};
 use crate::rig::{Rig, shared};
 
 const REFUSED: &str = "Requested Observed CompatChecked Failed";
@@ -60,7 +60,7 @@ fn an_incompatible_stack_is_refused_with_a_finding_for_every_component_and_nothi
         api_version: Some("2.0".to_owned()),
         ..StackOptions::version("2.0.0")
     };
-    let stack = Stack::up(Engine::shared(), other).unwrap();
+    let stack = Stack::up(TestEngine::shared(), other).unwrap();
     let rig = seeded(&stack, &["alpha"]);
     let refused = rig.deploy(&[]).ended(4);
     tell_refusal_time(&rig, std::time::SystemTime::now());
@@ -89,13 +89,41 @@ fn an_artifact_that_asks_for_another_release_is_refused_and_nothing_is_touched()
     refused.said("1.4.2");
 }
 
+/// The stack fits when the deploy begins, and not any more when its image is built.
+#[test]
+fn a_stack_that_is_replaced_while_an_image_is_built_is_checked_again_and_not_published_for() {
+    let stack = Stack::up(TestEngine::shared(), StackOptions::default()).unwrap();
+    let rig = seeded(&stack, &["alpha"]);
+    let deploy = rig.start_held_at("alpha", &[]);
+    stack.replace_gateway("2.0.0").unwrap();
+    rig.proxy.release();
+    let refused = deploy.wait().ended(4);
+    assert_eq!(
+        refused.kinds(),
+        "Requested Observed CompatChecked Merged ImageBuilt Observed CompatChecked Failed"
+    );
+    assert_eq!(refused.payload("Failed")["kind"], "incompatible");
+    refused.said("2.0.0");
+    let seed = [("functions.yml".to_owned(), SEED.to_owned())];
+    assert_eq!(rig.published(), seed.into());
+    let tags = rig.tags("alpha");
+    assert!(tags.keys().all(|tag| tag.starts_with("key1-")), "{tags:?}");
+    assert_eq!(tags.len(), 1, "what was built for it: {tags:?}");
+
+    // The stack fits again: what was built is found, and is published.
+    stack.replace_gateway("1.4.2").unwrap();
+    let done = rig.deploy(&[]).ended(0);
+    assert_eq!(done.images(), images(&[("alpha", "reused")]));
+    assert_eq!(rig.tags("alpha").len(), 2);
+}
+
 #[test]
 fn a_version_that_cannot_be_observed_fails_and_is_a_warning_when_asked_for() {
     let unknown = StackOptions {
         labels: false,
         ..StackOptions::version("edge")
     };
-    let stack = Stack::up(Engine::shared(), unknown).unwrap();
+    let stack = Stack::up(TestEngine::shared(), unknown).unwrap();
     let rig = seeded(&stack, &["alpha"]);
     let refused = rig.deploy(&[]).ended(4);
     assert_untouched(&rig, &refused);

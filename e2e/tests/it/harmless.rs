@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use e2e::command;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::namespace::Network;
 use e2e::stack::{Stack, StackOptions};
 
@@ -133,12 +133,12 @@ fn unchanged(before: &BTreeMap<String, String>, when: &str) {
 #[test]
 fn an_engine_of_our_own_leaves_the_network_of_its_host_as_it_was() {
     if !rustix::process::geteuid().is_root() {
-        let refusal = Engine::start().unwrap_err().to_string();
+        let refusal = TestEngine::start().unwrap_err().to_string();
         assert!(refusal.contains("needs root"), "{refusal}");
         return;
     }
     // The machine has no way to the outside.
-    Engine::prepare().unwrap();
+    TestEngine::prepare().unwrap();
     let machine = Machine::with_a_foreign_engine();
     let deployed = machine.network.within(|| {
         let before = network();
@@ -146,7 +146,7 @@ fn an_engine_of_our_own_leaves_the_network_of_its_host_as_it_was() {
         assert!(before["iptables-save"].contains("MASQUERADE"));
         assert!(before.contains_key("/proc/sys/net/ipv4/conf/docker0/forwarding"));
 
-        let engine = Engine::start().unwrap();
+        let engine = TestEngine::start().unwrap();
         unchanged(&before, "an engine runs");
         let stack = Stack::up(&engine, StackOptions::default()).unwrap();
         unchanged(&before, "a stack runs");

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod assembled;
 mod bad_input;
 mod builds;
 mod crash;
 mod deploy;
 mod disk;
+mod dist;
+mod encrypted_registry;
 mod engine;
 mod engine_crash;
 mod esb;
@@ -18,10 +21,16 @@ mod harmless;
 mod hostile;
 mod lock;
 mod matrix;
+mod moved_base;
+mod moved_tag;
+mod overheard;
+mod overtaken;
 mod parity;
 mod payload;
+mod planted;
 mod power;
 mod process;
+mod process_limits;
 mod provision;
 mod proxy;
 mod read_only;
@@ -33,7 +42,12 @@ mod runtimes;
 mod secrets;
 mod signals;
 mod stack;
+mod strangers_image;
 mod support;
 mod teardown;
 mod tidy;
+mod tutorial;
+mod twelve_tasks;
+mod unwritable_journal;
+mod uploads;
 mod world;

@@ -1,7 +1,7 @@
 //! Templates in shapes that users bring, and what the stack understands of what `esb` makes of them.
 //!
 //! Each folder of `fixtures/parity` is a template and what must come of it, written by hand from the rules of the real stack
-//! (docs/e2e.md). The files are read by the code of the stack's own gateway, scheduler and provisioner, with none of ours.
+//! (docs/internals/e2e.md). The files are read by the code of the stack's own gateway, scheduler and provisioner, with none of ours.
 //! Not here: how the files look (`fixtures/templates`), running the functions (`esb`).
 
 use std::path::{Path, PathBuf};

@@ -7,23 +7,25 @@ use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 /// The longest any single command may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// The longest one may take that compiles what functions run.
+const COMPILE_LIMIT: Duration = Duration::from_secs(15 * 60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until something holds.
 #[track_caller]
 pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) {
-    assert!(in_time(holds), "not within {LIMIT:?}: {what}");
+    assert!(in_time(LIMIT, holds), "not within {LIMIT:?}: {what}");
 }
 
-/// Says whether something comes to hold within the limit.
-fn in_time(mut holds: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + LIMIT;
+/// Says whether something comes to hold within a limit.
+fn in_time(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     while !holds() {
         if Instant::now() > deadline {
             return false;
@@ -38,6 +40,11 @@ pub(crate) fn run(command: &mut Command) -> Ran {
     Running::start(command).wait()
 }
 
+/// Runs a command that compiles code to its end.
+pub(crate) fn run_compiler(command: &mut Command) -> Ran {
+    Running::start(command).wait_within(COMPILE_LIMIT)
+}
+
 /// A command that runs. It is killed when the test ends before it.
 pub(crate) struct Running {
     child: Child,
@@ -49,7 +56,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let output = tempfile::tempdir_in(Engine::shared().folder()).unwrap();
+        let output = tempfile::tempdir_in(TestEngine::shared().folder()).unwrap();
         let file = |name| File::create(output.path().join(name)).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -89,7 +96,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn says(&self, text: &str) {
         let said = || self.read("stdout") + &self.read("stderr");
-        let in_time = in_time(|| said().contains(text));
+        let in_time = in_time(LIMIT, || said().contains(text));
         assert!(in_time, "no `{text}` within {LIMIT:?} in:\n{}", said());
     }
 
@@ -108,14 +115,18 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn wait(mut self) -> Ran {
+    pub(crate) fn wait(self) -> Ran {
+        self.wait_within(LIMIT)
+    }
+
+    fn wait_within(mut self, limit: Duration) -> Ran {
         let mut status = None;
-        let in_time = in_time(|| {
+        let in_time = in_time(limit, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
         let stderr = self.read("stderr");
-        assert!(in_time, "still running after {LIMIT:?}:\n{stderr}");
+        assert!(in_time, "still running after {limit:?}:\n{stderr}");
         Ran {
             code: status.and_then(|status| status.code()),
             stdout: self.read("stdout"),
@@ -224,6 +235,12 @@ impl Ran {
         images
             .map(|image| (text(&image["function"]), text(&image["source"])))
             .collect()
+    }
+
+    /// How many images it says are kept.
+    pub(crate) fn kept(&self) -> u64 {
+        let kept = self.payloads("ImagesKept").into_iter();
+        kept.map(|kept| kept["count"].as_u64().unwrap()).sum()
     }
 }
 

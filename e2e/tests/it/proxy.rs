@@ -4,9 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::command;
-use e2e::engine::Engine;
-use e2e::images::Context;
-use e2e::proxy::{Effect, Fault, Proxy};
+use e2e::engine::TestEngine;
+use e2e::images::BuildContext;
+use e2e::proxy::{FaultEffect, InjectedFault, Proxy};
 use rstest::rstest;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let engine = Engine::shared();
+        let engine = TestEngine::shared();
         let folder = tempfile::tempdir_in(engine.folder()).unwrap();
         Self {
             proxy: Proxy::start(engine.socket(), folder.path()).unwrap(),
@@ -33,8 +33,8 @@ impl Rig {
         docker
     }
 
-    fn strike(&self, endpoint: &str, effect: Effect) {
-        self.proxy.inject(Fault {
+    fn strike(&self, endpoint: &str, effect: FaultEffect) {
+        self.proxy.inject(InjectedFault {
             endpoint: endpoint.to_owned(),
             skip: 0,
             effect,
@@ -49,24 +49,28 @@ impl Rig {
 
 fn volume_exists(name: &str) -> bool {
     let only = format!("name=^{name}$");
-    let mut list = Engine::shared().docker();
+    let mut list = TestEngine::shared().docker();
     let listed = command::run(list.args(["volume", "ls", "-q", "--filter", &only]));
     !listed.unwrap().is_empty()
 }
 
 fn volume_name(case: &str) -> String {
-    format!("{}-{case}", Engine::shared().run_id())
+    format!("{}-{case}", TestEngine::shared().run_id())
 }
 
 fn run_label() -> String {
-    format!("{}={}", e2e::engine::LABEL_RUN, Engine::shared().run_id())
+    format!(
+        "{}={}",
+        e2e::engine::LABEL_RUN,
+        TestEngine::shared().run_id()
+    )
 }
 
 /// An image with nothing but a shell, for programs that talk.
 fn shell_image(rig: &Rig) -> String {
-    let reference = format!("e2e-shell:{}", Engine::shared().run_id());
+    let reference = format!("e2e-shell:{}", TestEngine::shared().run_id());
     let busybox = command::find_program("busybox").unwrap();
-    let mut context = Context::new("FROM scratch\nCOPY busybox /busybox\n").unwrap();
+    let mut context = BuildContext::new("FROM scratch\nCOPY busybox /busybox\n").unwrap();
     context.add_program("busybox", &busybox).unwrap();
     let mut build = rig.docker(&["build", "--quiet", "--label", &run_label()]);
     build.args(["--tag", &reference, "-"]);
@@ -106,10 +110,14 @@ fn reading_is_recorded_and_does_not_count_as_changing() {
 
 /// Whether the engine has done its work afterwards tells the faults apart; the client fails in each.
 #[rstest]
-#[case::request_lost("request-lost", Effect::DropRequest, false)]
-#[case::answer_lost("answer-lost", Effect::DropAnswer, true)]
-#[case::refused("refused", Effect::Answer(500, "out of paper".to_owned()), false)]
-fn a_fault_strikes_one_request(#[case] name: &str, #[case] effect: Effect, #[case] done: bool) {
+#[case::request_lost("request-lost", FaultEffect::DropRequest, false)]
+#[case::answer_lost("answer-lost", FaultEffect::DropAnswer, true)]
+#[case::refused("refused", FaultEffect::Answer(500, "out of paper".to_owned()), false)]
+fn a_fault_strikes_one_request(
+    #[case] name: &str,
+    #[case] effect: FaultEffect,
+    #[case] done: bool,
+) {
     let rig = Rig::new();
     let name = volume_name(name);
     let create = ["volume", "create", "--label", &run_label(), &name];
@@ -117,7 +125,7 @@ fn a_fault_strikes_one_request(#[case] name: &str, #[case] effect: Effect, #[cas
     let error = command::run(&mut rig.docker(&create))
         .unwrap_err()
         .to_string();
-    if let Effect::Answer(_, message) = effect {
+    if let FaultEffect::Answer(_, message) = effect {
         assert!(error.contains(&message), "{error}");
     }
     assert_eq!(volume_exists(&name), done);
@@ -131,7 +139,7 @@ fn a_fault_strikes_one_request(#[case] name: &str, #[case] effect: Effect, #[cas
 fn a_held_request_waits_until_it_is_released() {
     let rig = Rig::new();
     let name = volume_name("held");
-    rig.strike("POST /volumes/create", Effect::Hold);
+    rig.strike("POST /volumes/create", FaultEffect::Hold);
     let mut create = rig.docker(&["volume", "create", "--label", &run_label(), &name]);
     let mut child = create.stdout(std::process::Stdio::null()).spawn().unwrap();
     assert!(rig.proxy.wait_for("POST /volumes/create", LIMIT));
@@ -144,11 +152,11 @@ fn a_held_request_waits_until_it_is_released() {
 #[test]
 fn a_fault_lets_as_many_requests_by_as_it_is_told() {
     let rig = Rig::new();
-    rig.proxy.inject(Fault {
+    rig.proxy.inject(InjectedFault {
         endpoint: "GET /containers/json".to_owned(),
         skip: 1,
         // A connection that closes would not do: clients may repeat a `GET` by themselves.
-        effect: Effect::Answer(500, "out of paper".to_owned()),
+        effect: FaultEffect::Answer(500, "out of paper".to_owned()),
     });
     let outcomes: Vec<bool> = (0..3)
         .map(|_| command::run(&mut rig.docker(&["ps"])).is_ok())
@@ -161,7 +169,7 @@ fn a_fault_can_be_meant_for_requests_with_a_word_in_their_query() {
     let rig = Rig::new();
     rig.strike(
         "GET /containers/json?all=1",
-        Effect::Answer(500, "out of paper".to_owned()),
+        FaultEffect::Answer(500, "out of paper".to_owned()),
     );
     command::run(&mut rig.docker(&["ps"])).unwrap();
     command::run(&mut rig.docker(&["ps", "--all"])).unwrap_err();

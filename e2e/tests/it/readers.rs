@@ -106,7 +106,7 @@ fn the_events_of_a_deploy_can_be_asserted() {
     ]);
     let differs = differs.ended(10);
     assert!(
-        differs.stdout.contains(">   5  ImageBuilt"),
+        differs.stdout.contains(">   5  Applied        ImageBuilt"),
         "{}",
         differs.stdout
     );

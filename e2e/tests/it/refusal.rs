@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::stack::{Stack, StackOptions};
 use e2e::{artifactctl, command, workspace};
 
@@ -223,6 +223,11 @@ impl Mount {
         mount
     }
 
+    /// The file system on a block device.
+    pub(crate) fn device(device: &str, at: &Path) -> Self {
+        Self::make(at, |mount| mount.arg(device))
+    }
+
     /// Gives a file system in memory more room.
     pub(crate) fn grow(&self, kib: u32) {
         let size = format!("remount,size={kib}k");
@@ -255,5 +260,5 @@ impl Drop for Mount {
 /// It goes with the process: what it made on the engine carries the label of the run.
 pub(crate) fn shared_stack() -> &'static Stack<'static> {
     static STACK: OnceLock<Stack<'static>> = OnceLock::new();
-    STACK.get_or_init(|| Stack::up(Engine::shared(), StackOptions::default()).unwrap())
+    STACK.get_or_init(|| Stack::up(TestEngine::shared(), StackOptions::default()).unwrap())
 }

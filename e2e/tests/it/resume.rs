@@ -2,7 +2,7 @@
 //!
 //! Not here: stopping by signal (`signals`), who holds a target (`readers`), the provisioner (`provision`).
 
-use e2e::proxy::{Effect, Fault, Proxy};
+use e2e::proxy::{FaultEffect, InjectedFault, Proxy};
 use rstest::rstest;
 
 use crate::process::{images, run};
@@ -94,6 +94,40 @@ fn a_build_that_fails_is_shown_and_what_is_in_flight_is_finished() {
     rig.run(&["status", "--exit-code"]).ended(0);
 }
 
+/// The functions that are live go on to be those that were applied, whatever was built since.
+#[test]
+fn a_deploy_that_fails_and_is_given_up_leaves_the_live_images_as_they_were() {
+    let rig = Rig::with_gateway(&["alpha", "beta"]);
+    rig.deploy(&[]).ended(0);
+    assert_eq!([rig.word("alpha"), rig.word("beta")], ["alpha", "beta"]);
+    let live = |function: &str| rig.tags(function)["1"].clone();
+    let before = [live("alpha"), live("beta")];
+
+    rig.payload.answer("alpha", "edited");
+    rig.payload
+        .dockerfile("beta", "FROM esb-lambda-base:latest\nRUN false\n");
+    let failed = rig.deploy(&["--jobs", "1"]).ended(6);
+    assert_eq!(failed.images(), images(&[("alpha", "built")]));
+    assert_eq!([live("alpha"), live("beta")], before);
+    rig.run(&["abandon"]).ended(0);
+    assert_eq!([live("alpha"), live("beta")], before);
+    assert_eq!(rig.tags("alpha").len(), 3, "its tag and two keys");
+
+    rig.payload.dockerfile(
+        "beta",
+        "FROM esb-lambda-base:latest\nCOPY functions/beta/handler /var/task/handler\n",
+    );
+    let done = rig.deploy(&[]).ended(0);
+    // What the given-up deploy recorded is known; `beta` is what it was before.
+    assert_eq!(done.images(), images(&[("alpha", "reused")]));
+    assert_eq!(done.kept(), 1);
+    let tags = done.payload("Applied")["tags"].clone();
+    assert_eq!(tags.as_object().unwrap().len(), 1, "{tags}");
+    assert_ne!(live("alpha"), before[0]);
+    assert_eq!(live("beta"), before[1]);
+    assert_eq!(rig.word("alpha"), "edited");
+}
+
 #[test]
 fn an_unfinished_deploy_that_is_given_up_cannot_be_resumed() {
     let rig = Rig::without_builds(&["alpha"]);
@@ -144,10 +178,10 @@ fn a_registry_that_is_away_fails_the_attempt_and_the_next_one_goes_on() {
         run(deploy.env("HOST_REGISTRY_ADDR", &registry))
     };
     for method in ["HEAD", "GET"] {
-        away.inject_lasting(Fault {
+        away.inject_lasting(InjectedFault {
             endpoint: format!("{method} /"),
             skip: 0,
-            effect: Effect::DropRequest,
+            effect: FaultEffect::DropRequest,
         });
     }
     let failed = deploy().ended(9);

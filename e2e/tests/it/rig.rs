@@ -9,9 +9,9 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use e2e::artifactctl;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::http::Reply;
-use e2e::proxy::{Effect, Fault, Proxy, Request};
+use e2e::proxy::{FaultEffect, InjectedFault, Proxy, Request};
 use e2e::stack::{Stack, StackOptions};
 
 use crate::payload::Payload;
@@ -23,7 +23,7 @@ const BUILD: &str = "POST /build";
 pub(crate) fn shared() -> &'static Stack<'static> {
     static SHARED: OnceLock<Stack<'static>> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let engine = Engine::shared();
+        let engine = TestEngine::shared();
         let options = StackOptions {
             project: Some(format!("{}-dev", engine.run_id())),
             ..StackOptions::default()
@@ -149,10 +149,10 @@ impl<'stack> Rig<'stack> {
 
     /// Holds the image build of a function back.
     pub(crate) fn hold_build(&self, function: &str) {
-        self.proxy.inject(Fault {
+        self.proxy.inject(InjectedFault {
             endpoint: format!("{BUILD}?{function}"),
             skip: 0,
-            effect: Effect::Hold,
+            effect: FaultEffect::Hold,
         });
     }
 

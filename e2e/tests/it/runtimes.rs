@@ -1,73 +1,87 @@
-//! Functions in real languages, from a SAM template to an answer through the gateway.
+//! Functions in real languages, from a SAM template as `sam init` lays it out to an answer through the gateway.
 //!
-//! Their dependencies are installed by the real tools while the images are built, without a network: pip from a folder of
-//! wheels that pip itself has filled, npm from a folder. Not here: functions of scripts (`esb`).
+//! Their code is built, and their dependencies are installed, by the real tools while the images are built, without a network: what
+//! a registry would give lies in the code (a folder of wheels, vendored modules and gems) or in the build image (npm's
+//! cache, Debian's packages of Java). Not here: functions of scripts (`esb`).
 
+mod languages;
+mod layers;
+mod sam_build;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::bases::Language;
+use e2e::bases::{Builder, Language};
 use e2e::{command, python, workspace};
+use serde_json::Value;
 
-use crate::process::{images, run};
+use crate::process::{Ran, run_compiler};
 use crate::rig::Rig;
 
-#[test]
-fn functions_in_real_languages_answer_with_what_they_depend_on() {
-    let rig = Rig::with_gateway(&[]);
-    let folder = rig.folder().join("runtimes");
-    let from = workspace::fixture("runtimes");
-    command::run(Command::new("cp").arg("-r").args([&from, &folder])).unwrap();
-    let mut wheels = python::command().unwrap();
-    wheels.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-    ]);
-    wheels
-        .arg("--requirement")
-        .arg(folder.join("python/requirements.txt"));
-    command::run(wheels.arg("--dest").arg(folder.join("python/wheelhouse"))).unwrap();
+/// A template with its code, on disk.
+struct Project {
+    rig: Rig<'static>,
+    folder: PathBuf,
+}
 
-    let mut deploy = rig.esb(&["deploy", "--format", "json", "--template"]);
-    deploy.arg(folder.join("template.yaml"));
-    deploy.arg("--output").arg(rig.folder().join("made"));
-    deploy.arg("--out").arg(&rig.out);
-    deploy.args(["--project", rig.stack.project()]);
-    for language in [Language::Python, Language::Nodejs] {
-        let base = rig.stack.push_base(language).unwrap();
-        deploy.arg(format!("--base={}={base}", language.family()));
+impl Project {
+    /// A copy of a folder of `fixtures/runtimes`.
+    fn copy(name: &str) -> Self {
+        let rig = Rig::with_gateway(&[]);
+        let folder = rig.folder().join("project");
+        let from = workspace::fixture("runtimes").join(name);
+        command::run(Command::new("cp").arg("-r").args([&from, &folder])).unwrap();
+        Self { rig, folder }
     }
-    let deployed = run(&mut deploy).ended(0);
-    assert_eq!(
-        deployed.images(),
-        images(&[("Node", "built"), ("Python", "built")])
-    );
 
-    let answered = |method: &str, path: &str, body: &str, runtime: &str| {
-        let reply = rig.stack.call(method, path, body).unwrap();
-        assert_eq!(reply.status, 201, "{reply:?}\n{}", rig.stack.logs());
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Deploys the template, on bases and with builders of these languages.
+    fn deploy(&self, languages: &[Language], builders: &[Builder<'_>]) -> Ran {
+        run_compiler(&mut self.deployment(languages, builders)).ended(0)
+    }
+
+    fn deployment(&self, languages: &[Language], builders: &[Builder<'_>]) -> Command {
+        let stack = self.rig.stack;
+        let mut deploy = self.rig.esb(&["deploy", "--format", "json", "--template"]);
+        deploy.arg(self.path("template.yaml"));
+        deploy.arg("--output").arg(self.rig.folder().join("made"));
+        deploy.arg("--out").arg(&self.rig.out);
+        deploy.args(["--project", stack.project()]);
+        for language in languages {
+            let base = stack.push_base(*language).unwrap();
+            deploy.arg(format!("--base={}={base}", language.family()));
+        }
+        for builder in builders {
+            let image = stack.build_image(*builder).unwrap();
+            deploy.arg(format!("--build-image={}={image}", builder.key()));
+        }
+        deploy
+    }
+
+    /// What a function of this runtime answers.
+    fn answer(&self, method: &str, path: &str, body: &str, runtime: &str) -> Value {
+        let reply = self.rig.stack.call(method, path, body).unwrap();
+        assert_eq!(reply.status, 201, "{reply:?}\n{}", self.rig.stack.logs());
         assert_eq!(reply.header("x-runtime"), Some(runtime));
         reply.json()
-    };
-    let said = answered("POST", "/python/ada", "{a: [on, 010]}", "python");
-    let expected =
-        serde_json::json!({ "name": "ada", "read": { "a": [true, 8] }, "with": "6.0.4" });
-    assert_eq!(said, expected);
-    let said = answered("GET", "/nodejs/ada?x=1", "", "nodejs");
-    let query = serde_json::json!({ "x": "1" });
-    assert_eq!(said["greeting"], "good morning, ada");
-    assert_eq!((&said["name"], &said["query"]), (&"ada".into(), &query));
+    }
 
-    for (method, path, error) in [
-        ("POST", "/python/nobody", "LookupError: nobody is here"),
-        ("GET", "/nodejs/nobody", "RangeError: nobody is here"),
-    ] {
-        let reply = rig.stack.call(method, path, "").unwrap();
+    /// What a function raises shows in the answer.
+    fn fails_with(&self, method: &str, path: &str, error: &str) {
+        let reply = self.rig.stack.call(method, path, "").unwrap();
         assert_eq!(reply.status, 502, "{reply:?}");
         assert!(reply.body.contains(error), "{reply:?}");
     }
+}
+
+/// Fills the folder `wheelhouse` beside a list of requirements, as pip downloads them.
+fn fill_wheelhouse(folder: &Path) {
+    let mut wheels = python::command().unwrap();
+    wheels.args(["-m", "pip", "download", "--quiet", "--no-deps"]);
+    wheels.args(["--only-binary", ":all:", "--requirement"]);
+    wheels.arg(folder.join("requirements.txt"));
+    command::run(wheels.arg("--dest").arg(folder.join("wheelhouse"))).unwrap();
 }

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use e2e::command;
-use e2e::engine::Engine;
-use e2e::stack::{Mode, Stack, StackOptions};
+use e2e::engine::TestEngine;
+use e2e::stack::{RunnerMode, Stack, StackOptions};
 use e2e::workspace;
 use rstest::rstest;
 
@@ -47,15 +47,15 @@ functions:
 
 /// One stack for the whole story, because each step starts where the last one ended.
 #[rstest]
-#[case::by_the_docker_engine(Mode::Docker)]
-#[case::by_a_containerd_of_its_own(Mode::Containerd)]
-fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
+#[case::by_the_docker_engine(RunnerMode::Docker)]
+#[case::by_a_containerd_of_its_own(RunnerMode::Containerd)]
+fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: RunnerMode) {
     let options = StackOptions {
         mode,
         gateway_environment: [("WHO_IT_IS".to_owned(), "a secret".to_owned())].into(),
         ..StackOptions::default()
     };
-    let stack = Stack::up(Engine::shared(), options).unwrap();
+    let stack = Stack::up(TestEngine::shared(), options).unwrap();
     let before = stack.call("POST", "/hello", "{}").unwrap();
     assert_eq!(before.status, 404, "nothing is published yet: {before:?}");
 
@@ -139,7 +139,7 @@ fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
     stack.down().unwrap();
     for names in [format!("{registry}/*/*"), format!("{project}/*")] {
         let names = format!("reference={names}");
-        let mut list = Engine::shared().docker();
+        let mut list = TestEngine::shared().docker();
         let left = command::run(list.args(["image", "ls", "--filter", &names, "--quiet"]));
         assert_eq!(left.unwrap(), "", "{names}");
     }
@@ -147,7 +147,7 @@ fn a_call_is_answered_by_the_function_that_is_published(#[case] mode: Mode) {
 
 #[test]
 fn a_provisioner_makes_each_resource_once_and_fails_where_it_should() {
-    let stack = Stack::up(Engine::shared(), StackOptions::default()).unwrap();
+    let stack = Stack::up(TestEngine::shared(), StackOptions::default()).unwrap();
     let provision = || {
         let mut run = stack.compose();
         run.args(["--profile", "deploy", "run", "--rm", "--no-deps", "-T"]);
@@ -190,7 +190,7 @@ fn a_schedule_fires_its_function_with_its_input() {
         schedule_speed: 120,
         ..StackOptions::default()
     };
-    let stack = Stack::up(Engine::shared(), options).unwrap();
+    let stack = Stack::up(TestEngine::shared(), options).unwrap();
     push_function(&stack, "hand/ticking", "1", TICKING);
     let mut functions = String::from("functions:\n");
     let mut routing = String::from("routes:\n");
@@ -258,17 +258,17 @@ fn inspect(stack: &Stack<'_>, service: &str, format: &str) -> String {
 #[test]
 fn a_stack_shows_its_version_and_mode_the_way_it_was_asked_to() {
     let labelled = Stack::up(
-        Engine::shared(),
+        TestEngine::shared(),
         StackOptions {
             version: "2.0.1".to_owned(),
             api_version: Some("2.1".to_owned()),
-            mode: Mode::Containerd,
+            mode: RunnerMode::Containerd,
             ..StackOptions::default()
         },
     )
     .unwrap();
     let bare = Stack::up(
-        Engine::shared(),
+        TestEngine::shared(),
         StackOptions {
             api_version: None,
             labels: false,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use e2e::command;
-use e2e::images::Context;
+use e2e::images::BuildContext;
 use e2e::stack::Stack;
 
 /// A handler that answers with a word, a variable, and the request.
@@ -18,7 +18,7 @@ pub(crate) fn handler(word: &str) -> String {
 pub(crate) fn push_function(stack: &Stack<'_>, name: &str, tag: &str, handler: &str) {
     let base = stack.host_image("esb-lambda-base", "1.4.2");
     let dockerfile = format!("FROM {base}\nCOPY handler /var/task/handler\n");
-    let mut context = Context::new(&dockerfile).unwrap();
+    let mut context = BuildContext::new(&dockerfile).unwrap();
     context.add("handler", handler.as_bytes(), 0o755).unwrap();
     let reference = stack.host_image(name, tag);
     context

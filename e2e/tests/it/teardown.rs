@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use e2e::command;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use rstest::rstest;
 use rustix::process::{Pid, Signal};
 
@@ -26,14 +26,19 @@ impl Up {
         command.arg("up").stdout(Stdio::piped());
         configure(&mut command);
         let mut process = command.spawn().unwrap();
-        // The last line is printed when everything is up: the command to deploy with, and where to.
+        // Printed when everything is up: where the stack is, for whoever deploys onto it. All of it is read, or printing would fail.
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let deploy = lines
-            .map_while(Result::ok)
-            .find(|line| line.starts_with("artifactctl deploy"))
-            .expect("the stack came up");
-        let out = Path::new(deploy.rsplit(' ').next().unwrap());
-        let folder = out.ancestors().nth(2).unwrap().to_owned();
+        let mut config = None;
+        for line in lines.map_while(Result::ok) {
+            if let Some(found) = line.strip_prefix("export STACK_CONFIG=") {
+                config = Some(PathBuf::from(found));
+            }
+            if line.starts_with("export STACK_GATEWAY=") {
+                break;
+            }
+        }
+        let config = config.expect("the stack came up");
+        let folder = config.ancestors().nth(2).unwrap().to_owned();
         assert!(folder.is_dir(), "{}", folder.display());
         Self { process, folder }
     }
@@ -82,11 +87,11 @@ fn bridge_of(docker: &mut Command, project: &str) -> String {
 #[case::killed("kill", Signal::KILL)]
 fn an_engine_of_our_own_goes_with_its_process(#[case] name: &str, #[case] signal: Signal) {
     if !rustix::process::geteuid().is_root() {
-        let refusal = Engine::start().unwrap_err().to_string();
+        let refusal = TestEngine::start().unwrap_err().to_string();
         assert!(refusal.contains("needs root"), "{refusal}");
         return;
     }
-    let project = format!("{}-{name}", Engine::shared().run_id());
+    let project = format!("{}-{name}", TestEngine::shared().run_id());
     let mut up = Up::start(|command| {
         command.args(["--own-engine", "--project", &project]);
     });
@@ -115,7 +120,7 @@ fn an_engine_that_was_found_keeps_all_but_what_the_run_made(
     #[case] name: &str,
     #[case] signal: Signal,
 ) {
-    let engine = Engine::shared();
+    let engine = TestEngine::shared();
     let project = format!("{}-{name}", engine.run_id());
     let foreign = format!("{project}-foreign");
     let label = format!("{}={}", e2e::engine::LABEL_RUN, engine.run_id());

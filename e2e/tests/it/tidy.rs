@@ -2,14 +2,21 @@
 //!
 //! Each test reads the workspace as text and names every place that is on the wrong side.
 
+mod advisories;
+mod dependencies;
 mod held;
+mod imports;
+mod messages;
 mod ownership;
+mod security;
 mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use e2e::{command, workspace};
+
+use imports::{Import, imports, module_of};
 
 /// A file of the workspace.
 struct Source {
@@ -25,6 +32,19 @@ impl Source {
         lines
             .filter(|(_, line)| broken(line))
             .map(|(index, line)| format!("{}:{}: {}", self.path, index + 1, line.trim()))
+            .collect()
+    }
+
+    /// The imports that a rule is broken in, as `path:line`.
+    fn imports(&self, broken: impl Fn(&Import) -> bool) -> Vec<String> {
+        let inside = self
+            .path
+            .split_once("src/")
+            .map_or("", |(_, inside)| inside);
+        imports(&self.text, &module_of(inside))
+            .into_iter()
+            .filter(|import| broken(import))
+            .map(|import| format!("{}:{}: {}", self.path, import.line, import.path))
             .collect()
     }
 
@@ -145,6 +165,7 @@ fn a_crate_with_a_door_is_named_only_behind_it() {
         for (name, doors) in DOORS {
             if !doors.iter().any(|room| source.path.starts_with(room)) {
                 places.extend(source.places(|line| names_crate(line, name)));
+                places.extend(source.imports(|import| import.is_below(name)));
             }
         }
     }
@@ -249,6 +270,11 @@ fn knowledge_flows_one_way_through_the_engine() {
                 .any(|other| line.contains(&format!("crate::{other}::")))
         };
         places.extend(source.places(later));
+        let later = |import: &Import| {
+            let mut rooms = ROOMS[rank + 1..].iter();
+            rooms.any(|other| import.is_below(&format!("crate::{other}")))
+        };
+        places.extend(source.imports(later));
     }
     assert_eq!(rooms_seen, (1 << ROOMS.len()) - 1, "every room is there");
     none(&places, "a room names one that comes after it");
@@ -261,11 +287,13 @@ const CLI_WALLS: [(&str, &[&str]); 2] = [
     ("cli/src/applier/", &["producer::", "crate::esb"]),
     ("cli/src/", &["crate::applier", "producer::", "crate::esb"]),
 ];
-const CLI_KNOWS_BOTH: [&str; 4] = [
+const CLI_KNOWS_BOTH: [&str; 5] = [
     "cli/src/esb/",
     "cli/src/lib.rs",
     "cli/src/documented.rs",
     "cli/src/project/",
+    // Which words of other tools each program answers, and which are the other program's.
+    "cli/src/words.rs",
 ];
 
 #[test]
@@ -286,6 +314,10 @@ fn what_applies_artifacts_never_reaches_what_makes_them() {
             places.extend(source.places(|line| {
                 walled.iter().any(|room| line.contains(room))
                     || up.iter().any(|room| line.contains(room))
+            }));
+            places.extend(source.imports(|import| {
+                let mut rooms = walled.iter();
+                rooms.any(|room| import.is_below(room.trim_end_matches("::")))
             }));
         }
     }

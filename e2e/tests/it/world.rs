@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use e2e::command;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::stack::{Stack, StackOptions};
 use rstest::rstest;
 
@@ -62,7 +62,7 @@ fn an_engine_that_is_down_is_an_error_that_can_be_gone_on_from() {
 
 #[test]
 fn a_registry_that_is_down_is_an_error_that_can_be_gone_on_from() {
-    let stack = Stack::up(Engine::shared(), StackOptions::default()).unwrap();
+    let stack = Stack::up(TestEngine::shared(), StackOptions::default()).unwrap();
     let bench = Bench::new();
     let before = contents(&bench.out());
     command::run(stack.compose().args(["stop", "--timeout", "1", "registry"])).unwrap();

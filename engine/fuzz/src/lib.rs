@@ -1,7 +1,7 @@
 //! What must hold for any input whatever: the bodies of the fuzz targets.
 //!
 //! Each takes bytes as a stranger may write them, reads them the way a deploy does, and panics where a rule is broken. The
-//! tests of `engine` call the same functions with the committed corpus (`engine/tests/corpus.rs`); `docs/testing.md` says
+//! tests of `engine` call the same functions with the committed corpus (`engine/tests/corpus.rs`); `docs/internals/testing.md` says
 //! how to let libFuzzer look for more. Not here: files and connections, whose tests are in `e2e`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,8 @@ use engine::merge::{
     BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions, MergeOutcome,
     SourceKey, merge,
 };
-use engine::yaml::{Limits, Node, Span, parse, parse_bytes};
+use engine::views::{Pattern, PatternDifference, PatternError, TimedEvent, parse_assertions};
+use engine::yaml::{Node, ParseLimits, Span, parse, parse_bytes};
 use journal::transfer;
 use journal::{EventLog, MemoryStore, NewEvent, SUPPORTED, Store, StreamId};
 use uuid::Uuid;
@@ -29,13 +30,14 @@ use uuid::Uuid;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its program and of the folder of its corpus.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 7] = [
     ("manifest", manifest),
     ("config", config),
     ("dockerfile", dockerfile),
     ("journal", journal),
     ("secrets", secrets),
     ("replies", replies),
+    ("pattern", pattern),
 ];
 
 /// Ends each part of an input that stands for several files.
@@ -93,7 +95,7 @@ pub fn config(data: &[u8]) {
         .into_iter()
         .filter_map(|source| entry(source, next(), next(), next()))
         .collect();
-    let Ok(current) = ConfigTrees::parse("out", standing, &Limits::default()) else {
+    let Ok(current) = ConfigTrees::parse("out", standing, &ParseLimits::default()) else {
         return;
     };
     let options = MergeOptions::default();
@@ -126,7 +128,7 @@ fn entry(source: &str, functions: &str, routing: &str, resources: &str) -> Optio
 
 fn file(name: &str, text: &str, shape: fn(&Source<'_>, &Node) -> Shape) -> Option<ConfigText> {
     let source = Source::new(name, text);
-    match ConfigText::parse(name, text.to_owned(), &Limits::default()) {
+    match ConfigText::parse(name, text.to_owned(), &ParseLimits::default()) {
         Err(violations) => {
             in_place(&source, &violations);
             None
@@ -142,10 +144,10 @@ fn file(name: &str, text: &str, shape: fn(&Source<'_>, &Node) -> Shape) -> Optio
 /// The output directory after a publish: every text is the tree that was meant.
 fn published(merged: &MergeOutcome) -> ConfigTrees {
     for (file, text) in &merged.texts {
-        let read = parse(text, &Limits::default()).expect("what was written is read");
+        let read = parse(text, &ParseLimits::default()).expect("what was written is read");
         assert_eq!(read, merged.trees[file], "what was meant is read");
     }
-    ConfigTrees::parse("out", merged.texts.clone(), &Limits::default())
+    ConfigTrees::parse("out", merged.texts.clone(), &ParseLimits::default())
         .expect("every text was read above")
 }
 
@@ -314,11 +316,56 @@ fn required() -> Manifest {
         .0
 }
 
+/// A pattern, or a file of them: what is wrong has its place in the text, what reads is compared within its bounds, and a
+/// mismatch stands in the events.
+pub fn pattern(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let in_text = |errors: &[PatternError]| {
+        let violations: Vec<Violation> = errors.iter().map(|error| error.violation("p")).collect();
+        in_place(&Source::new("p", text), &violations);
+    };
+    if let Err(errors) = parse_assertions(text) {
+        assert!(!errors.is_empty());
+        in_text(&errors);
+    }
+    let pattern = match Pattern::parse(text) {
+        Ok(pattern) => pattern,
+        Err(error) => return in_text(&[error]),
+    };
+    let events: Vec<TimedEvent> = (0..12).map(timed).collect();
+    if let Err(PatternDifference::Mismatch { mismatch, .. }) = pattern.compare(&events) {
+        assert!(mismatch.index <= events.len());
+        assert!(mismatch.whole.is_none_or(|whole| whole <= mismatch.index));
+        assert_eq!(mismatch.found.is_none(), mismatch.index == events.len());
+    }
+}
+
+/// Events of a deploy that builds, one a second.
+fn timed(index: u16) -> TimedEvent {
+    let kinds = ["Requested", "Observed", "TakenOver", "Merged"];
+    let kind = kinds.get(usize::from(index)).unwrap_or(&"ImageBuilt");
+    TimedEvent {
+        kind: (*kind).to_owned(),
+        recorded_at_ms: 1000 * i64::from(index),
+        actor: "ada@forge".to_owned(),
+        attempt: 1,
+        payload: serde_json::json!({
+            "function": "orders",
+            "source": "built",
+            "duration_ms": index,
+            "changes": {"added": ["a", "b"]},
+            "observation": {"containers": [{"service": "gateway", "version": {"value": "1.4.2"}}]},
+        }),
+    }
+}
+
 /// The text of an input, when the YAML reader takes the bytes for text, which is the first thing it looks at.
 fn text(data: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(data).ok();
     if text.is_none() {
-        parse_bytes(data, &Limits::default()).expect_err("the bytes are no text");
+        parse_bytes(data, &ParseLimits::default()).expect_err("the bytes are no text");
     }
     text
 }

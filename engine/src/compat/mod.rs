@@ -2,7 +2,7 @@
 //!
 //! Pure: a requirement from the manifest, an observation from the engine, findings out. Nothing of the request is
 //! ever used as if it had been observed. `facts` derives an observation from labels and image references; `check`
-//! compares it with what the artifact requires. The tables are in `docs/compat.md`.
+//! compares it with what the artifact requires. The tables are in `docs/guide/compat.md`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -17,7 +17,10 @@ mod words;
 
 pub use check::{Check, check};
 pub use finding::{Finding, Grade, Policy, Verdict};
-pub use observation::{Container, Engine, ModeSource, Observation, Observed, VersionSource};
+pub use observation::{
+    Container, ModeSource, Observation, Observed, ObservedEngine, VersionSource,
+};
+pub use release::ReleaseRange;
 pub use stack_version::stack_version;
 
 #[cfg(test)]

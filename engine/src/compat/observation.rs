@@ -10,7 +10,7 @@ pub struct Observation {
     /// The compose project that was looked at.
     pub project: String,
     /// The Docker engine.
-    pub engine: Engine,
+    pub engine: ObservedEngine,
     /// The running containers of the project, sorted by service, then name.
     pub containers: Vec<Container>,
     /// The api version of the stack and the service whose label says so.
@@ -21,6 +21,27 @@ pub struct Observation {
     pub gateway_secrets: Option<Vec<String>>,
     /// Other compose projects that run something, sorted; at most 32. Only ever used to word a hint.
     pub other_projects: Vec<String>,
+}
+
+impl Observation {
+    /// It shows the same stack as another one. Which other projects run is no part of a stack.
+    pub fn shows_the_same_stack(&self, other: &Self) -> bool {
+        let Self {
+            project,
+            engine,
+            containers,
+            api_version,
+            mode,
+            gateway_secrets,
+            other_projects: _,
+        } = self;
+        *project == other.project
+            && *engine == other.engine
+            && *containers == other.containers
+            && *api_version == other.api_version
+            && *mode == other.mode
+            && *gateway_secrets == other.gateway_secrets
+    }
 }
 
 /// A fact and where it was read from.
@@ -34,7 +55,7 @@ pub struct Observed<T, S> {
 
 /// The Docker engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Engine {
+pub struct ObservedEngine {
     /// Its id; none when it says none.
     pub id: Option<String>,
     /// The name of its host; none when it says none.

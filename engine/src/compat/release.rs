@@ -55,6 +55,26 @@ impl Wanted {
     }
 }
 
+/// The releases that a person asks about: one, or a range as semver writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseRange(Wanted);
+
+impl ReleaseRange {
+    /// Reads `<1.5`, `1.4`, `=1.4.2`, `>=1.4, <2`; none when it says no releases.
+    pub fn parse(text: &str) -> Option<Self> {
+        let wanted = Wanted::parse(text);
+        match wanted {
+            Wanted::Exact(_) | Wanted::Range(_) => Some(Self(wanted)),
+            Wanted::MovingTag | Wanted::Unreadable => None,
+        }
+    }
+
+    /// Whether a version is one of them. What is no release is none of them.
+    pub fn holds(&self, version: &str) -> bool {
+        parse_version(version).is_some_and(|found| self.0.matches(&found))
+    }
+}
+
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::{
-    Check, Container, Engine, Finding, Grade, Observation, Observed, Policy, Verdict,
+    Check, Container, Finding, Grade, Observation, Observed, ObservedEngine, Policy, Verdict,
     VersionSource, check, facts,
 };
 use crate::contract::{ApiVersion, ArtifactEntry, Manifest, Mode, RuntimeStack};
@@ -61,7 +61,7 @@ fn unversioned(tag: &str) -> impl FnOnce(&mut Container) {
 fn observation(containers: Vec<Container>) -> Observation {
     Observation {
         project: "esb-dev".to_owned(),
-        engine: Engine {
+        engine: ObservedEngine {
             id: None,
             name: None,
             address: None,

@@ -33,14 +33,17 @@ pub use payload::{
     FunctionImage, Shape, check_functions, check_resources, check_routing, image_conflict,
 };
 pub use read::{
-    Checked, Ids, PayloadPaths, check_manifest, check_manifest_with, check_tree, parse_manifest,
+    CheckedManifest, Ids, PayloadPaths, check_manifest, check_manifest_with, check_tree,
+    parse_manifest,
 };
 pub use render::{render, render_violations};
 pub use rule::Rule;
 pub use secrets::{
     EnvText, Presence, SecretFile, SecretNames, SecretValues, check_secrets, env_line,
-    parse_secret_env, required_secrets, secret_values,
+    parse_secret_env, required_secrets, secret_values, tells_a_secret,
 };
+#[cfg(feature = "docker")]
+pub(crate) use source::is_shown;
 pub use source::{Source, printable, printable_lines, quoted};
 pub use text::{RUNTIME_BASE, target_name};
 pub use violation::{Place, Unknown, Violation, Warning};

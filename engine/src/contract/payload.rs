@@ -238,14 +238,14 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::yaml::{Limits, parse};
+    use crate::yaml::{ParseLimits, parse};
 
     type Check = fn(&Source<'_>, &Node) -> Shape;
 
     fn check(check: Check, text: &str) -> Shape {
         check(
             &Source::new("f.yml", text),
-            &parse(text, &Limits::default()).unwrap(),
+            &parse(text, &ParseLimits::default()).unwrap(),
         )
     }
 

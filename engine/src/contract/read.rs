@@ -48,7 +48,7 @@ pub enum Ids {
 
 /// What a manifest says, and everything that is wrong with it.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckedManifest {
     /// The manifest; none when there is a violation.
     pub manifest: Option<Manifest>,
     /// What is wrong, in the order of the text.
@@ -84,15 +84,15 @@ pub fn parse_manifest(file: &str, text: &str) -> Result<(Manifest, Vec<Warning>)
 }
 
 /// Reads a manifest as far as it goes.
-pub fn check_manifest(source: &Source<'_>, ids: Ids) -> Checked {
+pub fn check_manifest(source: &Source<'_>, ids: Ids) -> CheckedManifest {
     check_manifest_with(source, ids, Unknown::Refused)
 }
 
 /// The same, with a say about keys that look like misspellings.
-pub fn check_manifest_with(source: &Source<'_>, ids: Ids, unknown: Unknown) -> Checked {
-    match yaml::parse_all(source.text(), &yaml::Limits::default()) {
+pub fn check_manifest_with(source: &Source<'_>, ids: Ids, unknown: Unknown) -> CheckedManifest {
+    match yaml::parse_all(source.text(), &yaml::ParseLimits::default()) {
         Ok(root) => check(source, &root, ids, unknown),
-        Err(errors) => Checked {
+        Err(errors) => CheckedManifest {
             manifest: None,
             violations: source.refused(&errors),
             warnings: Vec::new(),
@@ -102,11 +102,11 @@ pub fn check_manifest_with(source: &Source<'_>, ids: Ids, unknown: Unknown) -> C
 }
 
 /// Reads a manifest whose tree is there already.
-pub fn check_tree(source: &Source<'_>, root: &Node, ids: Ids) -> Checked {
+pub fn check_tree(source: &Source<'_>, root: &Node, ids: Ids) -> CheckedManifest {
     check(source, root, ids, Unknown::Refused)
 }
 
-fn check(source: &Source<'_>, root: &Node, ids: Ids, unknown: Unknown) -> Checked {
+fn check(source: &Source<'_>, root: &Node, ids: Ids, unknown: Unknown) -> CheckedManifest {
     let mut reading = Reading {
         reader: Reader::new(source),
         ids,
@@ -120,7 +120,7 @@ fn check(source: &Source<'_>, root: &Node, ids: Ids, unknown: Unknown) -> Checke
     let mut warnings = reading.reader.warnings;
     unknown.sort(&mut violations, &mut warnings);
     warnings.sort_by_key(|warning| (warning.place.line, warning.place.column));
-    Checked {
+    CheckedManifest {
         manifest: manifest.filter(|_| violations.is_empty()),
         violations,
         warnings,

@@ -9,7 +9,7 @@ macro_rules! rules {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Rule {
             /// A rule that every YAML text must keep.
-            Yaml(yaml::Rule),
+            Yaml(yaml::YamlRule),
             $($(#[$doc])* $rule,)*
         }
 
@@ -17,7 +17,7 @@ macro_rules! rules {
             /// Every rule, those of YAML first.
             pub fn all() -> impl Iterator<Item = Self> {
                 let own = [$(Self::$rule),*];
-                yaml::Rule::ALL.into_iter().map(Self::Yaml).chain(own)
+                yaml::YamlRule::ALL.into_iter().map(Self::Yaml).chain(own)
             }
 
             /// The stable name, kebab case.
@@ -150,7 +150,7 @@ mod tests {
 
     /// The rows of the table of rules in the contract's document: name, and whether it is a warning.
     fn documented() -> Vec<(String, bool)> {
-        let text = include_str!("../../../docs/contract.md");
+        let text = include_str!("../../../docs/guide/contract.md");
         let (_, rules) = text.split_once("\n## Rules\n").unwrap();
         rules
             .lines()

@@ -76,6 +76,12 @@ impl SecretFile {
         names.collect()
     }
 
+    /// The names by which people call secrets, whoever requires them: `DB_PASSWORD`, `apiToken`.
+    pub fn telling_names(&self) -> BTreeSet<&str> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| tells_a_secret(name)).collect()
+    }
+
     /// The values of these names in every form that a program may print: resolved, as written, and each line of both.
     pub fn values(&self, names: &BTreeSet<&str>) -> SecretValues {
         let mut values = Vec::new();
@@ -95,6 +101,24 @@ impl SecretFile {
         }
         SecretValues(values)
     }
+}
+
+/// Parts of names, in upper case, that say that a value is a secret.
+const TELLING: [&str; 8] = [
+    "PASS",
+    "PWD",
+    "SECRET",
+    "TOKEN",
+    "CREDENTIAL",
+    "PRIVATE",
+    "APIKEY",
+    "_KEY",
+];
+
+/// Whether people call a secret so: `DB_PASSWORD`, `apiToken`.
+pub fn tells_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    TELLING.iter().any(|part| name.contains(part))
 }
 
 /// The values that a secret file gives these names, without a process environment. A file that cannot be read gives none.
@@ -351,5 +375,13 @@ mod tests {
         assert_eq!(violations[0].rule, "no-secret-file");
         assert!(violations[0].message.ends_with("`A`, `B`"));
         assert_eq!(check_secrets(&BTreeSet::new(), "", None), []);
+    }
+
+    #[test]
+    fn a_name_tells_that_its_value_is_a_secret() {
+        let text = "DB_PASSWORD=a\napiToken=b\nPORT=1\nAWS_ACCESS_KEY_ID=c\nKEYBOARD=d\nPGPASS=e\nMONKEY=f\n";
+        let file = SecretFile::parse("f", text, &|_| None).unwrap();
+        let expected = ["AWS_ACCESS_KEY_ID", "DB_PASSWORD", "PGPASS", "apiToken"];
+        assert_eq!(file.telling_names(), BTreeSet::from(expected));
     }
 }

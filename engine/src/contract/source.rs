@@ -98,7 +98,7 @@ impl<'a> Source<'a> {
 
 /// A character that a terminal only shows: no control, none that turns the direction of the text, none that breaks a
 /// line, none that nobody sees.
-fn is_shown(c: char) -> bool {
+pub(crate) fn is_shown(c: char) -> bool {
     let is_hidden = matches!(
         c,
         '\u{061c}'

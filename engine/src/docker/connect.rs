@@ -39,7 +39,7 @@ pub struct Engine {
     pub(super) api: ApiVersion,
     /// Which builder it uses when a Dockerfile leaves the choice.
     pub(super) builder: Builder,
-    identity: Arc<OnceCell<compat::Engine>>,
+    identity: Arc<OnceCell<compat::ObservedEngine>>,
 }
 
 /// One of the two builders of an engine.
@@ -158,18 +158,18 @@ impl Engine {
     }
 
     /// Which engine this is; asked once.
-    pub(super) async fn identity(&self) -> Result<&compat::Engine, Fault> {
+    pub(super) async fn identity(&self) -> Result<&compat::ObservedEngine, Fault> {
         let ask = || async {
             let version = self.ask("ask for the engine's version", self.docker.version());
             let info = self.ask_maybe("ask for the engine's name", self.docker.info());
             let (version, info) = join(version, info).await;
             // The id and the name are recorded for people; nothing depends on them.
             let info = info.ok().flatten().unwrap_or_default();
-            Ok(compat::Engine {
+            Ok(compat::ObservedEngine {
                 id: info.id.filter(|id| !id.is_empty()),
                 name: info.name.filter(|name| !name.is_empty()),
                 address: Some(self.host.to_string()),
-                ..compat::Engine::from(version?)
+                ..compat::ObservedEngine::from(version?)
             })
         };
         self.identity.get_or_try_init(ask).await

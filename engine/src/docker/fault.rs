@@ -9,7 +9,7 @@ use hyper::StatusCode;
 
 use super::context::ContextError;
 use super::redact::Redactor;
-use super::registry::{RegistryError, is_busy_or_broken};
+use super::registry::{CERTIFICATES, Handshake, RegistryError, authority_file, is_busy_or_broken};
 use super::transcript::{Spoken, tidy_lines};
 use super::wire::{Host, WireError};
 use crate::contract::printable;
@@ -109,6 +109,8 @@ pub(super) fn spoken(what: &str, registry: Option<&str>, spoken: Spoken) -> Faul
         "no basic auth credentials",
     ]) {
         fault.hints.extend(registry.map(login_hint));
+    } else if says(&["certificate signed by unknown authority"]) {
+        fault.hints.extend(registry.map(authority_hint));
     } else if says(&[NO_SPACE, "unexpected http status: 507"]) {
         fault.hints.push(match registry {
             Some(host) => full_hint(host),
@@ -193,13 +195,24 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
                 "the credentials of the registry `{host}` stay there: see what `docker pull` says, and who answers for it"
             )),
         ),
+        RegistryError::Certificates { .. } => plain(
+            FailureKind::Unreachable,
+            message,
+            Some(format!(
+                "correct the files in `{CERTIFICATES}/{host}`: the Docker engine uses them too"
+            )),
+        ),
         RegistryError::TooLong(_) | RegistryError::Unusable(_) => {
             plain(FailureKind::Image, message, Some(registry_hint(host)))
         }
-        RegistryError::Http(_) | RegistryError::Refused { .. } => Fault {
-            retryable: true,
-            ..plain(FailureKind::Unreachable, message, Some(registry_hint(host)))
-        },
+        RegistryError::Http(_) | RegistryError::Refused { .. } => {
+            let why = error.handshake();
+            let hint = why.map_or_else(|| registry_hint(host), |why| handshake_hint(host, why));
+            Fault {
+                retryable: why.is_none(),
+                ..plain(FailureKind::Unreachable, message, Some(hint))
+            }
+        }
     };
     clean(fault.because(chain(error)))
 }
@@ -260,6 +273,32 @@ pub(super) fn caused(kind: FailureKind, error: &dyn Error, hint: Option<String>)
 pub(super) fn registry_hint(host: &str) -> String {
     format!(
         "see that the registry `{host}` runs and can be reached; `HOST_REGISTRY_ADDR` names the one of the stack"
+    )
+}
+
+/// The hint for a registry with which no encryption could be agreed on.
+fn handshake_hint(host: &str, why: Handshake) -> String {
+    match why {
+        Handshake::UnknownAuthority => authority_hint(host),
+        Handshake::OtherHost => format!(
+            "use the name that the certificate of the registry is for, or give it one for `{host}`"
+        ),
+        Handshake::Expired => {
+            format!(
+                "give the registry `{host}` a certificate that is valid today, or set the clock"
+            )
+        }
+        Handshake::ClientUnknown => format!(
+            "put the certificate and the key that the registry wants into `{CERTIFICATES}/{host}/client.cert` and `client.key`"
+        ),
+    }
+}
+
+/// The hint for a registry whose certificate nobody vouches for. The engine reads the same file.
+fn authority_hint(host: &str) -> String {
+    format!(
+        "put the certificate of the authority that signed the registry's into `{}`, on the engine's machine too",
+        authority_file(host).display()
     )
 }
 

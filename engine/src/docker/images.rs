@@ -1,6 +1,9 @@
 //! The images of a deploy: what goes into each, whether the registry has it, and building it when it has not.
 //!
-//! Looking (`inspect`) changes nothing anywhere. Not here: what a key is made of (`image`), how the engine is talked to (`work`).
+//! Looking (`inspect`) changes nothing anywhere. Not here: what a key is made of (`image`), how the engine is talked to (`work`),
+//! images that need no engine (`assembled`).
+
+mod assembled;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{try_join, try_join_all};
 
+use super::assemble::Assembler;
 use super::bases::{Base, Bases, Place};
 use super::connect::{Builder, Engine};
 use super::context::Context;
@@ -18,12 +22,12 @@ use super::work::Audience;
 use crate::contract::{Digest, FunctionName};
 use crate::failpoint;
 use crate::image::{
-    ContentKey, KeyInputs, Reference, Registries, RewriteContext, Rewritten, content_key, key_tag,
-    rewrite,
+    ContentKey, DockerfileError, HEREDOC_ENGINE, KeyInputs, Reference, Registries, RewriteContext,
+    Rewritten, content_key, key_tag, pinned, rewrite,
 };
 use crate::load::{self, Artifact};
 use crate::machine::FailureKind;
-use crate::run::{Built, Fault, ImageOrder, ImageStatus};
+use crate::run::{Built, Fault, ImageOrder, ImageStatus, ImageTags, Rekeyed};
 
 /// Everything that is the same for every image of a run.
 pub(super) struct Images {
@@ -35,25 +39,27 @@ pub(super) struct Images {
     pub(super) build_args: BTreeMap<String, String>,
     pub(super) redactor: Redactor,
     pub(super) bases: Bases,
+    pub(super) assembler: Assembler,
     pub(super) prepared: Mutex<BTreeMap<(usize, FunctionName), Arc<Prepared>>>,
 }
 
 /// One image, ready to be looked for and to be built.
 pub(super) struct Prepared {
-    context: Context,
+    context: Arc<Context>,
     bases: Vec<(Reference, Base)>,
+    /// Those of them that the Dockerfile names for platforms of its own.
+    foreign: Vec<Reference>,
     platform: String,
     key: ContentKey,
     /// Where this host finds it in the registry.
     wanted: Reference,
     needs_buildkit: bool,
+    heredoc: Option<u32>,
 }
 
 impl Prepared {
     fn keyed(&self, key: &Digest) -> Reference {
-        self.wanted
-            .with_tag(&key_tag(key))
-            .expect("a key's tag is made of letters, digits and a dash")
+        keyed(&self.wanted, key)
     }
 
     fn base_digests(&self) -> BTreeMap<String, Digest> {
@@ -65,24 +71,43 @@ impl Prepared {
 }
 
 impl Images {
-    /// Computes the content key and asks the registry for both of the image's tags.
+    /// Computes the content key and asks the registry what is behind both of the image's tags.
     pub(super) async fn inspect(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
         let prepared = self.prepare(order).await?;
-        let keyed = prepared.keyed(&prepared.key.key);
-        let (by_key, by_tag) = try_join(
-            self.registry.digest(&keyed),
-            self.registry.digest(&prepared.wanted),
-        )
-        .await?;
         Ok(ImageStatus {
             key: prepared.key.key.clone(),
             inputs: prepared.key.inputs.clone(),
             bases: prepared.base_digests(),
-            present: by_key.filter(|digest| Some(digest) == by_tag.as_ref()),
+            tags: self.tags_of(&prepared.wanted, &prepared.key.key).await?,
+            needs_builder: self.needs_builder(order, &prepared),
         })
     }
 
-    /// Has the image with this key in the registry, under its key's tag and under the tag the stack pulls.
+    /// Asks the registry again what is behind both tags of an image that was inspected; the artifact is not read for it.
+    pub(super) async fn tags(&self, order: &ImageOrder, key: &Digest) -> Result<ImageTags, Fault> {
+        self.tags_of(&self.wanted(order)?, key).await
+    }
+
+    async fn tags_of(&self, wanted: &Reference, key: &Digest) -> Result<ImageTags, Fault> {
+        let keyed = keyed(wanted, key);
+        let (keyed, named) =
+            try_join(self.registry.digest(&keyed), self.registry.digest(wanted)).await?;
+        Ok(ImageTags { keyed, named })
+    }
+
+    /// Gives an image of the registry the tag that the stack pulls.
+    pub(super) async fn tag(&self, order: &ImageOrder, digest: &Digest) -> Result<(), Fault> {
+        let wanted = self.wanted(order)?;
+        self.registry
+            .retag(&wanted.with_digest(digest), &wanted)
+            .await?;
+        match self.registry.digest(&wanted).await? {
+            Some(found) if found == *digest => Ok(()),
+            Some(_) | None => Err(moved(&wanted)),
+        }
+    }
+
+    /// Has the image with this key in the registry, under its key's tag.
     pub(super) async fn build(
         &self,
         order: &ImageOrder,
@@ -96,28 +121,62 @@ impl Images {
             say: &say,
         };
         let keyed = prepared.keyed(&prepared.key.key);
-        if !order.no_cache && self.registry.digest(&keyed).await?.is_some() {
-            return self.tag_as_wanted(&prepared, &keyed).await;
+        if let Some(digest) = self.assembled(order, status, &prepared, &keyed).await? {
+            return Ok(Built::assembled(digest));
         }
-        let pushed_bases = self.make_bases_ready(order, &prepared, audience).await?;
-        self.build_on_engine(order, &prepared, &keyed, audience)
+        self.check_heredoc(order, &prepared).await?;
+        let (pins, pushed_bases) = self.make_bases_ready(order, &prepared, audience).await?;
+        self.build_on_engine(order, &prepared, &keyed, &pins, audience)
             .await?;
-        failpoint::reached(|| format!("built {}", order.function));
-        let auth = self.registry.engine_auth(host(&keyed)).await?;
-        let pushed = self.engine.push(&keyed, &auth, audience).await;
-        self.registry.explain(&keyed, pushed).await?;
-        failpoint::reached(|| format!("pushed {}", order.function));
-        let built = self.tag_as_wanted(&prepared, &keyed).await?;
-        if !pushed_bases.is_empty() {
-            // The next deploy finds these bases in the registry, and looks for the key that this makes.
-            let mut bases = prepared.base_digests();
-            bases.extend(pushed_bases);
-            let next = self.key(&prepared.context, &prepared.platform, &bases);
-            self.registry
-                .retag(&keyed, &prepared.keyed(&next.key))
-                .await?;
+        for (reference, base) in &prepared.bases {
+            let bases = &self.bases;
+            bases.check_unmoved(&self.engine, reference, base).await?;
         }
-        Ok(built)
+        failpoint::reached(|| format!("built {}", order.function));
+        let digest = self.push(&keyed, audience).await?;
+        failpoint::reached(|| format!("pushed {}", order.function));
+        let rekeyed = if pushed_bases.is_empty() {
+            None
+        } else {
+            Some(self.rekey(&prepared, &digest, pushed_bases).await?)
+        };
+        Ok(Built {
+            digest,
+            rekeyed,
+            assembled: false,
+        })
+    }
+
+    /// Pushes an image under its key's tag. What the engine says it pushed is the image, whoever else moves the tag.
+    async fn push(&self, keyed: &Reference, audience: Audience<'_>) -> Result<Digest, Fault> {
+        let auth = self.registry.engine_auth(host(keyed)).await?;
+        let pushed = self.engine.push(keyed, &auth, audience).await;
+        if let Some(digest) = self.registry.explain(keyed, pushed).await? {
+            return Ok(digest);
+        }
+        let found = self.registry.digest(keyed).await?;
+        found.ok_or_else(|| moved(keyed))
+    }
+
+    /// The next deploy finds bases in the registry that were pushed with this image, and looks for the key that they make.
+    async fn rekey(
+        &self,
+        prepared: &Prepared,
+        digest: &Digest,
+        pushed_bases: BTreeMap<String, Digest>,
+    ) -> Result<Rekeyed, Fault> {
+        let mut bases = prepared.base_digests();
+        bases.extend(pushed_bases);
+        let next = self.key(&prepared.context, &prepared.platform, &bases);
+        let image = prepared.wanted.with_digest(digest);
+        self.registry
+            .retag(&image, &prepared.keyed(&next.key))
+            .await?;
+        Ok(Rekeyed {
+            key: next.key,
+            inputs: next.inputs,
+            bases,
+        })
     }
 
     /// What `inspect` found, when that is still what is meant; else everything is read again.
@@ -168,11 +227,11 @@ impl Images {
             try_join_all(rewritten.bases.into_iter().map(look_up)),
         )
         .await?;
-        let context = Context {
+        let context = Arc::new(Context {
             root,
             dockerfile: rewritten.text,
             files,
-        };
+        });
         let digests = bases.iter();
         let digests = digests
             .map(|(reference, base)| (reference.to_string(), base.digest().clone()))
@@ -181,9 +240,11 @@ impl Images {
             key: self.key(&context, &platform, &digests),
             context,
             bases,
+            foreign: rewritten.foreign,
             platform,
             wanted,
             needs_buildkit: rewritten.builder_needs_buildkit,
+            heredoc: rewritten.heredoc,
         });
         let slot = (order.entry, order.function.clone());
         let mut all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,24 +335,39 @@ impl Images {
     }
 
     fn rewrite(&self, order: &ImageOrder, dockerfile: &str) -> Result<Rewritten, Fault> {
-        let file = format!("functions/{}/Dockerfile", order.function);
         let context = RewriteContext {
             registries: &self.registries,
             stack_version: order.stack_version.as_deref(),
             esb_tag: self.esb_tag.as_deref(),
         };
-        let rewritten = rewrite(dockerfile, &context).map_err(|error| {
-            fault::plain(
-                FailureKind::Payload,
-                format!("`{file}` cannot be used"),
-                Some(format!("correct `{file}` in the artifact")),
-            )
-            .because([error.to_string()])
-        })?;
+        let rewritten = rewrite(dockerfile, &context).map_err(|error| unusable(order, &error))?;
         for warning in &rewritten.warnings {
+            let file = file_of(order);
             tracing::warn!(file, line = warning.line, "{}", warning.message);
         }
         Ok(rewritten)
+    }
+
+    /// Refuses a heredoc that the engine takes for instructions it does not know.
+    async fn check_heredoc(&self, order: &ImageOrder, prepared: &Prepared) -> Result<(), Fault> {
+        let Some(line) = prepared.heredoc else {
+            return Ok(());
+        };
+        let version = &self.engine.identity().await?.version;
+        let major = version.split('.').next().and_then(|text| text.parse().ok());
+        if major.is_none_or(|major: u64| major >= HEREDOC_ENGINE) {
+            return Ok(());
+        }
+        let file = file_of(order);
+        Err(fault::plain(
+            FailureKind::Image,
+            format!(
+                "line {line} of `{file}` begins a heredoc, which Docker Engine {version} does not know"
+            ),
+            Some(format!(
+                "begin `{file}` with the line `# syntax=docker/dockerfile:1`, or use Docker Engine {HEREDOC_ENGINE}.0 or newer"
+            )),
+        ))
     }
 
     async fn make_bases_ready(
@@ -299,21 +375,23 @@ impl Images {
         order: &ImageOrder,
         prepared: &Prepared,
         audience: Audience<'_>,
-    ) -> Result<BTreeMap<String, Digest>, Fault> {
+    ) -> Result<(Pins, BTreeMap<String, Digest>), Fault> {
         let place = Place {
             engine: &self.engine,
             registry: &self.registry,
             registries: &self.registries,
-            platform: order.platform.as_deref(),
+            asked_platform: order.platform.as_deref(),
+            platform: &prepared.platform,
+            foreign: &prepared.foreign,
         };
-        let mut pushed = BTreeMap::new();
+        let (mut pins, mut pushed) = (Pins::new(), BTreeMap::new());
         for (reference, base) in &prepared.bases {
             let ready = self.bases.make_ready(&place, reference, base, audience);
-            if let Some(digest) = ready.await? {
-                pushed.insert(reference.to_string(), digest);
-            }
+            let ready = ready.await?;
+            pins.insert(reference.clone(), ready.pin);
+            pushed.extend(ready.pushed.map(|digest| (reference.to_string(), digest)));
         }
-        Ok(pushed)
+        Ok((pins, pushed))
     }
 
     async fn build_on_engine(
@@ -321,6 +399,7 @@ impl Images {
         order: &ImageOrder,
         prepared: &Prepared,
         keyed: &Reference,
+        pins: &Pins,
         audience: Audience<'_>,
     ) -> Result<(), Fault> {
         let builder = if prepared.needs_buildkit {
@@ -330,11 +409,10 @@ impl Images {
         };
         let build_args =
             serde_json::to_string(&self.build_args).expect("a map of texts is valid JSON");
-        let (wanted, keyed) = (prepared.wanted.to_string(), keyed.to_string());
+        let keyed = keyed.to_string();
         let dockerfile = prepared.context.dockerfile_name();
         let mut query = vec![
             ("dockerfile", dockerfile.as_str()),
-            ("t", &wanted),
             ("t", &keyed),
             ("nocache", if order.no_cache { "1" } else { "0" }),
             // Containers of the classic builder go away, those of failed steps too.
@@ -343,30 +421,36 @@ impl Images {
             ("buildargs", &build_args),
         ];
         query.extend(order.platform.as_deref().map(|one| ("platform", one)));
-        let what = format!("build image `{wanted}`");
-        let context = prepared.context.clone();
+        let what = format!("build image `{}`", prepared.wanted);
+        let mut context = Context::clone(&prepared.context);
+        context.dockerfile =
+            pinned(&context.dockerfile, pins).map_err(|error| unusable(order, &error))?;
         self.engine
             .build(&what, builder, &query, context, audience)
             .await
     }
+}
 
-    /// Gives the image under the key the tag that the stack pulls, and proves it.
-    ///
-    /// A key names content: when another deploy pushes the same content meanwhile, either image is the right one, as long as
-    /// both tags name the same.
-    async fn tag_as_wanted(&self, prepared: &Prepared, keyed: &Reference) -> Result<Built, Fault> {
-        let tagged = self.registry.retag(keyed, &prepared.wanted).await?;
-        let (by_key, by_tag) = try_join(
-            self.registry.digest(keyed),
-            self.registry.digest(&prepared.wanted),
-        )
-        .await?;
-        let same = |digest: &Digest| *digest == tagged || by_key.as_ref() == Some(digest);
-        match by_tag.filter(same) {
-            Some(digest) => Ok(Built { digest }),
-            None => Err(moved(&prepared.wanted)),
-        }
-    }
+/// The tag under which the registry has the content with this key.
+fn keyed(wanted: &Reference, key: &Digest) -> Reference {
+    wanted
+        .with_tag(&key_tag(key))
+        .expect("a key's tag is made of letters, digits and a dash")
+}
+
+/// The names by which bases are built from, by how the Dockerfile names them.
+type Pins = BTreeMap<Reference, Reference>;
+
+/// The Dockerfile of a function, from the root of its entry.
+fn file_of(order: &ImageOrder) -> String {
+    format!("functions/{}/Dockerfile", order.function)
+}
+
+fn unusable(order: &ImageOrder, error: &DockerfileError) -> Fault {
+    let file = file_of(order);
+    let hint = Some(format!("correct `{file}` in the artifact"));
+    let message = format!("`{file}` cannot be used");
+    fault::plain(FailureKind::Payload, message, hint).because([error.to_string()])
 }
 
 fn moved(reference: &Reference) -> Fault {

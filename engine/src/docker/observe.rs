@@ -103,7 +103,7 @@ fn held_by_all(
 /// What the engine's replies say of a project, its containers apart from those of other projects.
 fn seen(
     project: &str,
-    engine: compat::Engine,
+    engine: compat::ObservedEngine,
     mine: &[ContainerSummary],
     references: Vec<String>,
     digests: &BTreeMap<String, Vec<String>>,
@@ -156,7 +156,7 @@ pub(super) fn recorded(
     let mine = serving(mine);
     let references = mine.iter().map(|one| one.image.clone().unwrap_or_default());
     let references = references.collect();
-    let engine = compat::Engine::from(serde_json::from_slice::<SystemVersion>(version)?);
+    let engine = compat::ObservedEngine::from(serde_json::from_slice::<SystemVersion>(version)?);
     Ok(seen(
         project,
         engine,
@@ -199,7 +199,7 @@ fn warn_halted(container: &ContainerSummary) {
     tracing::warn!("`{name}`, the `{service}` of the stack, is {state}; {hint}");
 }
 
-impl From<SystemVersion> for compat::Engine {
+impl From<SystemVersion> for compat::ObservedEngine {
     fn from(version: SystemVersion) -> Self {
         let text = Option::<String>::unwrap_or_default;
         Self {

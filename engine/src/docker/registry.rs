@@ -1,23 +1,29 @@
-//! The registry, asked directly: which image is behind a tag, and giving one image a second tag.
+//! The registry, asked directly: which image is behind a tag, giving one image a second tag, and the blobs of images.
 //!
-//! Asking the engine to ask costs it ten times as much as asking oneself. Here: what is read and written at a registry.
-//! Not here: layers (the engine pushes and pulls) and which registry is meant (`image`).
+//! Asking the engine to ask costs it ten times as much as asking oneself. Here: what is read and written at a registry, how
+//! often it is asked, and how much at a time. Not here: which registry is meant (`image`).
 
 mod access;
+mod blob;
+mod blobs;
+mod certificates;
 mod challenge;
 mod client;
 mod error;
 mod manifest;
+mod pace;
 mod refusal;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod token;
+mod transfer;
 mod transport;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
 use tokio::time::{sleep, timeout};
 
 use super::connect::Engine;
@@ -28,9 +34,15 @@ use crate::contract::Digest;
 use crate::image::Reference;
 use crate::machine::FailureKind;
 use crate::run::Fault;
-use access::Hosts;
-use client::Target;
-pub(super) use error::RegistryError;
+use access::{Access, Hosts};
+pub(super) use blob::{Blob, Progress, Spool};
+pub(super) use blobs::Upload;
+pub(super) use certificates::{FOLDER as CERTIFICATES, authority_file};
+use client::{Client, Target};
+pub(super) use error::{Handshake, RegistryError};
+pub(super) use manifest::{Descriptor, ImageManifest, Manifest};
+use pace::Pace;
+pub(super) use transfer::{Mount, Written};
 
 /// The registry of references that name none.
 pub(super) const HUB: &str = "docker.io";
@@ -45,6 +57,8 @@ const BUSY_WAITS: usize = 5;
 pub(super) struct Registry {
     hosts: Hosts,
     limits: Limits,
+    /// It was said that logins can be overheard.
+    warned: AtomicBool,
 }
 
 impl Registry {
@@ -53,6 +67,7 @@ impl Registry {
         Self {
             hosts: Hosts::new(credentials, engine, limits),
             limits,
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -60,27 +75,72 @@ impl Registry {
     pub(super) async fn digest(&self, reference: &Reference) -> Result<Option<Digest>, Fault> {
         let what = format!("ask the registry for `{reference}`");
         let (host, target) = target(reference);
-        let access = self.hosts.access(host).await?;
-        let failed = |error: RegistryError| fault::registry(host, &what, &error);
-        let client = access.client(host, &self.limits).await.map_err(failed)?;
-        self.repeat(&what, host, || client.digest(&target)).await
+        let reached = self.reach(&what, host).await?;
+        let call = Call::question(&what, host, &reached);
+        self.repeat(&call, || reached.client().digest(&target))
+            .await
+    }
+
+    /// The digest of the image for a platform behind the digest of a manifest, which may be a list of images for several; `None`
+    /// when the list has none for it.
+    pub(super) async fn platform_digest(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        platform: &str,
+    ) -> Result<Option<Digest>, Fault> {
+        let manifest = self.manifest(reference, digest).await?;
+        Ok(match manifest.images() {
+            None => Some(manifest.digest),
+            Some(images) => images
+                .into_iter()
+                .find(|image| image.platform.is(platform))
+                .map(|image| image.digest),
+        })
+    }
+
+    /// The manifest of the image for a platform behind the digest of a manifest, as [`Self::platform_digest`] finds it.
+    pub(super) async fn image_manifest(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        platform: &str,
+    ) -> Result<Option<Manifest>, Fault> {
+        let manifest = self.manifest(reference, digest).await?;
+        let Some(images) = manifest.images() else {
+            return Ok(Some(manifest));
+        };
+        let mut images = images.into_iter();
+        match images.find(|image| image.platform.is(platform)) {
+            Some(image) => self.manifest(reference, &image.digest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn manifest(&self, reference: &Reference, digest: &Digest) -> Result<Manifest, Fault> {
+        let what = format!("ask the registry for `{}@{digest}`", reference.name());
+        let (host, target) = target(reference);
+        let target = Target {
+            reference: digest.to_string(),
+            ..target
+        };
+        let reached = self.reach(&what, host).await?;
+        let call = Call::question(&what, host, &reached);
+        let ask = || reached.client().manifest(&target);
+        self.repeat(&call, ask).await
     }
 
     /// Gives the image behind `from` the tag of `to`, in the same repository. The image itself is not moved.
     pub(super) async fn retag(&self, from: &Reference, to: &Reference) -> Result<Digest, Fault> {
         let what = format!("tag `{from}` as `{to}` in the registry");
         let ((host, source), (_, target)) = (target(from), target(to));
-        let access = self.hosts.access(host).await?;
-        let failed = |error: RegistryError| fault::registry(host, &what, &error);
-        let client = access.client(host, &self.limits).await.map_err(failed)?;
-        let manifest = self
-            .repeat(&what, host, || client.manifest(&source))
-            .await?;
-        let kind = HeaderValue::from_str(&manifest.kind);
-        let kind = kind.map_err(|_| failed(RegistryError::Unusable("a manifest of no kind")))?;
+        let reached = self.reach(&what, host).await?;
+        let call = Call::question(&what, host, &reached);
+        let client = reached.client();
+        let manifest = self.repeat(&call, || client.manifest(&source)).await?;
         // Writing the same manifest again is harmless: it may have arrived although its answer did not.
-        let write = || client.write(&target, kind.clone(), manifest.bytes.clone());
-        self.repeat(&what, host, write).await?;
+        let write = || client.write(&target, &manifest);
+        self.repeat(&call, write).await?;
         Ok(manifest.digest)
     }
 
@@ -111,6 +171,7 @@ impl Registry {
                     | RegistryError::Stranger { .. }
                     | RegistryError::Realm { .. }
                     | RegistryError::NoManifest { .. }
+                    | RegistryError::Certificates { .. }
                     | RegistryError::TooLong(_)
                     | RegistryError::Unusable(_),
                 )
@@ -121,27 +182,65 @@ impl Registry {
     }
 
     /// Who we are at a registry, for the engine that pushes to it or pulls from it.
+    ///
+    /// An engine on another machine gets it in the clear, because it is spoken to in no other way: that is warned of once.
     pub(super) async fn engine_auth(&self, host: &str) -> Result<String, Fault> {
-        Ok(self.hosts.access(host).await?.login.for_engine(host))
+        let login = self.hosts.access(host).await?.login;
+        if let Some(engine) = self.hosts.overheard_engine(&login)
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "the login of the registry `{host}` goes to the engine at `{engine}` without encryption; `ssh -L` forwards a socket"
+            );
+        }
+        Ok(login.for_engine(host))
+    }
+
+    /// The registry of a host, ready to be asked.
+    async fn reach(&self, what: &str, host: &str) -> Result<Reached, Fault> {
+        let access = self.hosts.access(host).await?;
+        let made = access.client(host, &self.limits).await.map(drop);
+        made.map_err(|error| fault::registry(host, what, &error))?;
+        Ok(Reached(access))
+    }
+
+    /// Asks as [`Self::try_repeat`] does; that there is no answer is a fault.
+    async fn repeat<T, F>(&self, call: &Call<'_>, ask: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let answer = self.try_repeat(call, ask).await;
+        answer.map_err(|ended| self.fault(call, ended))
     }
 
     /// Asks, and asks again when the registry stumbled, or when it was too busy and the time that it asks to wait is over.
     ///
     /// All that waiting for a busy registry takes at most `limits.silence`; a registry that asks for more is given up at once.
-    async fn repeat<T, F>(&self, what: &str, host: &str, ask: impl Fn() -> F) -> Result<T, Fault>
+    async fn try_repeat<T, F>(&self, call: &Call<'_>, ask: impl Fn() -> F) -> Result<T, Ended>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
+        let host = call.host;
         let mut backoff = BACKOFF.iter();
         let mut busy = Busy::new(self.limits.silence);
         loop {
-            let answer = timeout(self.limits.query, ask())
-                .await
-                .map_err(|_| self.late(what, host))?;
-            let error = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+            let turn = call.pace.turn().await;
+            let error = match self.in_time(call, ask()).await {
+                Some(Ok(answer)) => {
+                    turn.answered();
+                    return Ok(answer);
+                }
+                Some(Err(error)) => error,
+                None => {
+                    turn.too_busy();
+                    return Err(Ended::Late);
+                }
             };
+            if is_late(&error) || is_too_much(&error) {
+                turn.too_busy();
+            } else {
+                turn.answered();
+            }
             let wait = match asked_wait(&error) {
                 Some(asked) => busy.wait(asked).inspect(|_| {
                     tracing::warn!(
@@ -155,16 +254,98 @@ impl Registry {
             };
             match wait {
                 Some(wait) => sleep(wait).await,
-                None if is_late(&error) => return Err(self.late(what, host)),
-                None => return Err(fault::registry(host, what, &error)),
+                None if is_late(&error) => return Err(Ended::Late),
+                None => return Err(Ended::Error(error)),
             }
         }
     }
 
-    fn late(&self, what: &str, host: &str) -> Fault {
-        let hint = Some(fault::registry_hint(host));
-        fault::late(what, self.limits.query, FailureKind::Unreachable, hint)
+    /// An answer; none when it comes too late. Of a transfer only its silence counts.
+    async fn in_time<T>(&self, call: &Call<'_>, answer: impl Future<Output = T>) -> Option<T> {
+        let limit = self.limit(call);
+        let Some(progress) = call.progress else {
+            return timeout(limit, answer).await.ok();
+        };
+        let mut answer = pin!(answer);
+        loop {
+            let before = progress.bytes();
+            match timeout(limit, &mut answer).await {
+                Ok(answer) => return Some(answer),
+                Err(_) if progress.bytes() == before => return None,
+                Err(_) => {}
+            }
+        }
     }
+
+    fn limit(&self, call: &Call<'_>) -> Duration {
+        match call.progress {
+            Some(_) => self.limits.silence,
+            None => self.limits.query,
+        }
+    }
+
+    fn fault(&self, call: &Call<'_>, ended: Ended) -> Fault {
+        match ended {
+            Ended::Late => {
+                let hint = Some(fault::registry_hint(call.host));
+                let kind = FailureKind::Unreachable;
+                fault::late(call.what, self.limit(call), kind, hint)
+            }
+            Ended::Error(error) => fault::registry(call.host, call.what, &error),
+        }
+    }
+}
+
+/// A registry whose client is made.
+struct Reached(Access);
+
+impl Reached {
+    fn client(&self) -> &Client {
+        self.0.made().expect("`reach` has made it")
+    }
+}
+
+/// What a registry is asked.
+struct Call<'a> {
+    /// In words, for a fault.
+    what: &'a str,
+    host: &'a str,
+    pace: &'a Pace,
+    /// Of a transfer: what went over the wire.
+    progress: Option<&'a Progress>,
+}
+
+impl<'a> Call<'a> {
+    /// Few bytes go to and fro.
+    fn question(what: &'a str, host: &'a str, registry: &'a Reached) -> Self {
+        Self {
+            what,
+            host,
+            pace: &registry.0.pace,
+            progress: None,
+        }
+    }
+
+    /// Many bytes go to or fro.
+    fn transfer(
+        what: &'a str,
+        host: &'a str,
+        registry: &'a Reached,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            progress: Some(progress),
+            ..Self::question(what, host, registry)
+        }
+    }
+}
+
+/// Why a registry was asked no further.
+enum Ended {
+    /// It did not answer in time.
+    Late,
+    /// It could not be asked, or said no.
+    Error(RegistryError),
 }
 
 /// The registry of a reference, and what is asked for there. What is left out is filled in as the engine does.
@@ -215,9 +396,16 @@ fn asked_wait(error: &RegistryError) -> Option<Duration> {
         | RegistryError::Stranger { .. }
         | RegistryError::Realm { .. }
         | RegistryError::NoManifest { .. }
+        | RegistryError::Certificates { .. }
         | RegistryError::TooLong(_)
         | RegistryError::Unusable(_) => None,
     }
+}
+
+/// Too many ask at a time.
+fn is_too_much(error: &RegistryError) -> bool {
+    let status = error.status();
+    status == Some(StatusCode::TOO_MANY_REQUESTS) || asked_wait(error).is_some()
 }
 
 /// The client has limits of its own, as long as ours.
@@ -241,6 +429,7 @@ fn is_passing(error: &RegistryError) -> bool {
         | RegistryError::Stranger { .. }
         | RegistryError::Realm { .. }
         | RegistryError::NoManifest { .. }
+        | RegistryError::Certificates { .. }
         | RegistryError::TooLong(_)
         | RegistryError::Unusable(_) => false,
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::redact::{Line, Lines, Redactor};
 use super::trace::Trace;
-use crate::contract::Digest;
+use crate::contract::{Digest, is_shown};
 
 /// How many of the last lines are kept for a failure.
 const KEPT_LINES: usize = 40;
@@ -234,7 +234,7 @@ pub(super) fn printable(line: &str) -> String {
             }
         } else if c == '\t' {
             out.push(' ');
-        } else if !c.is_control() {
+        } else if is_shown(c) {
             out.push(c);
         }
     }

@@ -21,11 +21,14 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use bounded::{Bounded, Stream};
+
+use super::names::Names;
+use crate::image::proxy::is_loopback;
 
 /// The longest line that is read; the engine's are far below.
 const LINE_LIMIT: usize = 4 << 20;
@@ -43,6 +46,16 @@ pub(super) enum Host {
     Unix(PathBuf),
     /// `address:port`, without encryption.
     Tcp(String),
+}
+
+impl Host {
+    /// Whether others on the way can read what is said there: it is on another machine, and nothing is encrypted.
+    pub(super) fn is_overheard(&self) -> bool {
+        match self {
+            Self::Unix(_) => false,
+            Self::Tcp(address) => !is_loopback(address),
+        }
+    }
 }
 
 impl std::fmt::Display for Host {
@@ -299,11 +312,29 @@ async fn connect(
 > {
     let stream = match host {
         Host::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-        Host::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+        Host::Tcp(address) => Names::default().connect(address).await.map(Stream::Tcp),
     };
     let stream = Bounded::new(stream.map_err(WireError::Connect)?, limit);
     let (sender, connection) = handshake(TokioIo::new(stream))
         .await
         .map_err(WireError::Broken)?;
     Ok((sender, connection.with_upgrades()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("127.0.0.1:2375", false)]
+    #[case("localhost:2375", false)]
+    #[case("[::1]:2375", false)]
+    #[case("10.0.0.2:2375", true)]
+    #[case("builder.example:2375", true)]
+    fn an_engine_elsewhere_is_overheard(#[case] address: &str, #[case] expected: bool) {
+        assert_eq!(Host::Tcp(address.to_owned()).is_overheard(), expected);
+        assert!(!Host::Unix(PathBuf::from(address)).is_overheard());
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::assemble::{Assembler, BuilderChoice};
 use super::bases::Bases;
 use super::compose;
 use super::connect::Engine;
@@ -15,14 +17,14 @@ use super::observe;
 use super::redact::Redactor;
 use super::registry::Registry;
 use crate::compat::Observation;
-use crate::contract::SecretValues;
+use crate::contract::{Digest, SecretValues};
 use crate::failpoint::Around;
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{ComposeCall, ProvisionResult};
 use crate::publish::{self, PublishError};
 use crate::run::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published, World,
 };
 
 /// What a deploy brings to the world. Not `Debug`: build arguments may hold credentials.
@@ -39,12 +41,18 @@ pub struct WorldOptions {
     pub build_args: BTreeMap<String, String>,
     /// What builds and the provisioner may print, and nobody may see.
     pub secrets: SecretValues,
+    /// How images come into being.
+    pub builder: BuilderChoice,
+    /// The user's cache directory for this program; none keeps nothing.
+    pub cache: Option<PathBuf>,
 }
 
 /// A Docker engine, a registry and an output directory.
 pub struct DockerWorld {
     images: Images,
     out: PathBuf,
+    /// The stack was looked at before: boundaries of further looks have a name of their own.
+    observed: AtomicBool,
 }
 
 impl DockerWorld {
@@ -62,16 +70,19 @@ impl DockerWorld {
                 redactor: Redactor::of(&options.build_args, &options.secrets),
                 build_args: options.build_args,
                 bases: Bases::default(),
+                assembler: Assembler::new(options.builder, options.cache.as_deref()),
                 prepared: Mutex::default(),
             },
             out: options.out,
+            observed: AtomicBool::new(false),
         }
     }
 }
 
 impl World for DockerWorld {
     async fn observe(&self, project: &str, secrets: &BTreeSet<&str>) -> Result<Observation, Fault> {
-        let _around = Around::new("observe", "");
+        let again = self.observed.swap(true, Ordering::Relaxed);
+        let _around = Around::new("observe", if again { "again" } else { "" });
         // Its many questions would make every future that looks a large one.
         Box::pin(observe(&self.images.engine, project, secrets)).await
     }
@@ -87,6 +98,11 @@ impl World for DockerWorld {
         self.images.inspect(order).await
     }
 
+    async fn image_tags(&self, order: &ImageOrder, key: &Digest) -> Result<ImageTags, Fault> {
+        let _around = Around::new("inspect again", order.function.as_str());
+        self.images.tags(order, key).await
+    }
+
     async fn build_image(
         &self,
         order: &ImageOrder,
@@ -97,8 +113,16 @@ impl World for DockerWorld {
         self.images.build(order, status, line).await
     }
 
+    async fn tag_image(&self, order: &ImageOrder, digest: &Digest) -> Result<(), Fault> {
+        let _around = Around::new("tag", order.function.as_str());
+        self.images.tag(order, digest).await
+    }
+
     async fn publish(&self, publication: &Publication) -> Result<Published, Fault> {
-        let (out, Publication { files, standing }) = (self.out.clone(), publication.clone());
+        let Publication {
+            files, standing, ..
+        } = publication.clone();
+        let out = self.out.clone();
         let _around = Around::new("publish", "");
         blocking("publish", move || publish::publish(&out, &files, &standing)).await
     }
@@ -117,14 +141,16 @@ impl World for DockerWorld {
     }
 }
 
-/// Runs the stack's one-shot provisioner on its own. Without a project the choice is Compose's.
+/// Runs the stack's one-shot provisioner on its own. Without a project the choice is Compose's. Nobody sees the secrets.
 pub async fn provision(
     engine: &Engine,
     project: Option<&str>,
     call: &ComposeCall,
+    secrets: &SecretValues,
     line: &(dyn Fn(&str) + Sync),
 ) -> Result<ProvisionResult, Fault> {
-    compose::provision(engine, project, call, &Redactor::NONE, line).await
+    let redactor = Redactor::of(&BTreeMap::new(), secrets);
+    compose::provision(engine, project, call, &redactor, line).await
 }
 
 /// Checks that the provisioner can be run: Compose, its files, a provisioner in them. Read-only; asks no engine.

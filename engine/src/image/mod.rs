@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod assemble;
 pub mod dockerfile;
 mod explain;
 mod glob;
@@ -14,7 +15,10 @@ mod reference;
 mod registries;
 mod sources;
 
-pub use dockerfile::{DockerfileError, DockerfileWarning, RewriteContext, Rewritten, rewrite};
+pub use dockerfile::{
+    DockerfileError, DockerfileWarning, HEREDOC_ENGINE, NotAssembled, Recipe, RewriteContext,
+    Rewritten, pinned, recipe, rewrite,
+};
 pub use explain::explain;
 pub use glob::part as glob_part;
 pub use key::{ContentKey, InputContent, InputFile, KeyInputs, content_key, key_tag};

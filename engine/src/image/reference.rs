@@ -161,6 +161,16 @@ impl Reference {
             ..self.clone()
         })
     }
+
+    /// The image with this digest in the same repository, whatever its tags.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Self {
+        Self {
+            tag: None,
+            digest: Some(digest.clone()),
+            ..self.clone()
+        }
+    }
 }
 
 impl fmt::Display for Reference {

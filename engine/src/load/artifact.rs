@@ -14,7 +14,7 @@ use crate::contract::{
     Digest, FunctionName, Hasher, Ids, Manifest, Place, Source, Unknown, Violation, Warning,
     check_manifest_with,
 };
-use crate::yaml::{self, Limits, Node, Value};
+use crate::yaml::{self, Node, ParseLimits, Value};
 
 /// A YAML file is at most 8 MiB (contract, section 1).
 pub(super) const MAX_YAML: u64 = 8 << 20;
@@ -173,7 +173,7 @@ pub(super) fn manifest_text(path: &Path, file: &str) -> Result<String, LoadError
 /// The violation of a text that is not UTF-8, at the first byte that is not.
 pub(super) fn not_utf8(file: &str, bytes: &[u8]) -> Vec<Violation> {
     let shown = String::from_utf8_lossy(bytes);
-    match yaml::parse_bytes(bytes, &Limits::default()) {
+    match yaml::parse_bytes(bytes, &ParseLimits::default()) {
         Ok(_) => Vec::new(),
         Err(errors) => Source::new(file, &shown).refused(&errors),
     }

@@ -57,7 +57,7 @@ impl Problem {
             Self::Outside => Rule::OutsideRoot,
             Self::RuntimeBase => Rule::RuntimeBase,
             Self::SymlinkLoop => Rule::SymlinkLoop,
-            Self::TooLarge(_) => Rule::Yaml(yaml::Rule::TooLarge),
+            Self::TooLarge(_) => Rule::Yaml(yaml::YamlRule::TooLarge),
         }
     }
 

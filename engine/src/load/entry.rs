@@ -9,12 +9,12 @@ use rustix::fs::{AtFlags, Dir, FileType};
 use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, function_names, not_utf8};
 use super::confined::{Problem, Root, real_path};
 use crate::contract::{
-    ArtifactEntry, Checked, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Rule, Shape,
-    Source, Unknown, Violation, Warning, canonical_ref, check_functions, check_resources,
+    ArtifactEntry, CheckedManifest, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Rule,
+    Shape, Source, Unknown, Violation, Warning, canonical_ref, check_functions, check_resources,
     check_routing, did_you_mean, quoted, source_key,
 };
 use crate::image::Reference;
-use crate::yaml::{self, Limits, Node};
+use crate::yaml::{self, Node, ParseLimits};
 
 /// A Dockerfile is at most 1 MiB.
 const MAX_DOCKERFILE: u64 = 1 << 20;
@@ -112,7 +112,11 @@ impl Loading {
     }
 
     /// Loads every entry whose paths are known. The result is complete when no violation was found.
-    pub(super) fn entries(&mut self, manifest_path: &Path, checked: &Checked) -> Vec<Payload> {
+    pub(super) fn entries(
+        &mut self,
+        manifest_path: &Path,
+        checked: &CheckedManifest,
+    ) -> Vec<Payload> {
         let base = manifest_path.parent().unwrap_or(Path::new(""));
         // Real paths first: no root is opened before it is known to be outside of every `runtime-base`.
         let roots: Vec<_> = checked
@@ -286,7 +290,7 @@ impl Loading {
         };
         let text = String::from_utf8_lossy(&bytes);
         let source = Source::new(&file, &text);
-        let tree = match yaml::parse_bytes(&bytes, &Limits::default()) {
+        let tree = match yaml::parse_bytes(&bytes, &ParseLimits::default()) {
             Ok(tree) => tree,
             Err(errors) => {
                 self.violations.extend(source.refused(&errors));
@@ -297,7 +301,7 @@ impl Loading {
             let message = format!(
                 "the configuration files up to this one hold more than {MAX_NODES} values or {MAX_TEXT} bytes of text together"
             );
-            let rule = Rule::Yaml(yaml::Rule::TooManyNodes);
+            let rule = Rule::Yaml(yaml::YamlRule::TooManyNodes);
             let violation = Violation::new(rule, Place::file(&file), message);
             self.violations.push(violation);
             return None;

@@ -21,7 +21,7 @@ pub use builds::{BuildInputs, build_inputs, without_registry};
 pub(crate) use confined::Root;
 pub use confined::{Problem, open_anywhere, read_bounded};
 pub use inputs::{InputError, InputLimits, inputs, inputs_within};
-pub use secrets::{secrets, secrets_among};
+pub use secrets::{secrets, secrets_among, secrets_by_name};
 pub use sync::{IdChange, SyncOutcome, sync_ids};
 pub use write::write_manifest;
 

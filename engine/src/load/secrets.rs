@@ -39,6 +39,13 @@ pub fn secrets_among(
     Ok(file.values(names))
 }
 
+/// The values that Compose's environment file gives names that tell a secret, where no artifact says which names are secret.
+/// A file that cannot be understood is refused, as by [`secrets_among`].
+pub fn secrets_by_name(path: &Path, environment: Lookup<'_>) -> Result<SecretValues, LoadError> {
+    let file = parsed(path, "the environment file", environment).map_err(LoadError::Violations)?;
+    Ok(file.values(&file.telling_names()))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     open_anywhere(path).and_then(|mut opened| read_bounded(&mut opened, MAX_SECRET_FILE))
 }
@@ -65,7 +72,7 @@ fn parsed(path: &Path, what: &str, environment: Lookup<'_>) -> Result<SecretFile
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         vec![Violation::new(
-            Rule::Yaml(yaml::Rule::NotUtf8),
+            Rule::Yaml(yaml::YamlRule::NotUtf8),
             Place::file(&file),
             format!("{what} is not UTF-8"),
         )]

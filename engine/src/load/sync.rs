@@ -17,7 +17,7 @@ use super::LoadError;
 use super::artifact::manifest_text;
 use super::confined::{Problem, real_path};
 use crate::contract::{Ids, Manifest, Rule, Source, Violation, check_tree, parse_manifest};
-use crate::yaml::{self, Limits, Map, Node, Value};
+use crate::yaml::{self, Map, Node, ParseLimits, Value};
 
 /// What became of a manifest's ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +46,7 @@ pub fn sync_ids(manifest_path: &Path, check: bool) -> Result<SyncOutcome, LoadEr
     let file = manifest_path.display().to_string();
     let text = manifest_text(manifest_path, &file)?;
     let source = Source::new(&file, &text);
-    let root = yaml::parse_all(&text, &Limits::default())
+    let root = yaml::parse_all(&text, &ParseLimits::default())
         .map_err(|errors| LoadError::Violations(source.refused(&errors)))?;
     let checked = check_tree(&source, &root, Ids::Recomputed);
     let Some(manifest) = checked.manifest else {

@@ -8,7 +8,7 @@ use super::upcast;
 use journal::Schema;
 
 /// The schema that this tool writes.
-pub const SCHEMA: Schema = Schema { major: 2, minor: 0 };
+pub const SCHEMA: Schema = Schema { major: 2, minor: 1 };
 
 /// A payload that is no event this tool knows.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,20 @@ pub fn decode(kind: &str, schema: Schema, payload: &[u8]) -> Result<Event, Decod
         Err(_) if schema > SCHEMA => Err(newer()),
         decoded => decoded,
     }
+}
+
+/// The payload as JSON, in the newest schema: an older one is lifted, a newer one is taken as it is.
+pub fn payload_json(
+    kind: &str,
+    schema: Schema,
+    payload: &[u8],
+) -> Result<serde_json::Value, DecodeError> {
+    let read = serde_json::from_slice(payload).map_err(|source| unreadable(kind, source))?;
+    Ok(if schema.major < SCHEMA.major {
+        upcast::from_1(kind, read)
+    } else {
+        read
+    })
 }
 
 fn known(kind: &str, payload: &[u8]) -> Result<Event, DecodeError> {

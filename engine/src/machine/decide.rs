@@ -81,6 +81,12 @@ pub enum Refusal {
         /// The unfinished one.
         found: Uuid,
     },
+    /// The unfinished deploy was asked for on another machine.
+    #[error("deploy `{deploy}` was imported, and can only be abandoned")]
+    Imported {
+        /// The unfinished one.
+        deploy: Uuid,
+    },
     /// A person holds the target.
     #[error("the target is on hold: {}", .0.message)]
     OnHold(Hold),
@@ -163,18 +169,9 @@ fn event(state: &State, command: Command) -> Result<Event, Refusal> {
 }
 
 fn resumed(deploy: &Deploy) -> Resumed {
-    let last_failure = match &deploy.stage {
-        Stage::Failed(failed) => Some(failed.kind),
-        Stage::Requested
-        | Stage::Observed
-        | Stage::Checked(_)
-        | Stage::Merged { .. }
-        | Stage::Applied(_)
-        | Stage::Abandoned(_) => None,
-    };
     Resumed {
         attempt: deploy.attempt + 1,
-        last_failure,
+        last_failure: deploy.stage.failed().map(|failed| failed.kind),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The kinds of events. Here is the one list of them; what each carries is in `payload`.
 
+use crate::contract::Digest;
+
 use super::payload::{
     Abandoned, Applied, CompatChecked, Failed, Held, ImageBuilt, ImagesKept, Merged, ObservedStack,
     Released, Requested, Resumed, TakenOver,
@@ -91,6 +93,22 @@ events! {
 impl Event {
     /// The kinds that are about who may use the target, and not about how far a deploy is.
     pub const LOCK_KINDS: [&'static str; 3] = ["TakenOver", "Held", "Released"];
+
+    /// The documents that it names.
+    pub fn documents(&self) -> Vec<&Digest> {
+        let merged = self.as_merged().into_iter();
+        let of_merge = merged.flat_map(|merged| {
+            let one_of_each = [merged.ownership.document(), merged.images.document()];
+            one_of_each
+                .into_iter()
+                .chain(merged.values.values().map(Some))
+        });
+        let kept = self.as_images_kept().map(|kept| &kept.images);
+        let applied = self
+            .as_applied()
+            .and_then(|applied| applied.images.as_ref());
+        of_merge.chain([kept, applied]).flatten().collect()
+    }
 
     /// It is about who may use the target, and not about how far a deploy is.
     pub fn is_about_the_lock(&self) -> bool {

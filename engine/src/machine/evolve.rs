@@ -238,7 +238,10 @@ fn may_keep(deploy: &Deploy, kept: &ImagesKept) -> bool {
             .pending
             .iter()
             .all(|function| pending.contains(function)),
-        Pending::Document(_) => true,
+        Pending::Document(_) => deploy
+            .stage
+            .merged()
+            .is_some_and(|merged| merged.images.document() == Some(&kept.images)),
     };
     deploy.kept.is_none()
         && deploy.images.is_empty()

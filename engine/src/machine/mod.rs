@@ -8,19 +8,21 @@
 mod codec;
 mod credentials;
 mod decide;
+mod documents;
 mod event;
 mod evolve;
 mod next;
 mod payload;
-#[cfg(test)]
-pub(crate) mod sample;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
 mod state;
 #[cfg(test)]
 mod tests;
 mod upcast;
 
-pub use codec::{DecodeError, SCHEMA, decode, encode};
+pub use codec::{DecodeError, SCHEMA, decode, encode, payload_json};
 pub use decide::{Command, Refusal, decide};
+pub use documents::{Document, EarlierImage, FormerFunction, ImageRecord, Images};
 pub use event::Event;
 pub use evolve::{Illegal, evolve, fold};
 pub use next::{Effect, Next, next};

@@ -1,6 +1,6 @@
 //! What each event carries, schema 2. An event that has been released never changes: it gets a new schema number and an upcast.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -52,8 +52,12 @@ pub struct Options {
     pub strict_warnings: bool,
     /// Build even what is in the registry.
     pub no_cache: bool,
+    /// Images with these digests are taken although this journal recorded others under their keys.
+    pub accept_digests: BTreeSet<Digest>,
     /// Stale keys of ours are removed.
     pub prune: bool,
+    /// A key of ours that somebody changed by hand ends the deploy before anything changes.
+    pub fail_on_drift: bool,
     /// Platform to build for; none is the engine's.
     pub platform: Option<String>,
     /// Run the provisioner after publishing, called like this.
@@ -84,6 +88,8 @@ pub struct Base {
     pub merged: u64,
     /// It was applied, so that what it removed is gone.
     pub applied: bool,
+    /// The digest of the document of the images that it left in effect; none when it wrote none.
+    pub images: Option<Digest>,
 }
 
 /// What was running.
@@ -121,6 +127,10 @@ pub struct Merged {
     pub images: OwedImages,
     /// Warnings, as `file:line:column: message`.
     pub warnings: Vec<String>,
+    /// The digest of the document of the values of our keys in each file. A file without such keys has none, nor has one whose document
+    /// would be larger than any can be. Empty in what schema 2.0 recorded, which kept no values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<ConfigFile, Digest>,
 }
 
 /// Who owns what: said in full, or by the digest of the document that says it.
@@ -182,6 +192,9 @@ pub struct ImageBuilt {
     pub source: ImageSource,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Of an image that this process built: no builder was needed. Journals that do not say it are of builders.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assembled: bool,
 }
 
 /// Where an image came from.
@@ -259,6 +272,8 @@ pub enum FailureKind {
     Incompatible,
     /// An image could not be built, pushed or pulled.
     Image,
+    /// Somebody changed keys of ours by hand, and the deploy was asked not to overwrite them.
+    Drift,
     /// The configuration could not be published.
     Publish,
     /// The provisioner failed.
@@ -385,12 +400,32 @@ impl Requested {
     }
 }
 
+impl Owners {
+    /// The document that says it, where one does.
+    pub fn document(&self) -> Option<&Digest> {
+        if let Self::Document(digest) = self {
+            Some(digest)
+        } else {
+            None
+        }
+    }
+}
+
 impl OwedImages {
     /// How many images are owed.
     pub fn count(&self) -> u64 {
         match self {
             Self::Stated(functions) => functions.len() as u64,
             Self::Document { count, .. } => *count,
+        }
+    }
+
+    /// The document that names them, where one does.
+    pub fn document(&self) -> Option<&Digest> {
+        if let Self::Document { digest, .. } = self {
+            Some(digest)
+        } else {
+            None
         }
     }
 }

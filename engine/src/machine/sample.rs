@@ -1,27 +1,31 @@
-//! A request and a stack, as the tests of the machine, those of the loop and the golden journals have them.
-//!
-//! The example that writes the golden journals takes this file in by its path, so that it is no part of what the engine offers; that
-//! is why it calls the engine by its name.
+//! A request and a stack, as tests have them: those of the machine, of the loop and of the programs, and the golden journals.
 
-use engine::compat::{Container, Engine, ModeSource, Observation, Observed, Policy, VersionSource};
-use engine::contract::{Digest, Manifest, Mode};
-use engine::machine::{Options, RegistryNames, Requested};
+use std::collections::BTreeSet;
+
+use crate::compat::{
+    Container, ModeSource, Observation, Observed, ObservedEngine, Policy, VersionSource,
+};
+use crate::contract::{Digest, Manifest, Mode};
+
+use super::{Options, RegistryNames, Requested};
 
 /// The options that nobody gave.
-pub(crate) fn options() -> Options {
+pub fn options() -> Options {
     Options {
         compat: Policy::Strict,
         strict_warnings: false,
         no_cache: false,
+        accept_digests: BTreeSet::new(),
         prune: true,
         platform: None,
         provision: None,
+        fail_on_drift: false,
         secret_env: None,
     }
 }
 
 /// A request for an artifact, with the options that nobody gave.
-pub(crate) fn requested(artifact: Digest, manifest: Manifest) -> Requested {
+pub fn requested(artifact: Digest, manifest: Manifest) -> Requested {
     Requested {
         artifact,
         manifest_path: "/srv/shop/artifact.yml".to_owned(),
@@ -35,19 +39,24 @@ pub(crate) fn requested(artifact: Digest, manifest: Manifest) -> Requested {
     }
 }
 
+/// An engine of this machine.
+pub fn engine() -> ObservedEngine {
+    ObservedEngine {
+        id: Some("E1".to_owned()),
+        name: Some("build-7".to_owned()),
+        address: Some("unix:///var/run/docker.sock".to_owned()),
+        version: "20.10.24".to_owned(),
+        api_version: "1.41".to_owned(),
+        platform: "linux/amd64".to_owned(),
+    }
+}
+
 /// A Docker stack of which one container of each of these services runs, each in a version; the gateway says the API version and the mode.
-pub(crate) fn observation(project: &str, services: &[(&str, &str)]) -> Observation {
+pub fn observation(project: &str, services: &[(&str, &str)]) -> Observation {
     let containers = services.iter();
     Observation {
         project: project.to_owned(),
-        engine: Engine {
-            id: Some("E1".to_owned()),
-            name: Some("build-7".to_owned()),
-            address: Some("unix:///var/run/docker.sock".to_owned()),
-            version: "20.10.24".to_owned(),
-            api_version: "1.41".to_owned(),
-            platform: "linux/amd64".to_owned(),
-        },
+        engine: engine(),
         containers: containers
             .map(|(service, version)| container(project, service, version))
             .collect(),

@@ -129,12 +129,13 @@ impl State {
     /// The deploy whose keys may stand in the output directory when the next deploy begins.
     pub fn base(&self) -> Option<Base> {
         let deploy = self.deploy.as_ref()?;
-        let applied = matches!(deploy.stage, Stage::Applied(_));
+        let applied = deploy.stage.applied();
         match deploy.published_under {
             Some(merged) => Some(Base {
                 deploy: deploy.id,
                 merged,
-                applied,
+                applied: applied.is_some(),
+                images: applied.and_then(|applied| applied.images.clone()),
             }),
             None => deploy.request.base.clone(),
         }
@@ -177,6 +178,12 @@ impl Pending<'_> {
 }
 
 impl Deploy {
+    /// It was asked for on another machine, and came with an import whose last event has this sequence (0: there was none). The paths,
+    /// files and programs that it names are not those of this machine: it can be abandoned, and never resumed.
+    pub fn is_imported(&self, until: u64) -> bool {
+        self.first <= until
+    }
+
     /// The images that the current attempt still owes to the registry.
     pub fn pending(&self) -> Pending<'_> {
         let Some(merged) = self.stage.merged() else {
@@ -217,6 +224,24 @@ impl Stage {
     pub fn merged(&self) -> Option<&Merged> {
         if let Self::Merged { merged, .. } = self {
             Some(merged)
+        } else {
+            None
+        }
+    }
+
+    /// What was published, once that is the stage.
+    pub fn applied(&self) -> Option<&Applied> {
+        if let Self::Applied(applied) = self {
+            Some(applied)
+        } else {
+            None
+        }
+    }
+
+    /// Why the attempt failed, once that is the stage.
+    pub fn failed(&self) -> Option<&Failed> {
+        if let Self::Failed(failed) = self {
+            Some(failed)
         } else {
             None
         }

@@ -1,4 +1,4 @@
-//! The rules of the machine, and the tables of `docs/events.md`.
+//! The rules of the machine, and the tables of `docs/internals/events.md`.
 
 mod base;
 mod credentials;
@@ -18,7 +18,7 @@ use super::*;
 use crate::compat::Verdict;
 
 fn documented(begin: &str, end: &str) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/internals/events.md");
     let text = std::fs::read_to_string(path).unwrap();
     let from = text.find(begin).expect("the marker is there") + begin.len();
     let to = from + text[from..].find(end).expect("the end is there");
@@ -53,7 +53,7 @@ fn the_documented_transitions_are_those_of_the_code() {
     assert_eq!(
         documented(marker, "<!-- end -->"),
         table.trim(),
-        "docs/events.md should hold:\n{table}"
+        "docs/internals/events.md should hold:\n{table}"
     );
 }
 

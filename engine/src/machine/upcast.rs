@@ -23,6 +23,13 @@ pub(super) fn from_1(kind: &str, mut payload: Value) -> Value {
 fn requested(fields: &mut Map<String, Value>) {
     add(fields, "message", Value::Null);
     add(fields, "registries", Value::Null);
+    if let Some(Value::Object(options)) = fields.get_mut("options") {
+        add(options, "fail_on_drift", json!(false));
+        add(options, "accept_digests", json!([]));
+    }
+    if let Some(Value::Object(base)) = fields.get_mut("base") {
+        add(base, "images", Value::Null);
+    }
 }
 
 fn observed(fields: &mut Map<String, Value>) {

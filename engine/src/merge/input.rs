@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ConfigFile, Key, Ownership, SourceKey};
 use crate::contract::{Source, Violation};
-use crate::yaml::{Limits, Node, parse_all};
+use crate::yaml::{Node, ParseLimits, parse_all};
 
 /// One file of the configuration, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub struct ConfigText {
 
 impl ConfigText {
     /// Reads a text; the error is everything that is wrong with it as YAML.
-    pub fn parse(name: &str, text: String, limits: &Limits) -> Result<Self, Vec<Violation>> {
+    pub fn parse(name: &str, text: String, limits: &ParseLimits) -> Result<Self, Vec<Violation>> {
         match parse_all(&text, limits) {
             Ok(tree) => Ok(Self {
                 name: name.to_owned(),
@@ -44,7 +44,7 @@ impl ConfigTrees {
     pub fn parse(
         directory: &str,
         texts: BTreeMap<ConfigFile, String>,
-        limits: &Limits,
+        limits: &ParseLimits,
     ) -> Result<Self, Vec<Violation>> {
         let mut trees = Self::default();
         let mut violations = Vec::new();

@@ -43,14 +43,32 @@ pub struct SourceKey(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub String);
 
+impl Key {
+    /// The file in which it stands.
+    pub fn file(&self) -> ConfigFile {
+        match self.0.split('/').next() {
+            Some("functions" | "defaults") => ConfigFile::Functions,
+            Some("routes") => ConfigFile::Routing,
+            Some(_) | None => ConfigFile::Resources,
+        }
+    }
+}
+
 /// Keys one source wrote, with the digest of each value (of its canonical YAML).
-pub type Owned = BTreeMap<Key, Digest>;
+pub type OwnedKeys = BTreeMap<Key, Digest>;
 
 /// Who owns what in one output directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ownership {
     /// Per source: the keys it wrote.
-    pub sources: BTreeMap<SourceKey, Owned>,
+    pub sources: BTreeMap<SourceKey, OwnedKeys>,
+}
+
+impl Ownership {
+    /// Every key with the digest of its value, whoever wrote it.
+    pub fn digests(&self) -> BTreeMap<&Key, &Digest> {
+        self.sources.values().flatten().collect()
+    }
 }
 
 /// What a merge changes against what is in the output directory, by key.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::slot::{Keyed, KeyedList, ResourceList, Section, Slot};
-use super::{ConfigFile, ConfigText, ConfigTrees, EntryConfig};
+use super::{ConfigFile, ConfigText, ConfigTrees, EntryConfig, Key};
 use crate::contract::{Digest, Place, Rule, Source, Violation, Warning, quoted};
 use crate::yaml::{Map, Node, Span, Value, emit};
 
@@ -69,6 +69,19 @@ pub(super) fn read_output(trees: &ConfigTrees) -> (Current<'_>, Vec<Violation>) 
         }
     }
     (current, reading.violations)
+}
+
+/// What fills each key of an output directory; of a key that stands there twice the first.
+pub(super) fn slots(trees: &ConfigTrees) -> BTreeMap<Key, Cow<'_, Node>> {
+    let mut reading = Reading::default();
+    for (file, text) in &trees.files {
+        Reader::new(*file, text, Origin::Output, &mut reading).read();
+    }
+    let mut slots = BTreeMap::new();
+    for item in reading.items {
+        slots.entry(item.slot.key()).or_insert(item.node);
+    }
+    slots
 }
 
 /// The digest of a value: of its canonical YAML.

@@ -1,4 +1,4 @@
-//! Routes that call functions which nobody has.
+//! What configuration files refer to: images, and functions that nobody has.
 
 use std::collections::BTreeSet;
 
@@ -134,6 +134,15 @@ pub(super) fn names(tree: &Node) -> impl Iterator<Item = &str> {
     functions
         .into_iter()
         .flat_map(|map| map.keys().map(String::as_str))
+}
+
+/// The references of images that the functions of a `functions.yml` name, as they are written.
+pub fn named_images(tree: &Node) -> impl Iterator<Item = &str> {
+    let functions = child(tree, "functions").and_then(map);
+    functions
+        .into_iter()
+        .flat_map(|functions| functions.values())
+        .filter_map(|function| Some(text(map(&function.node)?, "image")?.0))
 }
 
 fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ConfigFile;
 use super::references::{called, names};
-use crate::yaml::{Limits, Node, Value, emit, parse};
+use crate::yaml::{Node, ParseLimits, Value, emit, parse};
 
 /// The writes that lead from what stands to what is wanted, in their order. A file that does not change has none.
 ///
@@ -28,7 +28,7 @@ pub fn steps(
     };
     let tree = |texts: &BTreeMap<ConfigFile, String>, file| {
         let text = texts.get(&file)?;
-        parse(text, &Limits::default()).ok()
+        parse(text, &ParseLimits::default()).ok()
     };
     let old = tree(standing, ConfigFile::Functions).unwrap_or_default();
     let new = tree(wanted, ConfigFile::Functions).unwrap_or_default();

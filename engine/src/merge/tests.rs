@@ -7,7 +7,7 @@ use super::{
     MergeOutcome, SourceKey, merge,
 };
 use crate::contract::Violation;
-use crate::yaml::Limits;
+use crate::yaml::ParseLimits;
 
 mod base;
 mod functions;
@@ -19,7 +19,8 @@ mod references;
 mod whole;
 
 fn text(name: &str, text: &str) -> ConfigText {
-    ConfigText::parse(name, text.to_owned(), &Limits::default()).expect("the test's YAML is valid")
+    ConfigText::parse(name, text.to_owned(), &ParseLimits::default())
+        .expect("the test's YAML is valid")
 }
 
 /// An entry of source `a`, `b`, … with its three files; an empty `resources` is no file.
@@ -62,7 +63,7 @@ impl Out {
     }
 
     fn trees(&self) -> ConfigTrees {
-        ConfigTrees::parse("out", self.texts.clone(), &Limits::default())
+        ConfigTrees::parse("out", self.texts.clone(), &ParseLimits::default())
             .expect("the output directory holds valid YAML")
     }
 

@@ -1,13 +1,14 @@
 //! The journal as the loop sees it: typed events in, typed events out, the folded state at hand.
 
 use jiff::Timestamp;
-use journal::{AppendError, EventLog, Head, NewEvent, Store, StoredEvent};
+use journal::{AppendError, EventLog, Head, NewEvent, PAYLOAD_MAX, Store, StoredEvent};
 use uuid::Uuid;
 
+use crate::contract::Digest;
 use crate::failpoint;
 use crate::machine::{
-    self, Command, DecodeError, Event, Held, Illegal, LostHolder, RecordedEvent, Refusal, State,
-    decide, evolve,
+    self, Command, DecodeError, Deploy, Document, Event, Held, Illegal, LostHolder, RecordedEvent,
+    Refusal, State, decide, evolve,
 };
 
 /// Where time and ids come from. Two implementations: the system's, and a fixed one for tests and golden journals.
@@ -58,6 +59,24 @@ pub enum DeployJournalError {
         /// Where it should be.
         sequence: u64,
     },
+    /// A document that an event names is not there, or does not read.
+    #[error("the journal names document `{digest}`, which {}", if source.is_some() { "does not read" } else { "is not there" })]
+    Document {
+        /// Its digest.
+        digest: Digest,
+        /// What is wrong with it, when it is there.
+        source: Option<serde_json::Error>,
+    },
+    /// A document is not what an event says of it, or is not there.
+    #[error("event {sequence} of the journal names document `{digest}`, which {problem}")]
+    Named {
+        /// The event's sequence.
+        sequence: u64,
+        /// The document's digest.
+        digest: Digest,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A deploy or a hold names another predecessor than the one that stands before it.
     #[error("event {sequence} of the journal names another deploy before it than there is")]
     Predecessor {
@@ -91,6 +110,8 @@ pub struct DeployJournal<'a> {
     state: State,
     /// Owners that ended without letting go, the first to end first, until that is recorded.
     taken_over: Vec<LostHolder>,
+    /// The sequence of the last event that came with an import; 0 when none did.
+    imported: u64,
 }
 
 impl<'a> DeployJournal<'a> {
@@ -110,7 +131,21 @@ impl<'a> DeployJournal<'a> {
             head,
             state,
             taken_over: Vec::new(),
+            imported: 0,
         })
+    }
+
+    /// Events up to this one came with an import ([`Deploy::is_imported`]).
+    #[must_use]
+    pub fn imported_until(self, sequence: u64) -> Self {
+        Self {
+            imported: sequence,
+            ..self
+        }
+    }
+
+    pub(super) fn is_imported(&self, deploy: &Deploy) -> bool {
+        deploy.is_imported(self.imported)
     }
 
     /// Owners before this one ended without letting go, the first to end first: the next append says so as well.
@@ -188,6 +223,28 @@ impl<'a> DeployJournal<'a> {
         self.state = state;
         self.taken_over.clear();
         Ok(recorded)
+    }
+
+    /// Keeps a document, so that an event can name it: it is durable on return. None when it is larger than any can be.
+    ///
+    /// `known` is a document that an event names already: it is not written again. `name` names it at its boundaries.
+    pub(super) fn keep(
+        &self,
+        name: &str,
+        document: &impl Document,
+        known: Option<&Digest>,
+    ) -> Result<Option<Digest>, DeployJournalError> {
+        let bytes = document.to_bytes();
+        if bytes.len() > PAYLOAD_MAX {
+            return Ok(None);
+        }
+        let digest = Digest::of(&bytes);
+        if known != Some(&digest) {
+            failpoint::reached(|| format!("before document {name}"));
+            self.store.put_document(&bytes)?;
+            failpoint::reached(|| format!("after document {name}"));
+        }
+        Ok(Some(digest))
     }
 
     /// A take-over is recorded with what was interrupted, before all else; where nothing was, with what begins.

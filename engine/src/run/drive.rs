@@ -1,6 +1,5 @@
 //! The driver: from a request to rest.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures_util::future::{Either, select};
@@ -8,15 +7,19 @@ use uuid::Uuid;
 
 use super::Notice;
 use super::deploy_journal::{DeployJournal, DeployJournalError};
+use super::documents::RecordedImages;
+use super::image_plan::LookedUp;
 use super::interrupt::Interrupts;
 use super::preparation;
-use super::world::{Fault, Publication, World};
-use crate::contract::{Digest, FunctionName, required_secrets};
+use super::round::Round;
+use super::values::keep_values;
+use super::world::{Fault, World};
+use crate::contract::FunctionName;
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{
-    AbandonReason, Applied, Command, ComposeCall, Effect, Failed, FailureKind, Next, RecordedEvent,
-    Refusal, Requested, Stage, Step, next,
+    AbandonReason, Applied, Command, ComposeCall, Effect, Failed, FailureKind, Merged, Next,
+    RecordedEvent, Refusal, Requested, Stage, Step, next,
 };
 
 /// Everything one run needs besides the journal.
@@ -55,7 +58,7 @@ pub enum Outcome {
     Failed(Failed),
 }
 
-/// Begins a deploy, or goes on with the unfinished one when it is of the same request.
+/// Begins a deploy, or goes on with the unfinished one when it is of the same request and was asked for here.
 pub fn begin_or_resume(
     journal: &mut DeployJournal<'_>,
     request: Requested,
@@ -67,13 +70,16 @@ pub fn begin_or_resume(
             vec![Command::Request(Requested { base, ..request })],
             BeginOutcome::Begun,
         ),
-        Some(deploy) if deploy.request.asks_the_same(&request) => {
+        Some(deploy) if deploy.request.asks_the_same(&request) && !journal.is_imported(deploy) => {
             (vec![Command::Resume], BeginOutcome::Resumed)
         }
         Some(deploy) => {
             let by = request.artifact.clone();
             let reason = AbandonReason::Superseded { by };
-            let abandon = Command::Abandon { reason, note: None };
+            let note = journal.is_imported(deploy).then(|| {
+                "it was imported, and what was asked for elsewhere is not resumed".to_owned()
+            });
+            let abandon = Command::Abandon { reason, note };
             let request = Command::Request(Requested { base, ..request });
             (vec![abandon, request], BeginOutcome::Superseded(deploy.id))
         }
@@ -82,13 +88,17 @@ pub fn begin_or_resume(
     Ok(begun)
 }
 
-/// Goes on with the unfinished deploy of this id, and with no other.
+/// Goes on with the unfinished deploy of this id, and with no other. One that was imported is refused.
 pub fn resume(
     journal: &mut DeployJournal<'_>,
     deploy: Uuid,
     notice: &(dyn Fn(Notice<'_>) + Sync),
 ) -> Result<BeginOutcome, DeployJournalError> {
     journal.must_be_unfinished(deploy)?;
+    let imported = journal.state().unfinished();
+    if imported.is_some_and(|deploy| journal.is_imported(deploy)) {
+        return Err(Refusal::Imported { deploy }.into());
+    }
     record(journal, vec![Command::Resume], notice)?;
     Ok(BeginOutcome::Resumed)
 }
@@ -121,24 +131,28 @@ pub async fn run_to_completion<W: World>(
     run: &Run<'_, W>,
     journal: &mut DeployJournal<'_>,
 ) -> Result<Outcome, DeployJournalError> {
-    let mut merged_texts = None;
-    loop {
-        match next(journal.state()) {
-            Next::Rest => return Ok(outcome(journal)),
-            Next::Record(command) => drop(run.record(journal, vec![command])?),
-            Next::Perform(effect) => match run.perform(journal, effect, &mut merged_texts).await {
-                Ok(()) => {}
-                Err(StepEnd::DeployJournal(error)) => return Err(error),
-                Err(StepEnd::Fault {
-                    step,
-                    function,
-                    fault,
-                }) => {
-                    drop(run.record(journal, vec![Command::Fail(failed(step, function, fault))])?);
-                }
-            },
+    let mut round = Round::default();
+    while let Some(change) = run.prepare(journal, &mut round).await? {
+        let made = match change {
+            Change::Build(images) => run.build(journal, &mut round, images).await,
+            Change::Publish { provision } => run.publish(journal, &mut round, provision).await,
+        };
+        if let Err(end) = made {
+            run.fail(journal, end)?;
         }
     }
+    Ok(outcome(journal))
+}
+
+/// What a run changes next, once everything is known that can be known before.
+pub(super) enum Change {
+    /// These images are built and pushed.
+    Build(Vec<LookedUp>),
+    /// Tags are moved, the configuration is published, and the provisioner is run when asked.
+    Publish {
+        /// How the provisioner is called.
+        provision: Option<ComposeCall>,
+    },
 }
 
 fn outcome(journal: &DeployJournal<'_>) -> Outcome {
@@ -280,12 +294,56 @@ impl<W: World> Run<'_, W> {
         }
     }
 
-    async fn perform(
+    /// Finds out all that can be found out without changing anything but the journal: what runs, whether it fits, what the
+    /// configuration will be, which images are there. Gives the change that comes next; none when the machine rests.
+    pub(super) async fn prepare(
+        &self,
+        journal: &mut DeployJournal<'_>,
+        round: &mut Round,
+    ) -> Result<Option<Change>, DeployJournalError> {
+        loop {
+            let looked = match next(journal.state()) {
+                Next::Rest => return Ok(None),
+                Next::Record(command) => {
+                    self.record(journal, vec![command])?;
+                    continue;
+                }
+                Next::Perform(effect) => self.look(journal, effect, round).await,
+            };
+            match looked {
+                Ok(None) => {}
+                Ok(Some(change)) => return Ok(Some(change)),
+                Err(end) => self.fail(journal, end)?,
+            }
+        }
+    }
+
+    /// Records that the attempt ends here. A journal that cannot be written ends the run.
+    fn fail(
+        &self,
+        journal: &mut DeployJournal<'_>,
+        end: StepEnd,
+    ) -> Result<(), DeployJournalError> {
+        match end {
+            StepEnd::DeployJournal(error) => Err(error),
+            StepEnd::Fault {
+                step,
+                function,
+                fault,
+            } => {
+                let failed = failed(step, function, fault);
+                self.record(journal, vec![Command::Fail(failed)]).map(drop)
+            }
+        }
+    }
+
+    /// The part of an effect that changes nothing: all of a look and of a merge. Gives what is left of the effect.
+    async fn look(
         &self,
         journal: &mut DeployJournal<'_>,
         effect: Effect,
-        texts: &mut Option<Publication>,
-    ) -> Result<(), StepEnd> {
+        round: &mut Round,
+    ) -> Result<Option<Change>, StepEnd> {
         let step = match &effect {
             Effect::Observe { .. } => Step::Observe,
             Effect::Merge => Step::Merge,
@@ -297,100 +355,54 @@ impl<W: World> Run<'_, W> {
         }
         match effect {
             Effect::Observe { project } => {
-                let deploy = journal.state().deploy.as_ref();
-                let manifest = &deploy.expect("only a deploy observes").request.manifest;
-                let secrets = required_secrets(manifest);
-                let look = self.world.observe(&project, &secrets);
-                let observation = self.abortable(step, look).await?;
-                // What follows from the observation is decided at once and shares its sync.
-                let observed = Command::Observe(observation.map_err(StepEnd::fault(step))?);
-                self.record(journal, vec![observed, Command::Check])
-                    .map(drop)
-                    .map_err(StepEnd::from)
+                let observation = self.observe(journal, &project).await?;
+                self.begin_round(journal, round, observation)?;
+                Ok(None)
             }
             Effect::Merge => {
-                *texts = Some(self.merge(journal).await?);
-                Ok(())
+                self.merge(journal, round).await?;
+                Ok(None)
             }
-            Effect::Images { functions } => self.images(journal, functions).await,
-            Effect::Publish { provision } => {
-                let publication = texts
-                    .take()
-                    .expect("every attempt merges before it publishes");
-                self.publish(journal, &publication, provision).await
+            Effect::Images { functions } => {
+                let missing = self.prove(journal, round, functions).await?;
+                Ok((!missing.is_empty()).then_some(Change::Build(missing)))
             }
+            Effect::Publish { provision } => Ok(Some(Change::Publish { provision })),
         }
     }
 
-    async fn merge(&self, journal: &mut DeployJournal<'_>) -> Result<Publication, StepEnd> {
-        let current = self.abortable(Step::Merge, self.world.config()).await?;
-        let current = current.map_err(StepEnd::fault(Step::Merge))?;
-        let request = &journal
-            .state()
-            .deploy
-            .as_ref()
-            .expect("a merge belongs to a deploy")
-            .request;
-        let base = preparation::base_ownership(journal.events(), request.base.as_ref())?;
-        let (files, merged) =
-            preparation::merged(self.artifact, self.registries, request, &base, &current)
-                .map_err(StepEnd::fault(Step::Merge))?;
-        self.record(journal, vec![Command::Merge(merged)])?;
-        let standing = current.iter().map(|(file, text)| (*file, Digest::of(text)));
-        Ok(Publication {
-            files,
-            standing: standing.collect(),
-        })
-    }
-
-    /// Publishing is short and is never cut in the middle; the provisioner may be.
-    async fn publish(
+    async fn merge(
         &self,
         journal: &mut DeployJournal<'_>,
-        publication: &Publication,
-        provision: Option<ComposeCall>,
+        round: &mut Round,
     ) -> Result<(), StepEnd> {
-        journal.must_be_in_place()?;
-        let files = self
-            .world
-            .publish(publication)
-            .await
-            .map_err(StepEnd::fault(Step::Publish))?;
-        let provision = if let Some(call) = provision {
-            journal.must_be_in_place()?;
-            let deploy = journal
-                .state()
-                .deploy
-                .as_ref()
-                .expect("a publication belongs to a deploy");
-            let line = |text: &str| {
-                (self.notice)(Notice::Line {
-                    function: None,
-                    text,
-                });
-            };
-            let run = self
-                .abortable(
-                    Step::Provision,
-                    self.world.provision(&deploy.request.project, &call, &line),
-                )
-                .await?;
-            Some(run.map_err(StepEnd::fault(Step::Provision))?)
-        } else {
-            None
+        let current = self.abortable(Step::Merge, self.world.config()).await?;
+        let current = current.map_err(StepEnd::fault(Step::Merge))?;
+        let deploy = journal.state().deploy.as_ref();
+        let deploy = deploy.expect("a merge belongs to a deploy");
+        let request = &deploy.request;
+        let base = preparation::base_merge(journal.events(), request.base.as_ref())?;
+        let standing = &base.ownership;
+        let mut merge =
+            preparation::merged(self.artifact, self.registries, request, standing, current)
+                .map_err(StepEnd::fault(Step::Merge))?;
+        let drift = &merge.merged.drift;
+        if request.options.fail_on_drift && !drift.is_empty() && !round.shows_drift {
+            let fault = preparation::drift_fault(drift, &request.out);
+            return Err(StepEnd::fault(Step::Merge)(fault));
+        }
+        round.recorded = RecordedImages::of(journal.events(), deploy)?;
+        let values = keep_values(journal, deploy, &base, &mut merge)?;
+        let merged = Merged {
+            values,
+            ..merge.merged.clone()
         };
-        self.record(
-            journal,
-            vec![Command::Apply(Applied {
-                files,
-                images: None,
-                tags: BTreeMap::new(),
-                rechecked_at: None,
-                provision,
-            })],
-        )
-        .map(drop)
-        .map_err(StepEnd::from)
+        let merged = round
+            .recorded
+            .by_documents(journal, merged, base.owners.as_ref())?;
+        round.merge = Some(merge);
+        self.record(journal, vec![Command::Merge(merged)])?;
+        Ok(())
     }
 }
 

@@ -1,193 +1,63 @@
-//! Images of a deploy: which are there, which must be built and why, and building them side by side.
+//! Images of a deploy: proving those that are there, building the others side by side, and recording each.
+//!
+//! Not here: which are taken and which are built, and why (`image_plan`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use futures_util::future::{Either, pending, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use journal::EventLog;
-use serde::Serialize;
 
 use super::Notice;
-use super::deploy_journal::{DeployJournal, DeployJournalError, deploy_events};
+use super::deploy_journal::DeployJournal;
 use super::drive::{Run, StepEnd};
+use super::image_plan::{Known, LookedUp, look_up};
 use super::preparation;
-use super::world::{Built, Fault, ImageOrder, ImageStatus, World};
+use super::round::Round;
+use super::world::{Built, Fault, ImageOrder, World};
 use crate::contract::{Digest, FunctionName};
-use crate::image;
-use crate::machine::{Base, Command, FailureKind, ImageBuilt, ImageSource, Step};
-
-/// Registry look-ups at a time: enough to hide a round trip, few enough for a small registry.
-const LOOKUPS: usize = 16;
+use crate::machine::{Command, ImageBuilt, ImageSource, Step};
 
 /// Events in one append. An `ImageBuilt` event stays below 16 KiB by the bound on a key's inputs, a batch below 256 KiB.
 const BATCH: usize = 12;
 
-/// What will happen to one image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PlannedImage {
-    /// The function.
-    pub function: FunctionName,
-    /// The reference the stack pulls.
-    pub reference: String,
-    /// The content key.
-    pub key: Digest,
-    /// Why it is built; empty when it is in the registry already and is reused.
-    pub build_because: Vec<Cause>,
-}
-
-/// Why an image is built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// This journal knows no image of the function.
-    FirstBuild,
-    /// An input of the content key differs from the last deploy's, in words.
-    Input(String),
-    /// The same content was built before, but the registry no longer has it, or its tag points elsewhere.
-    NotInRegistry,
-    /// `--no-cache` was given.
-    NoCache,
-}
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::FirstBuild => f.write_str("not built before"),
-            Self::Input(words) => f.write_str(words),
-            Self::NotInRegistry => f.write_str("the registry does not have it"),
-            Self::NoCache => f.write_str("--no-cache"),
-        }
-    }
-}
-
-/// An order with what is known of it.
-pub(super) struct Known {
+/// An image that is in the registry under its key's tag, as this round found or left it.
+pub(super) struct ProvedImage {
     pub(super) order: ImageOrder,
-    pub(super) status: ImageStatus,
+    pub(super) key: Digest,
+    pub(super) digest: Digest,
+    /// What the tag that the stack pulls named when it was last looked at.
+    pub(super) named: Option<Digest>,
+    /// This round built it.
+    pub(super) is_new: bool,
 }
 
-/// Looks up every order, side by side. Two orders with one reference and different keys are a breach of the contract.
-pub(super) async fn inspect<W: World>(
-    world: &W,
-    orders: Vec<ImageOrder>,
-) -> Result<Vec<Known>, StepEnd> {
-    let lookups = futures_util::stream::iter(orders.into_iter().map(|order| async move {
-        let status = world.inspect_image(&order).await;
-        (order, status)
-    }));
-    let mut lookups = Box::pin(lookups.buffered(LOOKUPS));
-    let mut known = Vec::new();
-    while let Some((order, status)) = lookups.next().await {
-        match status {
-            Ok(status) => known.push(Known { order, status }),
-            Err(fault) => {
-                return Err(StepEnd::Fault {
-                    step: Step::Image,
-                    function: Some(order.function),
-                    fault,
-                });
-            }
-        }
-    }
-    let mut by_reference: BTreeMap<&str, &Known> = BTreeMap::new();
-    for this in &known {
-        if let Some(other) = by_reference.insert(&this.order.reference, this)
-            && other.status.key != this.status.key
-        {
-            let function = Some(this.order.function.clone());
-            return Err(StepEnd::Fault {
-                step: Step::Image,
-                function,
-                fault: two_contents(other, this),
-            });
-        }
-    }
-    Ok(known)
-}
-
-fn two_contents(one: &Known, other: &Known) -> Fault {
-    Fault::new(
-        FailureKind::Payload,
-        format!(
-            "functions `{}` and `{}` share the image `{}` but are built from different inputs",
-            one.order.function, other.order.function, one.order.reference
-        ),
-    )
-    .hint("give each function an image of its own in functions.yml")
-}
-
-/// Says for each image whether it is reused or built, and why.
-pub(super) fn plan_images(
-    known: &[Known],
-    proved: &BTreeMap<FunctionName, ImageBuilt>,
-    previous: &BTreeMap<FunctionName, ImageBuilt>,
-) -> Vec<PlannedImage> {
-    known
-        .iter()
-        .map(|Known { order, status }| PlannedImage {
-            function: order.function.clone(),
-            reference: order.reference.clone(),
-            key: status.key.clone(),
-            build_because: causes(
-                order,
-                status,
-                proved.get(&order.function),
-                previous.get(&order.function),
-            ),
-        })
-        .collect()
-}
-
-/// `--no-cache` builds even what is there, but not what an earlier attempt of this very deploy has built already.
-fn causes(
-    order: &ImageOrder,
-    status: &ImageStatus,
-    proved: Option<&ImageBuilt>,
-    previous: Option<&ImageBuilt>,
-) -> Vec<Cause> {
-    let built_by_us = proved.is_some_and(|image| {
-        image.key == status.key && Some(&image.digest) == status.present.as_ref()
-    });
-    match (&status.present, previous) {
-        (Some(_), _) if !order.no_cache || built_by_us => Vec::new(),
-        (Some(_), _) => vec![Cause::NoCache],
-        (None, None) => vec![Cause::FirstBuild],
-        (None, Some(image)) if image.key == status.key => vec![Cause::NotInRegistry],
-        (None, Some(image)) => image::explain(&image.inputs, &status.inputs)
-            .into_iter()
-            .map(Cause::Input)
-            .collect(),
+impl ProvedImage {
+    /// The tag that the stack pulls names another image, or none, as far as is known.
+    pub(super) fn moves_tag(&self) -> bool {
+        self.is_new || self.named.as_ref() != Some(&self.digest)
     }
 }
 
-/// The images that the base deploy put, or found, in the registry.
-pub(super) fn images_of_base(
-    events: &(impl EventLog + ?Sized),
-    base: Option<&Base>,
-) -> Result<BTreeMap<FunctionName, ImageBuilt>, DeployJournalError> {
-    let Some(first) = base
-        .map(|base| events.deploy_start(base.deploy))
-        .transpose()?
-        .flatten()
-    else {
-        return Ok(BTreeMap::new());
-    };
-    let images = deploy_events(events, first)?
-        .into_iter()
-        .filter_map(|recorded| recorded.event.as_image_built().cloned())
-        .map(|image| (image.function.clone(), image));
-    Ok(images.collect())
+fn proved(LookedUp { order, status }: &LookedUp, digest: &Digest, is_new: bool) -> ProvedImage {
+    ProvedImage {
+        is_new,
+        order: order.clone(),
+        key: status.key.clone(),
+        digest: digest.clone(),
+        named: status.tags.named.clone(),
+    }
 }
 
 impl<W: World> Run<'_, W> {
-    /// Proves or builds the outstanding images, and records each.
-    pub(super) async fn images(
+    /// Looks the outstanding images up, records those that are there, and gives those that have to be built.
+    pub(super) async fn prove(
         &self,
         journal: &mut DeployJournal<'_>,
+        round: &mut Round,
         functions: Option<Vec<FunctionName>>,
-    ) -> Result<(), StepEnd> {
+    ) -> Result<Vec<LookedUp>, StepEnd> {
         let began = journal.now();
         let deploy = journal
             .state()
@@ -207,41 +77,60 @@ impl<W: World> Run<'_, W> {
                 .map(|functions| functions.into_iter().collect())
                 .as_ref(),
         );
-        let known = self
-            .abortable(Step::Image, inspect(self.world, orders))
+        let looked_up = self
+            .abortable(Step::Image, look_up(self.world, orders))
             .await??;
-        let previous = images_of_base(journal.events(), deploy.request.base.as_ref())?;
-        let planned = plan_images(&known, &deploy.earlier_images, &previous);
+        let known = Known {
+            recorded: &round.recorded,
+            attempts: Some(&deploy.earlier_images),
+            accepted: &deploy.request.options.accept_digests,
+        };
+        let planned = known.plan(&looked_up);
         (self.notice)(Notice::ImagesPlanned(&planned));
 
-        let (mut reused, mut builds) = (Vec::new(), Vec::new());
-        for (known, plan) in known.into_iter().zip(&planned) {
-            match &known.status.present {
+        let (mut kept, mut pending) = (Vec::new(), Vec::new());
+        let (mut taken, mut missing, mut images) = (Vec::new(), Vec::new(), Vec::new());
+        for (looked_up, plan) in looked_up.into_iter().zip(&planned) {
+            let function = plan.function.clone();
+            match &looked_up.status.tags.keyed {
                 Some(digest) if plan.build_because.is_empty() => {
-                    reused.push(event(
-                        &known,
-                        digest,
-                        ImageSource::Reused,
-                        began,
-                        journal.now(),
-                    ));
+                    images.push(proved(&looked_up, digest, false));
+                    let there = Built::taken(digest.clone());
+                    let event = event(&looked_up, &there, plan.source, began, journal.now());
+                    if known.keeps(&looked_up, plan) {
+                        kept.push((function, event));
+                    } else {
+                        pending.push(function);
+                        taken.push(event);
+                    }
                 }
-                Some(_) | None => builds.push(known),
+                Some(_) | None => {
+                    pending.push(function);
+                    missing.push(looked_up);
+                }
             }
         }
-        for events in batches(reused) {
+        let mut events = match round.recorded.kept(journal, &deploy, &kept, pending)? {
+            Some(kept) => vec![Command::Keep(kept)],
+            None => kept.into_iter().map(|(_, event)| event).collect(),
+        };
+        events.append(&mut taken);
+        for events in batches(events) {
             self.record(journal, events)?;
         }
-        self.build(journal, builds).await
+        round.planned = planned;
+        round.has(images);
+        Ok(missing)
     }
 
-    /// Builds side by side. The first fault stops new builds; those in flight are finished and recorded.
-    async fn build(
+    /// Builds side by side, and records each. The first fault stops new builds; those in flight are finished and recorded.
+    pub(super) async fn build(
         &self,
         journal: &mut DeployJournal<'_>,
-        builds: Vec<Known>,
+        round: &mut Round,
+        builds: Vec<LookedUp>,
     ) -> Result<(), StepEnd> {
-        let mut queue: VecDeque<Vec<Known>> = by_reference(builds).into();
+        let mut queue: VecDeque<Vec<LookedUp>> = by_reference(builds).into();
         let mut in_flight = FuturesUnordered::new();
         let mut end: Option<StepEnd> = None;
         loop {
@@ -280,12 +169,11 @@ impl<W: World> Run<'_, W> {
             let mut events = Vec::new();
             for finished in std::iter::once(finished).chain(more) {
                 match finished.built {
-                    Ok(built) => events.extend(built_events(
-                        &finished.group,
-                        &built,
-                        finished.began,
-                        journal.now(),
-                    )),
+                    Ok(built) => {
+                        let (group, began) = (&finished.group, finished.began);
+                        round.has(group.iter().map(|one| proved(one, &built.digest, true)));
+                        events.extend(built_events(group, &built, began, journal.now()));
+                    }
                     Err(fault) => {
                         let function = Some(finished.group[0].order.function.clone());
                         end.get_or_insert(StepEnd::Fault {
@@ -302,8 +190,8 @@ impl<W: World> Run<'_, W> {
         }
     }
 
-    async fn build_one(&self, group: Vec<Known>, began: Timestamp) -> Finished {
-        let Known { order, status } = &group[0];
+    async fn build_one(&self, group: Vec<LookedUp>, began: Timestamp) -> Finished {
+        let LookedUp { order, status } = &group[0];
         let function = &order.function;
         (self.notice)(Notice::BuildStarted(function));
         let line = |text: &str| {
@@ -324,21 +212,21 @@ impl<W: World> Run<'_, W> {
 
 /// A build that has ended, with the orders it serves.
 struct Finished {
-    group: Vec<Known>,
+    group: Vec<LookedUp>,
     began: Timestamp,
     built: Result<Built, Fault>,
 }
 
-/// Orders that share a reference are one build; they have one key, or `inspect` would have refused them.
-fn by_reference(builds: Vec<Known>) -> Vec<Vec<Known>> {
-    let mut groups: Vec<Vec<Known>> = Vec::new();
-    for known in builds {
+/// Orders that share a reference are one build; they have one key, or `look_up` would have refused them.
+fn by_reference(builds: Vec<LookedUp>) -> Vec<Vec<LookedUp>> {
+    let mut groups: Vec<Vec<LookedUp>> = Vec::new();
+    for build in builds {
         match groups
             .iter_mut()
-            .find(|group| group[0].order.reference == known.order.reference)
+            .find(|group| group[0].order.reference == build.order.reference)
         {
-            Some(group) => group.push(known),
-            None => groups.push(vec![known]),
+            Some(group) => group.push(build),
+            None => groups.push(vec![build]),
         }
     }
     groups
@@ -355,7 +243,7 @@ fn batches(mut events: Vec<Command>) -> impl Iterator<Item = Vec<Command>> {
 
 /// The first function of a group was built; the others found the image in the registry.
 fn built_events(
-    group: &[Known],
+    group: &[LookedUp],
     built: &Built,
     began: Timestamp,
     ended: Timestamp,
@@ -364,25 +252,30 @@ fn built_events(
     group
         .iter()
         .zip(sources)
-        .map(|(known, source)| event(known, &built.digest, source, began, ended))
+        .map(|(one, source)| event(one, built, source, began, ended))
         .collect()
 }
 
 fn event(
-    known: &Known,
-    digest: &Digest,
+    LookedUp { order, status }: &LookedUp,
+    built: &Built,
     source: ImageSource,
     began: Timestamp,
     ended: Timestamp,
 ) -> Command {
+    let (key, inputs, bases) = match &built.rekeyed {
+        Some(rekeyed) => (&rekeyed.key, &rekeyed.inputs, &rekeyed.bases),
+        None => (&status.key, &status.inputs, &status.bases),
+    };
     Command::Image(ImageBuilt {
-        function: known.order.function.clone(),
-        reference: known.order.reference.clone(),
-        key: known.status.key.clone(),
-        inputs: known.status.inputs.clone(),
-        digest: digest.clone(),
-        bases: known.status.bases.clone(),
+        function: order.function.clone(),
+        reference: order.reference.clone(),
+        key: key.clone(),
+        inputs: inputs.clone(),
+        digest: built.digest.clone(),
+        bases: bases.clone(),
         source,
         duration_ms: u64::try_from(ended.as_millisecond() - began.as_millisecond()).unwrap_or(0),
+        assembled: built.assembled && source == ImageSource::Built,
     })
 }

@@ -2,34 +2,47 @@
 //!
 //! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop, the plan. Not here: rules (`machine`) and Docker (`docker`).
 
+mod claims;
 mod deploy_journal;
+mod documents;
 mod drive;
 #[cfg(test)]
 mod golden;
+mod image_plan;
 mod images;
 mod interrupt;
 mod plan;
 mod preparation;
+mod record;
+mod replay;
+mod round;
+#[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 mod stream_fold;
 #[cfg(test)]
 mod tests;
+mod values;
 mod world;
 
 pub use deploy_journal::{
     Author, DeployJournal, DeployJournalError, Stamp, deploy_events, fold, latest_deploy,
     latest_state, must_be_appendable, typed,
 };
+pub use documents::{document, document_bytes, images_in_effect};
 pub use drive::{
     BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, resume, run_to_completion,
 };
-pub use images::{Cause, PlannedImage};
+pub use image_plan::{Cause, PlannedImage};
 pub use interrupt::Interrupts;
-pub use plan::{Plan, PlanError, plan};
+pub use plan::{Plan, PlanBasis, PlanError, plan};
 pub use preparation::{configuration, image_orders};
+pub use record::{DeployRecord, base_merged, deploy_record};
+pub use replay::{Divergence, Replay};
 pub use stream_fold::StreamFold;
+pub use values::configuration_of;
 pub use world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published, Rekeyed,
+    World,
 };
 
 use crate::contract::FunctionName;

@@ -1,18 +1,81 @@
 //! What a deploy would do, found out without touching anything.
 
-use journal::EventLog;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use journal::{EventLog, Overlay};
 use serde::Serialize;
 
-use super::deploy_journal::{DeployJournalError, latest_state};
-use super::drive::StepEnd;
-use super::images::{self, PlannedImage};
-use super::preparation;
+use super::deploy_journal::{Author, DeployJournal, DeployJournalError, Stamp, deploy_events};
+use super::drive::{Run, begin_or_resume};
+use super::image_plan::PlannedImage;
+use super::interrupt::Interrupts;
+use super::round::Round;
 use super::world::{ConfigTexts, World};
-use crate::compat::{self, Finding, Observation, Verdict};
+use crate::compat::{Finding, Observation, Verdict};
 use crate::contract::required_secrets;
 use crate::image::Registries;
 use crate::load::Artifact;
-use crate::machine::{Failed, Merged, Requested, Step};
+use crate::machine::{Command, Event, Failed, Merged, RecordedEvent, Requested, Step};
+use crate::merge::{ConfigTrees, FieldChange, Key, field_changes};
+use crate::redact::{REDACTED, credentials};
+use crate::yaml::ParseLimits;
+
+/// The values of the changed keys, before and after.
+fn values(
+    artifact: &Artifact,
+    request: &Requested,
+    plan: &Plan,
+    merged: &Merged,
+) -> BTreeMap<Key, Vec<FieldChange>> {
+    // Both have been read by the merge, so that nothing new can be wrong with them.
+    let read = |texts: &ConfigTexts| {
+        ConfigTrees::parse(&request.out, texts.clone(), &ParseLimits::default()).unwrap_or_default()
+    };
+    let (before, after) = (read(&plan.current), read(&plan.texts));
+    let mut values = field_changes(&before, &after, &merged.changes.changed);
+    let secrets = required_secrets(&artifact.manifest);
+    for (key, changes) in &mut values {
+        for change in changes {
+            let name = match change.field.rsplit_once('.') {
+                Some((_, name)) => name,
+                None if change.field.is_empty() => key.0.rsplit('/').next().unwrap_or_default(),
+                None => &change.field,
+            };
+            let is_hidden = secrets.contains(name) || sounds_secret(name);
+            for side in [&mut change.before, &mut change.after] {
+                *side = side.take().map(|value| shown(&value, is_hidden));
+            }
+        }
+    }
+    values
+}
+
+/// A value as it may be shown. A reference that the gateway replaces is a name, and no secret.
+fn shown(value: &str, is_hidden: bool) -> String {
+    let is_reference = value.starts_with("\"${") && value.ends_with("}\"");
+    if is_hidden && !is_reference {
+        REDACTED.to_owned()
+    } else {
+        credentials(value).into_owned()
+    }
+}
+
+/// Parts of names whose values are nobody's business.
+const SECRET_PARTS: [&str; 7] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "credential",
+    "private",
+    "key",
+];
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_PARTS.iter().any(|part| name.contains(part))
+}
 
 /// What a deploy would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +94,8 @@ pub struct Plan {
     /// What would stand there.
     #[serde(skip)]
     pub texts: ConfigTexts,
+    /// How each changed key changes, field by field. What may be a secret is not shown.
+    pub values: BTreeMap<Key, Vec<FieldChange>>,
     /// What would happen to each image.
     pub images: Vec<PlannedImage>,
 }
@@ -44,90 +109,131 @@ impl Plan {
             || self
                 .images
                 .iter()
-                .any(|image| !image.build_because.is_empty())
+                .any(|image| !image.build_because.is_empty() || image.moves_tag)
     }
 }
 
 /// A plan could not be made.
 #[derive(Debug)]
 pub enum PlanError {
-    /// The journal does not read.
+    /// The journal does not read, or a deploy could not be begun in it.
     DeployJournal(DeployJournalError),
     /// The world failed.
     Failed(Failed),
 }
 
+impl From<DeployJournalError> for PlanError {
+    fn from(error: DeployJournalError) -> Self {
+        Self::DeployJournal(error)
+    }
+}
+
+/// The journal that a plan is made upon. It is read, and nothing is appended to it.
+#[derive(Clone, Copy)]
+pub struct PlanBasis<'a> {
+    /// Its events; an empty log where nothing was ever deployed.
+    pub events: &'a dyn EventLog,
+    /// The sequence of the last event that came with an import; 0 when none did.
+    pub imported_until: u64,
+    /// Times and ids of the events that a deploy would append.
+    pub stamp: &'a dyn Stamp,
+}
+
 /// Finds out what a deploy would do. Makes no mutating call and records nothing.
+///
+/// It is the deploy itself: the same driver begins or resumes on an [`Overlay`] of the journal, and stops before its first change.
 pub async fn plan<W: World>(
     world: &W,
     artifact: &Artifact,
     registries: &Registries,
     request: &Requested,
-    events: Option<&dyn EventLog>,
+    basis: PlanBasis<'_>,
 ) -> Result<Plan, PlanError> {
-    build_plan(world, artifact, registries, request, events)
-        .await
-        .map_err(|end| match end {
-            StepEnd::DeployJournal(error) => PlanError::DeployJournal(error),
-            StepEnd::Fault {
-                step,
-                function,
-                fault,
-            } => PlanError::Failed(super::drive::failed(step, function, fault)),
-        })
+    let overlay = Overlay::new(basis.events).map_err(DeployJournalError::from)?;
+    let author = Author {
+        actor: "plan".to_owned(),
+        tool: "plan".to_owned(),
+    };
+    let journal = DeployJournal::open(&overlay, basis.stamp, author)?;
+    let mut journal = journal.imported_until(basis.imported_until);
+    if journal.state().hold.is_some() {
+        // What a deploy would do once the target is let go of.
+        journal.record(vec![Command::Release { note: None }])?;
+    }
+    let run = Run {
+        world,
+        artifact,
+        registries,
+        jobs: NonZeroUsize::MIN,
+        interrupts: &Interrupts::never(),
+        notice: &|_| {},
+    };
+    begin_or_resume(&mut journal, request.clone(), run.notice)?;
+    let mut round = Round::of_plan();
+    run.prepare(&mut journal, &mut round).await?;
+    let deploy = journal.state().deploy.as_ref();
+    let failed = deploy.and_then(|deploy| deploy.stage.failed());
+    if let Some(failed) = failed.filter(|failed| failed.step != Step::Check) {
+        return Err(PlanError::Failed(failed.clone()));
+    }
+    let first = deploy.map_or(0, |deploy| deploy.first);
+    let recorded = deploy_events(journal.events(), first)?;
+    Ok(found_out(artifact, request, &recorded, round))
 }
 
-async fn build_plan<W: World>(
-    world: &W,
+/// What a run has found out that stands before its first change, from the events that it recorded and its round.
+fn found_out(
     artifact: &Artifact,
-    registries: &Registries,
     request: &Requested,
-    events: Option<&dyn EventLog>,
-) -> Result<Plan, StepEnd> {
-    let options = &request.options;
-    let observation = world
-        .observe(&request.project, &required_secrets(&artifact.manifest))
-        .await
-        .map_err(StepEnd::fault(Step::Observe))?;
-    let check = compat::check(
-        &artifact.manifest,
-        &observation,
-        options.compat,
-        options.strict_warnings,
-    );
+    recorded: &[RecordedEvent],
+    round: Round,
+) -> Plan {
+    let mut latest = recorded.iter().rev().map(|recorded| &recorded.event);
+    let checked = latest.find_map(Event::as_compat_checked);
+    let checked = checked.expect("an attempt that did not fail before has checked");
+    let observed = latest.find_map(Event::as_observed);
+    let observed = observed.expect("a check follows an observation");
     let mut plan = Plan {
-        observation,
-        verdict: check.verdict,
-        findings: check.findings,
+        observation: observed.observation.clone(),
+        verdict: checked.verdict,
+        findings: checked.findings.clone(),
         configuration: None,
         current: ConfigTexts::new(),
         texts: ConfigTexts::new(),
-        images: Vec::new(),
+        values: BTreeMap::new(),
+        images: round.planned,
     };
-    if plan.verdict == Verdict::Incompatible {
-        return Ok(plan);
+    if let Some(merge) = round.merge {
+        (plan.current, plan.texts) = (merge.current, merge.texts);
+        plan.values = values(artifact, request, &plan, &merge.merged);
+        plan.configuration = Some(merge.merged);
     }
-    let state = events.map(latest_state).transpose()?.unwrap_or_default();
-    let base = state.base();
-    let (ownership, previous) = match events {
-        Some(events) => (
-            preparation::base_ownership(events, base.as_ref())?,
-            images::images_of_base(events, base.as_ref())?,
-        ),
-        None => Default::default(),
-    };
-    plan.current = world.config().await.map_err(StepEnd::fault(Step::Merge))?;
-    let (texts, merged) =
-        preparation::merged(artifact, registries, request, &ownership, &plan.current)
-            .map_err(StepEnd::fault(Step::Merge))?;
-    plan.texts = texts;
-    let orders = preparation::orders(artifact, registries, options, &plan.observation, None);
-    let known = images::inspect(world, orders).await?;
-    let proved = state
-        .unfinished()
-        .map(|deploy| deploy.images.clone())
-        .unwrap_or_default();
-    plan.images = images::plan_images(&known, &proved, &previous);
-    plan.configuration = Some(merged);
-    Ok(plan)
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{shown, sounds_secret};
+
+    #[rstest]
+    #[case("DB_PASSWORD", true)]
+    #[case("AWS_SECRET_ACCESS_KEY", true)]
+    #[case("apiToken", true)]
+    #[case("GREETING", false)]
+    #[case("timeout", false)]
+    fn a_name_tells_whether_its_value_is_shown(#[case] name: &str, #[case] hidden: bool) {
+        assert_eq!(sounds_secret(name), hidden);
+        let value = shown("\"canary\"", sounds_secret(name));
+        assert_eq!(value.contains("canary"), !hidden);
+    }
+
+    #[test]
+    fn a_reference_is_a_name_and_a_url_loses_its_password() {
+        let reference = "\"${RUSTFS_SECRET_KEY}\"";
+        assert_eq!(shown(reference, true), reference);
+        let url = shown("\"postgres://shop:canary@db/shop\"", false);
+        assert!(!url.contains("canary"), "{url}");
+    }
 }

@@ -7,58 +7,96 @@ use std::sync::Arc;
 use journal::EventLog;
 
 use super::deploy_journal::{DeployJournalError, typed};
-use super::world::{ConfigTexts, Fault, ImageOrder};
+use super::documents::document;
+use super::world::{ConfigTexts, Fault, ImageOrder, Publication};
 use crate::compat::{Observation, stack_version};
-use crate::contract::{FunctionName, Violation, printable};
+use crate::contract::{Digest, FunctionName, Violation, printable};
 use crate::image::{Reference, Registries};
 use crate::load::{Artifact, LoadedEntry};
-use crate::machine::{Base, Event, FailureKind, Merged, Options, OwedImages, Owners, Requested};
+use crate::machine::{Base, FailureKind, Merged, Options, OwedImages, Owners, Requested};
 use crate::merge::{
-    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, EntryConfig, MergeOptions, SourceKey,
+    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, Drift, EntryConfig, MergeOptions,
+    SourceKey,
 };
-use crate::yaml::{Limits, Node};
+use crate::yaml::{Node, ParseLimits};
 
-/// What the base deploy left: who owns what in the output directory.
-pub(super) fn base_ownership(
+/// What the base deploy left in the output directory. The default is that of a first deploy.
+#[derive(Debug, Default)]
+pub(super) struct BaseMerge {
+    /// Who owns what.
+    pub(super) ownership: BaseOwnership,
+    /// The digest of the document that says so, where there is one.
+    pub(super) owners: Option<Digest>,
+    /// The digests of the documents of its values.
+    pub(super) values: BTreeMap<ConfigFile, Digest>,
+}
+
+/// What the base deploy left in the output directory.
+pub(super) fn base_merge(
     events: &(impl EventLog + ?Sized),
     base: Option<&Base>,
-) -> Result<BaseOwnership, DeployJournalError> {
+) -> Result<BaseMerge, DeployJournalError> {
     let Some(base) = base else {
-        return Ok(BaseOwnership::default());
+        return Ok(BaseMerge::default());
     };
-    let event = events.events(base.merged, 1)?.into_iter().next();
-    let Some(Event::Merged(merged)) = event
-        .as_ref()
-        .map(typed)
-        .transpose()?
-        .map(|recorded| recorded.event)
-    else {
-        return Err(DeployJournalError::Base {
-            sequence: base.merged,
-        });
+    let sequence = base.merged;
+    let event = events.events(sequence, 1)?.into_iter().next();
+    let event = event.as_ref().map(typed).transpose()?;
+    let merged = event.and_then(|recorded| recorded.event.as_merged().cloned());
+    let merged = merged.ok_or(DeployJournalError::Base { sequence })?;
+    let (ownership, owners) = match merged.ownership {
+        Owners::Stated(ownership) => (ownership, None),
+        Owners::Document(digest) => (document(events, &digest)?, Some(digest)),
     };
-    let Owners::Stated(ownership) = merged.ownership else {
-        return Err(DeployJournalError::Base {
-            sequence: base.merged,
-        });
-    };
-    Ok(BaseOwnership {
+    let ownership = BaseOwnership {
         ownership,
         removed: merged.changes.removed,
         taken: merged.changes.taken,
         applied: base.applied,
+    };
+    Ok(BaseMerge {
+        ownership,
+        owners,
+        values: merged.values,
     })
 }
 
-/// Merges the artifact into what stands in the output directory: the texts to publish, and the event.
+/// What is known once the artifact is merged into what stands in the output directory.
+pub(super) struct Merge {
+    /// The texts that stand there.
+    pub(super) current: ConfigTexts,
+    /// The texts to publish.
+    pub(super) texts: ConfigTexts,
+    /// Their trees.
+    pub(super) trees: BTreeMap<ConfigFile, Node>,
+    /// The event. It names no document yet.
+    pub(super) merged: Merged,
+    /// The references of images that the functions name which stand there now.
+    pub(super) live: BTreeSet<String>,
+}
+
+impl Merge {
+    /// What is published in place of what stood there when this was merged.
+    pub(super) fn publication(&self) -> Publication {
+        let standing = self.current.iter();
+        let standing = standing.map(|(file, text)| (*file, Digest::of(text)));
+        Publication {
+            files: self.texts.clone(),
+            standing: standing.collect(),
+            live: self.live.clone(),
+        }
+    }
+}
+
+/// Merges the artifact into what stands in the output directory.
 pub(super) fn merged(
     artifact: &Artifact,
     registries: &Registries,
     request: &Requested,
     base: &BaseOwnership,
-    current: &ConfigTexts,
-) -> Result<(ConfigTexts, Merged), Fault> {
-    let trees = ConfigTrees::parse(&request.out, current.clone(), &Limits::default())
+    current: ConfigTexts,
+) -> Result<Merge, Fault> {
+    let trees = ConfigTrees::parse(&request.out, current.clone(), &ParseLimits::default())
         .map_err(|violations| merge_fault(&violations, &request.out))?;
     let entries = configuration(artifact);
     let pending = owed_images(artifact);
@@ -83,8 +121,20 @@ pub(super) fn merged(
         drift: outcome.drift,
         images: OwedImages::Stated(pending.into_keys().collect()),
         warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
+        values: BTreeMap::new(),
     };
-    Ok((outcome.texts, merged))
+    let functions = trees.files.get(&ConfigFile::Functions);
+    let live = functions
+        .into_iter()
+        .flat_map(|functions| merge::named_images(&functions.tree))
+        .map(|image| tagged_for_stack(registries, image));
+    Ok(Merge {
+        current,
+        texts: outcome.texts,
+        trees: outcome.trees,
+        merged,
+        live: live.collect(),
+    })
 }
 
 /// The configuration of every entry, as a merge takes it.
@@ -181,6 +231,18 @@ fn for_stack(registries: &Registries, image: &str) -> String {
     )
 }
 
+/// The same with the tag that it means when it names none, so that two references to one tag are equal.
+pub(super) fn tagged_for_stack(registries: &Registries, image: &str) -> String {
+    let Ok(reference) = Reference::parse(image) else {
+        return image.to_owned();
+    };
+    let mut reference = registries.own_for_stack(&reference);
+    if reference.digest.is_none() {
+        reference.tag.get_or_insert_with(|| "latest".to_owned());
+    }
+    reference.to_string()
+}
+
 /// Violations that only the merge can find end the attempt: as a breach of the payload contract, or, when they are in the
 /// output directory, as a directory that cannot be published to.
 ///
@@ -213,6 +275,27 @@ fn merge_fault(violations: &[Violation], out: &str) -> Fault {
     Fault::new(kind, format!("{headline}, in {places} place{plural}"))
         .because(lines)
         .hints(hint)
+}
+
+/// Keys of ours that somebody changed by hand, where a deploy must not overwrite them.
+pub(super) fn drift_fault(drift: &[Drift], out: &str) -> Fault {
+    let keys = drift.iter().map(|drift| {
+        let how = match &drift.found {
+            Some(_) => "was changed by hand",
+            None => "is gone",
+        };
+        format!("{} {how}", printable(&drift.key.0))
+    });
+    let (number, plural) = (drift.len(), if drift.len() == 1 { "" } else { "s" });
+    Fault::new(
+        FailureKind::Drift,
+        format!(
+            "{number} key{plural} of the output directory `{}` would be overwritten",
+            printable(out)
+        ),
+    )
+    .because(keys)
+    .hint("put them back, or deploy without `--fail-on-drift`, which overwrites them")
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use journal::StoredEvent;
 use uuid::Uuid;
 
+use super::claims::Claims;
 use super::deploy_journal::{DeployJournalError, typed};
-use crate::machine::{Event, RecordedEvent, State, evolve};
+use crate::contract::Digest;
+use crate::machine::{RecordedEvent, State, evolve};
 
 /// The fold of a stream from its first event on. What cannot follow in a run cannot follow here: deploys do not stand alone.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub struct StreamFold {
     /// The deploy in which a newer tool wrote something: what is true since is not known until another begins.
     unknown: Option<Uuid>,
     unread: u64,
+    /// What events say of documents that have not been seen.
+    claims: Claims,
 }
 
 impl StreamFold {
@@ -41,7 +45,23 @@ impl StreamFold {
                 source,
             }
         })?;
+        self.claims.add(&event, &self.state);
         Ok(())
+    }
+
+    /// The documents that events name and that have not been seen.
+    pub fn named_documents(&self) -> Vec<Digest> {
+        self.claims.digests()
+    }
+
+    /// Sees a document: it must be what events say it is. One that no event names is the rest of a run that was cut off.
+    pub fn add_document(&mut self, bytes: &[u8]) -> Result<(), DeployJournalError> {
+        self.claims.check(bytes)
+    }
+
+    /// Every document that an event names has been seen.
+    pub fn end(&self) -> Result<(), DeployJournalError> {
+        self.claims.end()
     }
 
     /// Deploys with events of a newer tool, which could not be folded.
@@ -58,23 +78,10 @@ impl StreamFold {
 
     /// A deploy names the one whose keys may stand in the output directory, a hold the one that it stands behind.
     fn check_predecessor(&self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
-        let right = match &event.event {
-            Event::Requested(requested) => requested.base == self.state.base(),
-            Event::Held(held) => {
-                held.latest == self.state.deploy.as_ref().map(|deploy| deploy.first)
-            }
-            Event::Observed(_)
-            | Event::CompatChecked(_)
-            | Event::Merged(_)
-            | Event::ImagesKept(_)
-            | Event::ImageBuilt(_)
-            | Event::Applied(_)
-            | Event::Failed(_)
-            | Event::Resumed(_)
-            | Event::Abandoned(_)
-            | Event::TakenOver(_)
-            | Event::Released(_) => true,
-        };
+        let (requested, held) = (event.event.as_requested(), event.event.as_held());
+        let first = self.state.deploy.as_ref().map(|deploy| deploy.first);
+        let right = requested.is_none_or(|requested| requested.base == self.state.base())
+            && held.is_none_or(|held| held.latest == first);
         let sequence = event.sequence;
         if right {
             Ok(())

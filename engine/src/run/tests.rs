@@ -1,7 +1,7 @@
-//! The loop on the simulated world: single deploys, plans, and the laws of `docs/events.md` over schedules of disturbances.
+//! The loop on the simulated world: single deploys, plans, and the laws of `docs/internals/events.md` over schedules of disturbances.
 //!
-//! `inputs` says what is deployed, `rig` runs processes over one target, `faulty_store` is what they die in, `person` holds and releases, `trace` keeps what they were seen to do. `model` says what the
-//! events allow, `laws` compares, `explore` enumerates schedules
+//! `inputs` says what is deployed, `rig` runs processes over one target, `rounds` replaces the stack meanwhile, `faulty_store` is what they die in, `person` holds and releases, `trace` keeps what they were seen to do. `model` says what the
+//! events allow, `laws` and `image_laws` compare, `explore` enumerates schedules
 //! and `rivals` lets two processes take turns.
 
 mod concurrent;
@@ -9,7 +9,10 @@ mod deploys;
 mod explore;
 mod faulty_store;
 mod histories;
+mod image_laws;
+mod imported;
 mod inputs;
+mod kept;
 mod keys;
 mod laws;
 mod locks;
@@ -17,9 +20,13 @@ mod model;
 mod moved;
 mod person;
 mod plans;
+mod read_event;
 mod rig;
 mod rivals;
+mod rounds;
 mod schedules;
+mod tags;
 mod trace;
+mod values;
 
 pub(super) use faulty_store::FixedStamp;

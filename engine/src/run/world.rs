@@ -21,19 +21,34 @@ pub trait World: Sync {
     /// Reads the configuration files that stand in the output directory. Read-only; a missing file has no entry.
     fn config(&self) -> impl Future<Output = Result<ConfigTexts, Fault>> + Send;
 
-    /// Computes the content key of an image and asks the registry whether it is there. Read-only.
+    /// Computes the content key of an image and asks the registry what is behind its key's tag and behind its name. Read-only.
     fn inspect_image(
         &self,
         order: &ImageOrder,
     ) -> impl Future<Output = Result<ImageStatus, Fault>> + Send;
 
-    /// Builds and pushes an image, and tags it with its key. `line` is told what the build says.
+    /// Asks the registry again what is behind the two tags of an image that was inspected. Read-only.
+    fn image_tags(
+        &self,
+        order: &ImageOrder,
+        key: &Digest,
+    ) -> impl Future<Output = Result<ImageTags, Fault>> + Send;
+
+    /// Builds an image and pushes it under its key's tag, whatever that names by now, and under no other: what is live stays as it
+    /// is. `line` is told what the build says.
     fn build_image(
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
         line: &(dyn Fn(&str) + Sync),
     ) -> impl Future<Output = Result<Built, Fault>> + Send;
+
+    /// Gives the image with this digest, which the registry has, the tag that the stack pulls.
+    fn tag_image(
+        &self,
+        order: &ImageOrder,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Makes the output directory hold these files, each atomically. Refuses when somebody has changed one since they were merged.
     fn publish(
@@ -79,15 +94,60 @@ pub struct ImageStatus {
     pub inputs: BTreeMap<String, Digest>,
     /// The digest of each base, by reference.
     pub bases: BTreeMap<String, Digest>,
-    /// The manifest digest, when both the key's tag and the reference's tag are in the registry and are the same image.
-    pub present: Option<Digest>,
+    /// What the registry has of it.
+    pub tags: ImageTags,
+    /// Where images are assembled: the line that needs a builder, and why.
+    pub needs_builder: Option<String>,
+}
+
+/// What is behind the two tags of an image in the registry: the digest of a manifest each, where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageTags {
+    /// Behind the tag of its content key: this very content, built before.
+    pub keyed: Option<Digest>,
+    /// Behind the tag that the stack pulls: whatever was published under it last.
+    pub named: Option<Digest>,
 }
 
 /// An image that was built and pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// The manifest digest in the registry.
+    /// The manifest digest of what was pushed, whatever its tag names by now.
     pub digest: Digest,
+    /// The key that the next deploy looks for, where bases that were pushed with the image make another of it.
+    pub rekeyed: Option<Rekeyed>,
+    /// No builder was needed.
+    pub assembled: bool,
+}
+
+impl Built {
+    /// An image under the key that was looked up.
+    pub fn taken(digest: Digest) -> Self {
+        Self {
+            digest,
+            rekeyed: None,
+            assembled: false,
+        }
+    }
+
+    /// An image under the key that was looked up, made without a builder.
+    pub fn assembled(digest: Digest) -> Self {
+        Self {
+            assembled: true,
+            ..Self::taken(digest)
+        }
+    }
+}
+
+/// A key under which an image is found from here on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// The content key.
+    pub key: Digest,
+    /// What goes into the key, part by part.
+    pub inputs: BTreeMap<String, Digest>,
+    /// The digest of each base in the registry, by reference.
+    pub bases: BTreeMap<String, Digest>,
 }
 
 /// Files to publish.
@@ -97,6 +157,8 @@ pub struct Publication {
     pub files: BTreeMap<ConfigFile, String>,
     /// The digest of each file that was there when these were merged.
     pub standing: BTreeMap<ConfigFile, Digest>,
+    /// The references of images that the functions named when these were merged.
+    pub live: BTreeSet<String>,
 }
 
 /// What publishing did.

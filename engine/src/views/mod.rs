@@ -4,10 +4,14 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod filter;
 mod pattern;
+mod stacks;
 mod summary;
-#[cfg(test)]
-mod tests;
 
-pub use pattern::{Mismatch, Pattern, PatternError};
-pub use summary::{HoldSummary, ServiceVersion, Status, Summary, hold, summarise};
+pub use filter::{DeployFilter, StackFilter};
+pub use pattern::{
+    Mismatch, NamedPattern, Pattern, PatternDifference, PatternError, TimedEvent, parse_assertions,
+};
+pub use stacks::{SeenStack, SeenStacks};
+pub use summary::{HoldSummary, ServiceVersion, Status, Summary, hold, summarise, versions};

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::compat::{Observation, Verdict};
 use crate::machine::{self, Event, ImageSource};
+use crate::merge::Changes;
 
 /// One deploy, summed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,8 @@ pub struct Summary {
     pub requested_at: Timestamp,
     /// When its last event was recorded.
     pub last_at: Timestamp,
+    /// When it was applied; none when it was not.
+    pub applied_at: Option<Timestamp>,
     /// Who asked, and who resumed; in order, each once.
     pub actors: Vec<String>,
     /// The tool versions that wrote its events; in order, each once.
@@ -49,10 +52,14 @@ pub struct Summary {
     pub stack: Vec<ServiceVersion>,
     /// The engine's version, as last observed.
     pub engine: Option<String>,
+    /// The keys of the configuration that its last merge changed.
+    pub changes: Changes,
     /// Images built.
     pub built: usize,
     /// Images reused.
     pub reused: usize,
+    /// Images adopted that another machine had pushed.
+    pub promoted: usize,
     /// The first line of what went wrong, when it failed last.
     pub error: Option<String>,
     /// Events of a newer tool that could not be read.
@@ -103,6 +110,7 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         first: first.header.sequence,
         last: last.header.sequence,
         requested_at: first.header.recorded_at,
+        applied_at: None,
         last_at: last.header.recorded_at,
         actors: Vec::new(),
         tools: Vec::new(),
@@ -116,8 +124,10 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         verdict: None,
         stack: Vec::new(),
         engine: None,
+        changes: Changes::default(),
         built: 0,
         reused: 0,
+        promoted: 0,
         error: None,
         unread: 0,
     };
@@ -125,7 +135,12 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         once(&mut summary.actors, &event.header.actor);
         once(&mut summary.tools, &event.header.tool);
         match machine::decode(&event.header.kind, event.header.schema, &event.payload) {
-            Ok(event) => summary.add(event),
+            Ok(applied) => {
+                if matches!(applied, Event::Applied(_)) {
+                    summary.applied_at = Some(event.header.recorded_at);
+                }
+                summary.add(applied);
+            }
             Err(_) => summary.unread += 1,
         }
     }
@@ -193,6 +208,15 @@ fn once(list: &mut Vec<String>, value: &str) {
 }
 
 impl Summary {
+    /// It was applied, found everything as it should be, and nobody said why it was asked for.
+    pub fn changed_nothing(&self) -> bool {
+        self.status == Status::Applied
+            && self.changes.is_empty()
+            && self.built == 0
+            && self.promoted == 0
+            && self.message.is_none()
+    }
+
     fn add(&mut self, event: Event) {
         match event {
             Event::Requested(requested) => {
@@ -210,10 +234,12 @@ impl Summary {
             }
             Event::CompatChecked(checked) => self.verdict = Some(checked.verdict),
             // A hold stops a deploy, and does not change how far it is.
-            Event::Merged(_) | Event::Held(_) | Event::Released(_) => {}
+            Event::Held(_) | Event::Released(_) => {}
+            Event::Merged(merged) => self.changes = merged.changes,
             Event::ImageBuilt(image) => match image.source {
                 ImageSource::Built => self.built += 1,
-                ImageSource::Reused | ImageSource::Promoted => self.reused += 1,
+                ImageSource::Reused => self.reused += 1,
+                ImageSource::Promoted => self.promoted += 1,
             },
             Event::ImagesKept(kept) => {
                 self.reused += usize::try_from(kept.count).unwrap_or(usize::MAX);
@@ -233,8 +259,8 @@ impl Summary {
     }
 }
 
-/// One line per service and version; replicas of one version count once.
-fn versions(observation: &Observation) -> Vec<ServiceVersion> {
+/// The services that were seen, with their versions; replicas of one version count once.
+pub fn versions(observation: &Observation) -> Vec<ServiceVersion> {
     let mut versions = BTreeSet::new();
     for container in &observation.containers {
         let version = container

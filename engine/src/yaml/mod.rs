@@ -15,10 +15,10 @@ pub use emit::emit;
 pub use fields::Fields;
 pub(crate) use parse::cost;
 pub use parse::{
-    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_last_wins, parse_shorthand,
-    resolve_plain,
+    ParseError, ParseLimits, YamlRule, parse, parse_all, parse_bytes, parse_last_wins,
+    parse_shorthand, resolve_plain,
 };
-pub use substitution::{literal, reference};
+pub use substitution::{leading_reference, literal, reference};
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -16,7 +16,7 @@ mod tests;
 use serde_saphyr::granit_parser::{ErrorKind, Options, Parser, ScanError, options};
 
 pub(crate) use copy::cost;
-pub use problem::{ParseError, Rule};
+pub use problem::{ParseError, YamlRule};
 pub use schema::resolve_plain;
 
 use self::build::Builder;
@@ -24,7 +24,7 @@ use super::{Node, Span};
 
 /// Bounds on what is read. A document beyond one of them is refused, never cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ParseLimits {
     /// Bytes of text.
     pub text_bytes: usize,
     /// Lists and mappings inside each other, aliases followed.
@@ -37,7 +37,7 @@ pub struct Limits {
     pub alias_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for ParseLimits {
     /// 8 MiB of text (contract, section 1); the others are far above any real configuration and far below harm.
     fn default() -> Self {
         Self {
@@ -53,12 +53,12 @@ impl Default for Limits {
 /// Reads one YAML document.
 ///
 /// The error is the first problem in the text; [`parse_all`] gives every one.
-pub fn parse(text: &str, limits: &Limits) -> Result<Node, ParseError> {
+pub fn parse(text: &str, limits: &ParseLimits) -> Result<Node, ParseError> {
     parse_all(text, limits).map_err(|mut problems| problems.swap_remove(0))
 }
 
 /// Reads one YAML document; the error is every problem that was found, never empty, in the order of the text.
-pub fn parse_all(text: &str, limits: &Limits) -> Result<Node, Vec<ParseError>> {
+pub fn parse_all(text: &str, limits: &ParseLimits) -> Result<Node, Vec<ParseError>> {
     parse_shorthand(text, limits, |_| None)
 }
 
@@ -66,7 +66,7 @@ pub fn parse_all(text: &str, limits: &Limits) -> Result<Node, Vec<ParseError>> {
 /// `!Sub x` is `{Fn::Sub: x}`. Every other tag is refused as [`parse_all`] does.
 pub fn parse_shorthand(
     text: &str,
-    limits: &Limits,
+    limits: &ParseLimits,
     shorthand: fn(&str) -> Option<&'static str>,
 ) -> Result<Node, Vec<ParseError>> {
     let builder = Builder::new(*limits, shorthand);
@@ -77,7 +77,7 @@ pub fn parse_shorthand(
 /// result holds the keys that stand twice, in the order of the text, at most 100.
 pub fn parse_last_wins(
     text: &str,
-    limits: &Limits,
+    limits: &ParseLimits,
     shorthand: fn(&str) -> Option<&'static str>,
 ) -> Result<(Node, Vec<ParseError>), Vec<ParseError>> {
     let builder = Builder::new(*limits, shorthand).last_wins();
@@ -86,7 +86,7 @@ pub fn parse_last_wins(
 
 fn build(
     text: &str,
-    limits: &Limits,
+    limits: &ParseLimits,
     mut builder: Builder,
 ) -> Result<(Node, Vec<ParseError>), Vec<ParseError>> {
     if text.len() > limits.text_bytes {
@@ -108,7 +108,7 @@ fn build(
 }
 
 /// Reads one YAML document from bytes, which must be UTF-8.
-pub fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<ParseError>> {
+pub fn parse_bytes(bytes: &[u8], limits: &ParseLimits) -> Result<Node, Vec<ParseError>> {
     if bytes.len() > limits.text_bytes {
         return Err(vec![problem::too_large(limits.text_bytes)]);
     }
@@ -118,7 +118,7 @@ pub fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<ParseError
     }
 }
 
-fn parser_options(limits: &Limits) -> Options {
+fn parser_options(limits: &ParseLimits) -> Options {
     options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
@@ -133,7 +133,7 @@ fn scan_error(error: &ScanError) -> ParseError {
     let kind = error.kind();
     let info = error.info();
     let (rule, message) = if matches!(kind, ErrorKind::RecursionLimitExceeded) {
-        (Rule::TooDeep, "lists and mappings are nested too deep")
+        (YamlRule::TooDeep, "lists and mappings are nested too deep")
     } else if matches!(
         kind,
         ErrorKind::TabNotAllowed
@@ -142,9 +142,9 @@ fn scan_error(error: &ScanError) -> ParseError {
             | ErrorKind::TabInIndentation
             | ErrorKind::TabInPlainScalar
     ) {
-        (Rule::Tab, "a tab stands where YAML takes only spaces")
+        (YamlRule::Tab, "a tab stands where YAML takes only spaces")
     } else {
-        (Rule::Syntax, &*info)
+        (YamlRule::Syntax, &*info)
     };
     ParseError::new(rule, span, message)
 }

@@ -13,6 +13,16 @@ pub fn reference(name: &str) -> String {
     format!("${{{name}}}")
 }
 
+/// The length of the reference in braces that a text begins with; none when it begins with something else.
+pub fn leading_reference(text: &str) -> Option<usize> {
+    let (name, _) = text.strip_prefix("${")?.split_once('}')?;
+    let is_name = name
+        .bytes()
+        .enumerate()
+        .all(|(at, b)| b.is_ascii_alphabetic() || b == b'_' || (at > 0 && b.is_ascii_digit()));
+    (is_name && !name.is_empty()).then_some(name.len() + 3)
+}
+
 /// Whether a text holds a reference, so that nobody knows yet what will stand in its place.
 pub(super) fn has_reference(text: &str) -> bool {
     let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';

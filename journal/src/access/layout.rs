@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net;
 
 use crate::disk::Disk;
@@ -34,6 +35,22 @@ impl Layout {
         Disk::default().make_folder(&self.folder)
     }
 
+    /// Fails when a symbolic link stands in the place of the folder, of the one around it, or of anything in it.
+    ///
+    /// A journal has no links. Somebody who may write to its folder could have another user, root above all, write to a file of that
+    /// user's choosing; sled opens its files by their names. What is opened here is opened without following links all the same.
+    pub(crate) fn refuse_links(&self) -> Result<(), (PathBuf, io::Error)> {
+        for folder in [self.folder.parent(), Some(&self.folder)]
+            .into_iter()
+            .flatten()
+        {
+            if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
+                return Err((folder.to_owned(), Errno::LOOP.into()));
+            }
+        }
+        refuse_links_in(&self.folder)
+    }
+
     /// True when there is a store, or a mark that there was one.
     pub(crate) fn is_there(&self) -> bool {
         self.store().is_dir() || self.mark().exists()
@@ -41,6 +58,14 @@ impl Layout {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where the folder is moved before it is removed: a name that no target has.
+    pub(crate) fn removing(&self) -> PathBuf {
+        let name = self.folder.file_name().unwrap_or_default();
+        let mut removing = std::ffi::OsString::from("~");
+        removing.push(name);
+        self.folder.with_file_name(removing)
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
@@ -99,6 +124,26 @@ impl Layout {
             folder.as_raw_fd()
         )))
     }
+}
+
+/// Fails at the first symbolic link in a folder, or in one below it.
+fn refuse_links_in(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |error| (folder.to_owned(), error);
+    // One that cannot be read is found when it is used.
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_symlink() {
+            return Err((entry.path(), Errno::LOOP.into()));
+        }
+        if kind.is_dir() {
+            refuse_links_in(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Every target below a root that has a store, or had one; names that no target has are passed over.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::OwnError;
-use crate::disk::{Disk, inherit_access};
+use crate::disk::{Disk, NO_LINK, inherit_access};
 use crate::store::Identity;
 
 /// Longest text of a lock, in bytes.
@@ -194,7 +194,11 @@ fn held(path: &Path, file: &File) -> OwnError {
 
 /// Who is named in a lock, without asking for it; none when nobody is, or the name is being written.
 pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
-    match File::open(path) {
+    match OpenOptions::new()
+        .read(true)
+        .custom_flags(NO_LINK)
+        .open(path)
+    {
         Ok(file) => Ok(read_names(&file)?.holder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -222,7 +226,9 @@ impl StoreLock {
     /// Enters to read, when nobody else is in, and makes nothing. Who may not write to the file locks it shared: some file systems lock
     /// for writing only what is open for writing.
     pub(crate) fn try_enter_to_read(path: &Path) -> io::Result<Option<Self>> {
-        let writable = OpenOptions::new().read(true).write(true).open(path);
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(NO_LINK);
+        let writable = options.clone().write(true).open(path);
         let (file, locked) = match writable {
             Ok(file) => {
                 let locked = file.try_lock();
@@ -232,7 +238,7 @@ impl StoreLock {
                 return Ok(Some(Self { _file: None }));
             }
             Err(_) => {
-                let file = File::open(path)?;
+                let file = options.open(path)?;
                 let locked = file.try_lock_shared();
                 (file, locked)
             }
@@ -264,6 +270,7 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(NO_LINK)
         .open(path)?;
     inherit_access(path)?;
     Ok(file)

@@ -11,10 +11,11 @@
 //! store.lock  held by whoever has the store open: the owner, or a reader for a moment
 //! socket    where the owner answers; that it can be connected to says that there is an owner
 //! begun     says that events were recorded, should the store be gone
-//! store/    the store: sled's files, the head kept apart, large payloads
+//! store/    the store: sled's files, the head kept apart, large payloads; `imported` says which events came with an import
 //! ```
 
 mod follow;
+mod imported;
 mod layout;
 mod lock;
 mod owner;
@@ -66,6 +67,25 @@ impl Journal {
         export: impl BufRead + Seek,
     ) -> Result<Head, ImportIntoError> {
         owner::import(root, stream, holder, export)
+    }
+
+    /// The sequence of the last event of a target that came with an import; 0 when none did.
+    ///
+    /// What such events ask for was asked for on another machine: its paths and files mean something else here.
+    pub fn imported_until(root: &Path, stream: &StreamId) -> Result<u64, ReadError> {
+        let path = layout::Layout::new(root, stream).store();
+        imported::until(&path).map_err(|source| ReadError::Io { path, source })
+    }
+
+    /// Removes a target's journal, which ends with this head. Its owner is the only one who may, and whoever reads it meanwhile reads what
+    /// was there.
+    pub fn remove(
+        root: &Path,
+        stream: &StreamId,
+        holder: Holder,
+        expected: &Head,
+    ) -> Result<(), RemoveError> {
+        owner::remove(root, stream, holder, expected)
     }
 
     /// The name of the file system that journals below a folder are on, when another machine can use it too: whether it passes locks
@@ -145,6 +165,20 @@ pub enum ReadError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// A journal cannot be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// The target cannot be owned.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// Somebody appended since it was decided that nothing needs it.
+    #[error("the journal goes on to event {sequence} by now")]
+    Changed {
+        /// Its last event.
+        sequence: u64,
+    },
 }
 
 /// An export cannot be made into a journal.

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::access::imported;
 use crate::access::layout::Layout;
 use crate::access::lock::{Holder, Lock, StoreLock};
 use crate::access::server::Server;
-use crate::access::{ImportIntoError, OwnError};
+use crate::access::{ImportIntoError, OwnError, RemoveError};
 use crate::disk::{Disk, inherit_access};
 use crate::envelope::Head;
-use crate::store::{EventLog, Mark, SledStore, Store};
+use crate::store::{EventLog, Mark, SledStore, Store, StoreError};
 use crate::stream::StreamId;
 use crate::transfer::{self, ImportError};
 
@@ -41,7 +42,13 @@ impl Owned {
             // What an owner wrote whose sync failed may be in memory and not on the disk; so may what one wrote that was killed.
             SledStore::drop_cached(&seat.layout.store())?;
         }
-        let mut store = SledStore::open_marked(&seat.layout.store(), stream.clone(), mark)?;
+        // Opening writes too, and its sync can be the one that fails.
+        let mut store = SledStore::open_marked(&seat.layout.store(), stream.clone(), mark)
+            .inspect_err(|error| {
+                if matches!(error, StoreError::Io { .. }) {
+                    seat.lock.set_unsynced(true);
+                }
+            })?;
         let path = seat.layout.lock();
         let identity = seat.lock.identity();
         store.require(identity.map_err(|source| OwnError::Io { path, source })?);
@@ -91,6 +98,12 @@ impl Owned {
         self.seat.lock.settle();
     }
 
+    /// The sequence of the last event that came with an import; 0 when none did.
+    pub fn imported_until(&self) -> Result<u64, OwnError> {
+        let path = self.seat.layout.store();
+        imported::until(&path).map_err(|source| OwnError::Io { path, source })
+    }
+
     /// Tells others which deploy is run.
     pub fn set_deploy(&self, deploy: Uuid) -> Result<(), OwnError> {
         let path = self.seat.layout.lock();
@@ -137,6 +150,7 @@ pub(crate) fn import(
         // It is of no use any more; that it may stay until the next import removes it does not change the outcome.
         remove_folder(&importing).ok();
     })?;
+    imported::note(&importing, &head).map_err(refused(&importing))?;
     remove_folder(&store).map_err(refused(&store))?;
     fs::rename(&importing, &store).map_err(refused(&store))?;
     Disk::default()
@@ -145,6 +159,48 @@ pub(crate) fn import(
     // Opening marks that it has begun.
     drop(SledStore::open_marked(&store, stream.clone(), mark).map_err(OwnError::from)?);
     Ok(head)
+}
+
+/// Removes the journal of a target that ends with this head.
+///
+/// The folder gets a name that no target has, and is removed under it: a cut in the middle leaves the whole journal or none, and what
+/// is left of it goes with the next removal of the same target.
+pub(crate) fn remove(
+    root: &Path,
+    stream: &StreamId,
+    holder: Holder,
+    expected: &Head,
+) -> Result<(), RemoveError> {
+    let (seat, _) = OwnershipGuard::take(root, stream, holder)?;
+    let store = SledStore::open_marked(
+        &seat.layout.store(),
+        stream.clone(),
+        Mark::at(seat.layout.mark()),
+    )
+    .map_err(OwnError::from)?;
+    let found = store.head().map_err(OwnError::from)?;
+    drop(store);
+    if found != *expected {
+        return Err(RemoveError::Changed {
+            sequence: found.sequence,
+        });
+    }
+    let (folder, removing) = (seat.layout.folder().to_owned(), seat.layout.removing());
+    let parent = folder.parent().unwrap_or(root).to_owned();
+    let refused = |path: &Path| {
+        let path = path.to_owned();
+        |source| OwnError::Io { path, source }
+    };
+    remove_folder(&removing).map_err(refused(&removing))?;
+    fs::rename(&folder, &removing).map_err(refused(&folder))?;
+    Disk::default()
+        .sync_folder(&parent)
+        .map_err(refused(&parent))?;
+    drop(seat);
+    remove_folder(&removing).map_err(refused(&removing))?;
+    // The folder of a project without targets goes as well; one that has others stays.
+    drop(fs::remove_dir(&parent));
+    Ok(())
 }
 
 /// Makes a store out of an export, and lets go of it.
@@ -194,6 +250,9 @@ impl OwnershipGuard {
         holder: Holder,
     ) -> Result<(Self, Vec<Holder>), OwnError> {
         let layout = Layout::new(root, stream);
+        let refused = |(path, source)| OwnError::Io { path, source };
+        // Before the folder is made, so that none is made behind a link, and in it.
+        layout.refuse_links().map_err(refused)?;
         layout.make().map_err(|source| OwnError::Io {
             path: layout.folder().to_owned(),
             source,

@@ -98,6 +98,8 @@ impl Reader {
                 root: root.to_owned(),
             });
         }
+        let refused = |(path, source)| ReadError::Io { path, source };
+        reader.layout.refuse_links().map_err(refused)?;
         Mark::at(reader.layout.mark())
             .check_store(&reader.layout.store())
             .map_err(ReadError::Store)?;

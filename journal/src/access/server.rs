@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use rustix::net;
 
 use crate::access::protocol::{self, Timed};
 use crate::store::EventLog;
@@ -61,10 +62,9 @@ impl Drop for Server {
     /// Stops answering. On return no thread uses the store.
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Shutting the listening socket down wakes the thread that waits in `accept`; std has no name for it.
-        if let Ok(listener) = self.listener.try_clone() {
-            drop(UnixStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both));
-        }
+        // Shutting the listening socket down wakes the thread that waits in `accept`; std has no name for it. It takes no descriptor:
+        // when there is none to be had, that thread must end all the same.
+        net::shutdown(&self.listener, net::Shutdown::Both).ok();
         if let Some(accepting) = self.accepting.take() {
             // It cannot have panicked in a way that matters here: it is gone either way.
             drop(accepting.join());

@@ -13,7 +13,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::{Disk, inherit_access};
+use crate::disk::{Disk, NO_LINK, inherit_access};
 use crate::envelope::PAYLOAD_MAX;
 use crate::hash::Hash;
 use crate::store::StoreError;
@@ -106,6 +106,7 @@ fn write(disk: &Disk, part: &Path, bytes: &[u8]) -> io::Result<()> {
         .create(true)
         .truncate(true)
         .mode(0o600)
+        .custom_flags(NO_LINK)
         .open(part)?;
     inherit_access(part)?;
     file.write_all(&stored)?;

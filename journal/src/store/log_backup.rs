@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, NO_LINK};
 
 /// Most bytes of a log that is remembered as a whole.
 pub(crate) const WHOLE: u64 = 8 * 1024 * 1024;
@@ -69,7 +69,8 @@ impl SmallFile {
     fn put_back(&self, path: &Path) -> io::Result<()> {
         let part = path.with_extension("back");
         let mut file = OpenOptions::new();
-        let file = file.write(true).create(true).truncate(true).mode(0o600);
+        file.write(true).create(true).truncate(true).mode(0o600);
+        let file = file.custom_flags(NO_LINK);
         file.open(&part)?.write_all_at(&self.bytes, 0)?;
         if Self::read(&part)?.owner != self.owner {
             lchown(&part, Some(self.owner.0), Some(self.owner.1))?;

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::{Disk, inherit_access};
+use crate::disk::{Disk, NO_LINK, inherit_access};
 use crate::hash::Hash;
 use crate::store::{EventLog, StoreError, event};
 
@@ -67,6 +67,7 @@ impl Mark {
             .create(true)
             .truncate(true)
             .mode(0o600)
+            .custom_flags(NO_LINK)
             .open(part)?;
         inherit_access(part)?;
         writeln!(file, "{first}")?;

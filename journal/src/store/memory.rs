@@ -1,4 +1,4 @@
-//! A store in memory: for tests, and for looking into an export without keeping it.
+//! A store in memory: an empty journal to read from, what an overlay appends, and tests.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -36,12 +36,12 @@ pub(crate) struct State {
 impl MemoryStore {
     /// An empty store.
     pub fn new(stream: StreamId) -> Self {
-        Self::supporting(stream, SUPPORTED)
+        let tip = AppendState::empty(&stream);
+        Self::after(stream, tip)
     }
 
-    /// An empty store as a build sees it whose newest schema is another one.
-    pub fn supporting(stream: StreamId, supported: Schema) -> Self {
-        let tip = AppendState::empty(&stream);
+    /// An empty store that goes on where another log ends.
+    pub(crate) fn after(stream: StreamId, tip: AppendState) -> Self {
         Self {
             state: RwLock::new(State {
                 records: BTreeMap::new(),
@@ -53,17 +53,25 @@ impl MemoryStore {
                 tip,
             }),
             stream,
-            supported,
+            supported: SUPPORTED,
         }
     }
 
+    /// An empty store as a build sees it whose newest schema is another one.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn supporting(stream: StreamId, supported: Schema) -> Self {
+        Self::new(stream).seen_by(supported)
+    }
+
     /// The same events as a build sees them whose newest schema is another one.
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn seen_by(self, supported: Schema) -> Self {
         Self { supported, ..self }
     }
 
     /// A copy that goes its own way: the two share what they hold so far, and nothing later.
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn fork(&self) -> Self {
         Self {
@@ -71,6 +79,42 @@ impl MemoryStore {
             supported: self.supported,
             state: RwLock::new(self.read().clone()),
         }
+    }
+
+    /// Appends to what is here. `started` says where a deploy began that is not here.
+    pub(crate) fn append_where(
+        &self,
+        expected: &Head,
+        drafts: Vec<NewEvent>,
+        started: impl Fn(Uuid) -> Result<Option<u64>, StoreError>,
+    ) -> Result<Vec<StoredEvent>, AppendError> {
+        let mut state = self.write();
+        let admitted = validate_append(
+            &self.stream,
+            self.supported,
+            &state.tip,
+            expected,
+            drafts,
+            |deploy| match state.by_deploy.get(&deploy) {
+                Some(first) => Ok(Some(*first)),
+                None => started(deploy),
+            },
+        )?;
+        for (event, record) in admitted.events.iter().zip(admitted.records) {
+            if record::is_apart(event.header.payload_length) {
+                state
+                    .payloads
+                    .insert(event.header.payload_hash, event.payload.clone());
+            }
+            state.records.insert(event.header.sequence, record);
+        }
+        for (first, deploy) in admitted.starts {
+            state.starts.insert(first, deploy);
+            state.by_deploy.insert(deploy, first);
+        }
+        state.kept = StoredHead::Head(admitted.tip.head);
+        state.tip = admitted.tip;
+        Ok(admitted.events)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -165,30 +209,7 @@ impl Store for MemoryStore {
         expected: &Head,
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError> {
-        let mut state = self.write();
-        let admitted = validate_append(
-            &self.stream,
-            self.supported,
-            &state.tip,
-            expected,
-            drafts,
-            |deploy| Ok(state.by_deploy.get(&deploy).copied()),
-        )?;
-        for (event, record) in admitted.events.iter().zip(admitted.records) {
-            if record::is_apart(event.header.payload_length) {
-                state
-                    .payloads
-                    .insert(event.header.payload_hash, event.payload.clone());
-            }
-            state.records.insert(event.header.sequence, record);
-        }
-        for (first, deploy) in admitted.starts {
-            state.starts.insert(first, deploy);
-            state.by_deploy.insert(deploy, first);
-        }
-        state.kept = StoredHead::Head(admitted.tip.head);
-        state.tip = admitted.tip;
-        Ok(admitted.events)
+        self.append_where(expected, drafts, |_| Ok(None))
     }
 
     /// Nobody moves a memory.

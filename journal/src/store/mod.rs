@@ -1,4 +1,4 @@
-//! The port to where events are kept, and its two implementations. Both pass one conformance suite (`tests::conformance`).
+//! The port to where events are kept, and its implementations. All pass one conformance suite (`tests::conformance`).
 //!
 //! Not here: who may open a store at which time (`access`).
 
@@ -8,6 +8,7 @@ mod keys;
 pub(crate) mod log_backup;
 mod mark;
 pub(crate) mod memory;
+mod overlay;
 mod page;
 mod payloads;
 mod private;
@@ -26,6 +27,7 @@ use crate::hash::Hash;
 use crate::stream::StreamId;
 
 pub use memory::MemoryStore;
+pub use overlay::Overlay;
 pub use sled::{SledStore, panics_are_caught};
 pub use stored_head::StoredHead;
 

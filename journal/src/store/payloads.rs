@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::{Disk, inherit_access};
+use crate::disk::{Disk, NO_LINK, inherit_access};
 use crate::envelope::{Header, PAYLOAD_MAX, StoredEvent};
 use crate::record;
 use crate::store::StoreError;
@@ -69,6 +69,7 @@ impl Payloads {
             .create(true)
             .truncate(true)
             .mode(0o600)
+            .custom_flags(NO_LINK)
             .open(part)?;
         inherit_access(part)?;
         file.write_all(payload)?;

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::disk::{Disk, inherit_access};
+use crate::disk::{Disk, NO_LINK, inherit_access};
 use crate::envelope::Head;
 use crate::hash::Hash;
 use crate::stream::StreamId;
@@ -42,6 +42,7 @@ impl StoredHeadFile {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(NO_LINK)
             .open(path)?;
         inherit_access(path)?;
         Ok(Self { file })
@@ -49,7 +50,8 @@ impl StoredHeadFile {
 
     /// Reads what the file at a path says.
     pub(crate) fn read(path: &Path, stream: &StreamId) -> io::Result<StoredHead> {
-        let file = match File::open(path) {
+        let mut options = OpenOptions::new();
+        let file = match options.read(true).custom_flags(NO_LINK).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(StoredHead::Missing);

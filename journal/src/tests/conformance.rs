@@ -1,4 +1,4 @@
-//! The rules of the store port. Every rule runs against both stores.
+//! The rules of the store port. Every rule runs against every store.
 
 use rstest::rstest;
 use tempfile::TempDir;
@@ -7,8 +7,8 @@ use super::rig::{
     append, append_each, draft, draft_of, id, newer_major, newer_minor, sequences, stream,
 };
 use crate::{
-    AppendError, BATCH_EVENTS_MAX, Hash, Head, MemoryStore, NewEvent, PAYLOAD_INLINE_MAX,
-    PAYLOAD_MAX, SledStore, Store, StoredHead, chain, event, scan,
+    AppendError, BATCH_EVENTS_MAX, EventLog, Hash, Head, MemoryStore, NewEvent, Overlay,
+    PAYLOAD_INLINE_MAX, PAYLOAD_MAX, SledStore, Store, StoredHead, chain, event, scan,
 };
 
 /// A rule, and the folder that a store may use while it is checked.
@@ -21,6 +21,12 @@ fn in_memory(rule: Rule) {
 fn on_disk(rule: Rule) {
     let folder = TempDir::new().unwrap();
     rule(&SledStore::open(folder.path(), stream()).unwrap());
+}
+
+fn over_an_empty_log(rule: Rule) {
+    let empty = MemoryStore::new(stream());
+    rule(&Overlay::new(&empty).unwrap());
+    assert_eq!(empty.head().unwrap().sequence, 0, "the log is as it was");
 }
 
 /// Every rule is checked against every store.
@@ -41,7 +47,7 @@ fn on_disk(rule: Rule) {
 #[case::keeps_documents_by_their_hash(keeps_documents_by_their_hash)]
 #[case::crosses_one_byte_of_sequence(crosses_one_byte_of_sequence)]
 #[case::crosses_two_bytes_of_sequence(crosses_two_bytes_of_sequence)]
-fn a_store(#[case] rule: Rule, #[values(in_memory, on_disk)] store: fn(Rule)) {
+fn a_store(#[case] rule: Rule, #[values(in_memory, on_disk, over_an_empty_log)] store: fn(Rule)) {
     store(rule);
 }
 

@@ -1,18 +1,19 @@
 //! Damage, enumerated: every byte of exports, of stored rows, and of the files below the store.
 //!
-//! The sweeps over files take a byte in so many; `JOURNAL_SWEEP_STEP=1` takes all of them (docs/journal.md).
+//! The sweeps over files take a byte in so many; `JOURNAL_SWEEP_STEP=1` takes all of them (docs/guide/journal.md).
 
 use std::fs;
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 use tempfile::TempDir;
 
+use super::other_user::{give_away, kept};
 use super::rig::{append_each, copy, files, id, look, stream};
 use crate::{
-    Damage, DamageKind, EventLog, Head, MemoryStore, SledStore, StoreError, VerifyReport, chain,
-    transfer,
+    Damage, DamageKind, EventLog, Head, MemoryStore, SledStore, StoreError, StoredEvent,
+    VerifyReport, chain, transfer,
 };
 
 /// One byte in so many; the common sizes of records have no part in it.
@@ -329,21 +330,81 @@ fn whatever_happens_to_a_byte_of_the_files_is_named_and_the_files_stay(#[case] h
                 let Some(harmed) = harm.apply(&bytes, place) else {
                     continue;
                 };
-                let copied = TempDir::new().unwrap();
-                copy(left.path(), copied.path());
-                fs::write(copied.path().join(name), harmed).unwrap();
-                let before = files(copied.path());
                 let words = format!("{harm:?} at byte {place} of {}", name.display());
-                match look(copied.path()) {
-                    Ok(read) => assert!(read == events, "{words}: other events"),
-                    Err(Damage { sequence, what }) => {
-                        assert!(sequence <= 5, "{words}: event {sequence}, {what}");
-                        let named = what.to_string();
-                        let whole = sequence == 0;
-                        assert!(!whole || named.contains("/sled/"), "{words}: {named}");
-                        assert!(files(copied.path()) == before, "{words}: written to");
-                    }
-                }
+                assert_named(left.path(), &events, &[(name, harmed)], &words);
+            }
+        }
+    }
+}
+
+/// Reads a copy of a store, which is another user's, in which files have other bytes: the events are all there, or the damage is
+/// named; and every file has the bytes, the owner and the mode that it had.
+#[track_caller]
+fn assert_named(left: &Path, events: &[StoredEvent], harmed: &[(&Path, Vec<u8>)], words: &str) {
+    let copied = TempDir::new().unwrap();
+    copy(left, copied.path());
+    for (name, bytes) in harmed {
+        fs::write(copied.path().join(name), bytes).unwrap();
+    }
+    give_away(copied.path());
+    let before = kept(copied.path());
+    match look(copied.path()) {
+        Ok(read) => assert!(read == events, "{words}: other events"),
+        Err(Damage { sequence, what }) => {
+            assert!(sequence <= 5, "{words}: event {sequence}, {what}");
+            let named = what.to_string();
+            let whole = sequence == 0;
+            // Where the head is harmed as well, it is what is named.
+            let is_head = harmed.iter().any(|(name, _)| name.ends_with("head"));
+            let is_named = named.contains("/sled/") || is_head;
+            assert!(!whole || is_named, "{words}: {named}");
+        }
+    }
+    assert!(kept(copied.path()) == before, "{words}: written to");
+}
+
+/// Two bytes, in each pair of the files.
+#[rstest]
+#[case::killed(Left::Killed)]
+#[case::closed(Left::Closed)]
+#[case::settled(Left::Settled)]
+fn whatever_happens_to_two_bytes_of_the_files_is_named_and_the_files_stay(#[case] how: Left) {
+    let left = left(how);
+    let events = look(left.path()).unwrap();
+    let files = files(left.path());
+    let written = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+    for (first_path, first) in &files {
+        for (second_path, second) in &files {
+            let name = |path: &Path| path.strip_prefix(left.path()).unwrap().to_owned();
+            let (first_name, second_name) = (name(first_path), name(second_path));
+            // Places that lie apart, and meet different parts of each pair.
+            for part in 0..8 {
+                let place = |bytes: &[u8], turn: usize| written(bytes) * (part * turn % 8) / 8;
+                let (at, other) = (place(first, 3), place(second, 5));
+                let mut harmed = first.clone();
+                let Some(byte) = harmed.get_mut(at) else {
+                    continue;
+                };
+                *byte ^= 0x10;
+                let mut both = if first_path == second_path {
+                    harmed.clone()
+                } else {
+                    second.clone()
+                };
+                let Some(byte) = both.get_mut(other) else {
+                    continue;
+                };
+                *byte ^= 0x81;
+                let words = format!(
+                    "byte {at} of {} and byte {other} of {}",
+                    first_name.display(),
+                    second_name.display()
+                );
+                let changes = [
+                    (first_name.as_path(), harmed),
+                    (second_name.as_path(), both),
+                ];
+                assert_named(left.path(), &events, &changes, &words);
             }
         }
     }

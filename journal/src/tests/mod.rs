@@ -1,4 +1,4 @@
-//! Tests of the crate: rules that both stores keep, and what only the store on disk does.
+//! Tests of the crate: rules that every store keeps, and what only the store on disk does.
 
 mod conformance;
 mod damage;
@@ -10,8 +10,11 @@ mod lost;
 mod moved;
 mod names;
 mod other_user;
+mod overlay;
 mod owner;
+mod planted;
 mod reader;
+mod removal;
 mod rig;
 mod sled_store;
 mod torn;

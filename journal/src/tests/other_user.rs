@@ -19,12 +19,12 @@ use crate::{EventLog, Journal};
 
 const OTHER: u32 = 12_001;
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Gives a folder and all that is in it to the other user.
-fn give_away(path: &Path) {
+pub(super) fn give_away(path: &Path) {
     if !is_root() {
         return;
     }
@@ -37,9 +37,9 @@ fn give_away(path: &Path) {
 }
 
 /// What matters of a file: its owner and mode, and its bytes.
-type Kept = (u32, u32, u32, Vec<u8>);
+pub(super) type Kept = (u32, u32, u32, Vec<u8>);
 
-fn kept(folder: &Path) -> BTreeMap<PathBuf, Kept> {
+pub(super) fn kept(folder: &Path) -> BTreeMap<PathBuf, Kept> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -134,6 +134,28 @@ fn only_this_user_can_connect_and_enter() {
     );
 }
 
+/// What follows an import is recorded here.
+#[test]
+fn which_events_came_with_an_import_is_known() {
+    let source = MemoryStore::new(stream());
+    append_each(&source, &[1, 1, 2]);
+    let mut export = Vec::new();
+    transfer::export(&source, &mut export).unwrap();
+
+    let root = TempDir::new().unwrap();
+    let imported = || Journal::imported_until(root.path(), &stream()).unwrap();
+    assert_eq!(imported(), 0, "there is no journal");
+    Journal::import(root.path(), &stream(), holder("ada"), Cursor::new(export)).unwrap();
+    assert_eq!(imported(), 3);
+    let owned = own(&root);
+    append(owned.store(), vec![draft_of(2, vec![1; 10])]);
+    assert_eq!(owned.imported_until().unwrap(), 3);
+    drop(owned);
+    // A note that does not read says nothing of what came with it.
+    fs::write(folder(&root).join("store/imported"), "three").unwrap();
+    assert_eq!(imported(), u64::MAX);
+}
+
 #[test]
 fn an_import_makes_a_journal_or_nothing() {
     let source = MemoryStore::new(stream());

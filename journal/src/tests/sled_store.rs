@@ -15,8 +15,8 @@ use super::rig::{
 };
 use crate::store::sled::open_db;
 use crate::{
-    AppendError, Damage, DamageKind, EventLog, NewEvent, SledStore, Store, StoreError, StoredHead,
-    chain, scan,
+    AppendError, Damage, DamageKind, EventLog, NewEvent, SUPPORTED, SledStore, Store, StoreError,
+    StoredHead, chain, scan,
 };
 
 fn open(folder: &TempDir) -> SledStore {
@@ -321,7 +321,9 @@ fn a_newer_major_is_refused_by_name() {
     let refused = SledStore::open(folder.path(), stream()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "event 1 of `shop/dev` has schema 3.0, newer than schema 2.0, the newest that this build reads; use the tool that wrote it"
+        format!(
+            "event 1 of `shop/dev` has schema {schema}, newer than schema {SUPPORTED}, the newest that this build reads; use the tool that wrote it"
+        )
     );
 }
 

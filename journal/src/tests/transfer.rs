@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use super::rig::{append, append_each, draft, draft_of, newer_major, newer_minor, stream};
 use crate::transfer::{self, ImportError, LineProblem};
 use crate::{
-    DamageKind, EventLog, Head, MemoryStore, NewEvent, SledStore, StoreError, StreamId, chain, scan,
+    DamageKind, EventLog, Head, MemoryStore, NewEvent, SUPPORTED, SledStore, StoreError, StreamId,
+    chain, scan,
 };
 
 fn exported(store: &dyn EventLog) -> Vec<u8> {
@@ -222,7 +223,9 @@ fn an_export_of_a_newer_minor_is_not_imported_and_can_be_verified() {
     let refused = imported(&export).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "line 2: schema 2.1 is newer than 2.0, the newest that this build can append"
+        format!(
+            "line 2: schema {schema} is newer than {SUPPORTED}, the newest that this build can append"
+        )
     );
     // It can be read where it is.
     let verified = transfer::verify(Cursor::new(&export), None, |_| ()).unwrap();
@@ -243,14 +246,16 @@ fn an_export_of_a_newer_major_is_not_read() {
     let refused = transfer::check(Cursor::new(exported(&newer))).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "line 1: schema 3.0 is newer than 2.0, the newest that this build reads; use the tool that wrote it"
+        format!(
+            "line 1: schema {schema} is newer than {SUPPORTED}, the newest that this build reads; use the tool that wrote it"
+        )
     );
 }
 
 #[test]
 fn an_export_with_a_reopened_deploy_is_refused() {
     let store = small();
-    store.write().tip.last = Some((super::rig::id(1), crate::SUPPORTED));
+    store.write().tip.last = Some((super::rig::id(1), SUPPORTED));
     append(&store, vec![draft(1, "reopened")]);
     let (line, problem) = problem(imported(&exported(&store)));
     assert_eq!(

@@ -122,7 +122,7 @@ pub enum LineProblem {
 
 /// An export that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedExport {
     /// Its target.
     pub stream: StreamId,
     /// Its head.
@@ -136,10 +136,38 @@ pub struct Checked {
 }
 
 /// Verifies an export without importing it.
-pub fn check(export: impl BufRead) -> Result<Checked, ImportError> {
+pub fn check(export: impl BufRead) -> Result<CheckedExport, ImportError> {
+    check_each(export, |_| {})
+}
+
+/// The same, and shows each event and each document that is whole, in order.
+pub fn check_each(
+    export: impl BufRead,
+    mut each: impl FnMut(Whole<'_>),
+) -> Result<CheckedExport, ImportError> {
     let mut lines = Lines::new(export);
-    while lines.next()?.is_some() {}
+    while let Some(item) = lines.next()? {
+        each(Whole::of(&item));
+    }
     lines.into_checked()
+}
+
+/// What stands in a line of an export, checked against its own hash and what stands before it.
+#[derive(Debug, Clone, Copy)]
+pub enum Whole<'a> {
+    /// An event.
+    Event(&'a StoredEvent),
+    /// The bytes of a document.
+    Document(&'a [u8]),
+}
+
+impl<'a> Whole<'a> {
+    pub(crate) fn of(item: &'a Item) -> Self {
+        match item {
+            Item::Event(event) => Self::Event(event),
+            Item::Document(bytes) => Self::Document(bytes),
+        }
+    }
 }
 
 /// Appends an export to an empty store of the same target, after all of it was verified. Returns the head.
@@ -409,11 +437,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    pub(crate) fn into_checked(self) -> Result<Checked, ImportError> {
+    pub(crate) fn into_checked(self) -> Result<CheckedExport, ImportError> {
         let Some(line) = self.head else {
             return Err(self.problem(LineProblem::NoHead));
         };
-        Ok(Checked {
+        Ok(CheckedExport {
             stream: line.stream,
             head: line.head,
             deploys: self.deploys.len(),

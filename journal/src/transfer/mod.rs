@@ -1,7 +1,7 @@
 //! Export and import: a journal as lines of JSON, one event a line and the head on the last.
 //!
 //! An export is a copy of the same chain: payload bytes are kept exactly, and importing computes the same hashes. Its form is described in
-//! docs/journal.md.
+//! docs/guide/journal.md.
 
 mod export;
 mod import;
@@ -9,6 +9,6 @@ mod line;
 mod verify;
 
 pub use export::{ExportError, export};
-pub use import::{Checked, ImportError, LineProblem, check, import};
+pub use import::{CheckedExport, ImportError, LineProblem, Whole, check, check_each, import};
 pub use line::{FORMAT, LINE_MAX};
 pub use verify::verify;

@@ -3,17 +3,17 @@
 use std::io::BufRead;
 
 use crate::chain::{Damage, DamageKind, VerifyReport};
-use crate::envelope::{Head, StoredEvent};
-use crate::transfer::import::{Checked, ImportError, Item, Lines};
+use crate::envelope::Head;
+use crate::transfer::import::{CheckedExport, ImportError, Lines, Whole};
 
-/// Reads a whole export and finds the first damage. Each event that is whole is shown to `each`, in order.
+/// Reads a whole export and finds the first damage. Each event and each document that is whole is shown to `each`, in order.
 ///
 /// `noted` is a head that somebody wrote down earlier: the chain must pass through it, or an export that was cut and given the head of what is left would
 /// pass. An error means that the export could not be read, or is so damaged that it does not say whose events it holds.
 pub fn verify(
     export: impl BufRead,
     noted: Option<&Head>,
-    mut each: impl FnMut(&StoredEvent),
+    mut each: impl FnMut(Whole<'_>),
 ) -> Result<VerifyReport, ImportError> {
     let mut lines = Lines::new(export);
     let mut damage = None;
@@ -28,8 +28,7 @@ pub fn verify(
             damage = Some(Damage::at(here.sequence, DamageKind::OtherHead));
         }
         match read {
-            Ok(Some(Item::Event(event))) => each(&event),
-            Ok(Some(Item::Document(_))) => {}
+            Ok(Some(item)) => each(Whole::of(&item)),
             Ok(None) => break,
             Err(ImportError::Line { line, problem }) if lines.stream().is_some() => {
                 // The head that was noted may be of an earlier event than the bad line.
@@ -50,7 +49,7 @@ pub fn verify(
         read
     } else {
         // Only the line that says the head was there.
-        let Checked { stream, head, .. } = lines.into_checked()?;
+        let CheckedExport { stream, head, .. } = lines.into_checked()?;
         (stream, head)
     };
     Ok(VerifyReport {

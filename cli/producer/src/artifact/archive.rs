@@ -16,8 +16,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
-use super::gather::stays_inside;
-use super::tree::{Piece, Tree};
+use super::tree::{Tree, TreeFile, stays_inside};
 
 /// What an archive may unpack to, in bytes: as much as AWS Lambda takes of a function with its layers (250 MiB).
 const MAX_UNPACKED: u64 = 250 << 20;
@@ -27,6 +26,9 @@ const MAX_TOGETHER: u64 = 1 << 30;
 
 /// How many entries an archive may have.
 const MAX_ENTRIES: usize = 100_000;
+
+/// What the list of entries may take, in bytes: it is read as a whole. A name has 64 KiB at most.
+const MAX_DIRECTORY: u64 = 32 << 20;
 
 /// The longest target of a symbolic link.
 const MAX_LINK: u64 = 4096;
@@ -56,6 +58,8 @@ pub(crate) enum ArchiveError {
     Duplicates(usize),
     #[error("it has more than {MAX_ENTRIES} entries")]
     TooMany,
+    #[error("its list of entries has more than {} MiB", MAX_DIRECTORY >> 20)]
+    LongDirectory,
     #[error("it unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
     TooLarge,
     #[error("all archives together unpack to more than {} MiB", MAX_TOGETHER >> 20)]
@@ -99,6 +103,14 @@ impl Archives {
 
 /// Unpacks an archive to no more than so many bytes; how many there are is told too.
 fn unpack(path: &Path, max: u64) -> Result<(Tree, u64), ArchiveError> {
+    // What is parsed is held in memory, so that its bound comes first.
+    let announced = directory::announced(BufReader::new(File::open(path)?))?;
+    if announced.entries > MAX_ENTRIES as u64 {
+        return Err(ArchiveError::TooMany);
+    }
+    if announced.bytes > MAX_DIRECTORY {
+        return Err(ArchiveError::LongDirectory);
+    }
     let mut archive =
         ZipArchive::new(BufReader::new(File::open(path)?)).map_err(ArchiveError::Zip)?;
     let listed = directory::entries(
@@ -149,7 +161,7 @@ fn piece(
     name: &str,
     written: String,
     left: u64,
-) -> Result<(Piece, u64), ArchiveError> {
+) -> Result<(TreeFile, u64), ArchiveError> {
     const KIND: u32 = 0o170_000;
     const FILE: u32 = 0o100_000;
     let mode = entry.unix_mode().unwrap_or(FILE | 0o644);
@@ -176,7 +188,7 @@ fn piece(
         });
     }
     if !is_link {
-        let piece = Piece::Bytes {
+        let piece = TreeFile::Bytes {
             content: content.into(),
             executable: mode & 0o111 != 0,
         };
@@ -184,7 +196,7 @@ fn piece(
     }
     let depth = name.matches('/').count();
     match String::from_utf8(content) {
-        Ok(to) if stays_inside(Path::new(&to), depth) => Ok((Piece::Link(to), size)),
+        Ok(to) if stays_inside(Path::new(&to), depth) => Ok((TreeFile::Link(to), size)),
         Ok(_) | Err(_) => Err(ArchiveError::LeadsOut(written)),
     }
 }

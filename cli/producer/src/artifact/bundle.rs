@@ -7,7 +7,7 @@ use engine::contract::{Digest, FunctionName};
 use serde::Serialize;
 
 use super::gather::GatherError;
-use super::tree::{Piece, Tree};
+use super::tree::{Tree, TreeFile};
 use super::{BUNDLE, Settings};
 use crate::model::App;
 
@@ -50,20 +50,20 @@ pub(super) fn add(tree: &mut Tree, app: &App, settings: &Settings<'_>) -> Result
     };
     let mut text = serde_json::to_string_pretty(&bundle).expect("texts and maps are valid JSON");
     text.push('\n');
-    tree.put(BUNDLE, Piece::text(text));
+    tree.put(BUNDLE, TreeFile::text(text));
     Ok(())
 }
 
-fn file(piece: &Piece) -> Result<File, GatherError> {
+fn file(piece: &TreeFile) -> Result<File, GatherError> {
     Ok(match piece {
-        Piece::Bytes { content, .. } => File::Sha256(Digest::of(content).hex().to_owned()),
-        Piece::Copy { from, .. } => {
+        TreeFile::Bytes { content, .. } => File::Sha256(Digest::of(content).hex().to_owned()),
+        TreeFile::Copy { from, .. } => {
             let content = fs::read(from).map_err(|source| GatherError::Unreadable {
                 path: from.clone(),
                 source,
             })?;
             File::Sha256(Digest::of(content).hex().to_owned())
         }
-        Piece::Link(to) => File::Link(to.clone()),
+        TreeFile::Link(to) => File::Link(to.clone()),
     })
 }

@@ -1,4 +1,4 @@
-//! `functions.yml` and `routing.yml` of an artifact, as the gateway reads them (docs/producer.md).
+//! `functions.yml` and `routing.yml` of an artifact, as the gateway reads them (docs/guide/producer.md).
 
 use std::collections::BTreeMap;
 

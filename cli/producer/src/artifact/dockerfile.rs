@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::image::Reference;
 use engine::image::dockerfile::{DockerfileError, Embedding, embed};
+use engine::image::{Reference, Registries, RewriteContext, rewrite};
 
 use super::build::{Stage, Step};
 use super::install::{Install, Needs};
@@ -270,6 +270,7 @@ pub(super) fn own(
         args: own.args,
     };
     let embedded = embed(own.text, &embedding)?;
+    must_be_deployable(&embedded)?;
     let mut more = Dockerfile::default();
     let escapes = !changes_escape(own.text);
     extended(function, config, family, extras, escapes, &mut more)?;
@@ -278,6 +279,16 @@ pub(super) fn own(
     }
     let end = if embedded.ends_with('\n') { "" } else { "\n" };
     Ok(format!("{embedded}{end}{}", more.0))
+}
+
+/// Refuses what a deploy would refuse. That does not depend on where its images come from.
+fn must_be_deployable(text: &str) -> Result<(), DockerfileError> {
+    let context = RewriteContext {
+        registries: &Registries::default(),
+        stack_version: None,
+        esb_tag: None,
+    };
+    rewrite(text, &context).map(drop)
 }
 
 /// Whether a directive at the top of a Dockerfile names another escape than the backslash.

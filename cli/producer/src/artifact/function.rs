@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 
 use super::build::{self, BuildError, Stage, Tool, Work};
 use super::dockerfile::{self, Delivery, Extras, Layered, Own, OwnError, Unwritable, Zip};
-use super::gather::{GatherError, Gathered, gather};
-use super::install::Install;
+use super::gather::{GatherError, Gathered, MAX_CODE, MAX_CONTEXT, gather};
+use super::install::{Install, InstallError};
 use super::layer::{has_suffix, laid_out};
-use super::read::text_of;
-use super::tree::{Piece, Tree};
+use super::read::{TextError, text_of};
+use super::tree::{Tree, TreeFile};
 use super::{GatheredLayer, NoBase, Settings};
 use crate::model::{
-    Build, BuildMethod, Code, Family, Function, ImageConfig, ImageSource, LocalPath, OwnDockerfile,
-    Package, Runtime,
+    Build, BuildMethod, Code, Family, Function, ImageConfig, LocalPath, OwnDockerfile, Package,
+    Runtime, TemplateImage,
 };
 
 /// Name of the file that an image is built from.
@@ -39,6 +39,8 @@ pub(crate) enum FunctionError {
         place: String,
         hint: String,
     },
+    #[error("its handler `{0}` names no function; write its file and its function: `app.handler`")]
+    NoFunction(String),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -49,10 +51,10 @@ pub(crate) enum FunctionError {
     NoJava { path: String, runtime: String },
     #[error("`{context}` has no `{dockerfile}`")]
     NoDockerfile { context: String, dockerfile: String },
-    #[error("its `{path}` is not UTF-8 text of at most 1 MiB")]
-    NotText { path: String },
-    #[error("its `package.json` is no JSON")]
-    Package(#[from] serde_json::Error),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Install(#[from] InstallError),
     #[error("its `{path}` cannot be used: {problem}")]
     Dockerfile { path: String, problem: OwnError },
 }
@@ -101,7 +103,7 @@ pub(super) fn folder(
         } => making.zip(layers, runtime, handler, code, build)?,
         Package::Image { source, config } => making.image(source, config)?,
     };
-    making.tree.put(DOCKERFILE, Piece::text(dockerfile));
+    making.tree.put(DOCKERFILE, TreeFile::text(dockerfile));
     Ok(Made {
         tree: making.tree,
         warnings: making.warnings,
@@ -121,13 +123,13 @@ impl Making<'_> {
         self.function.name.as_str()
     }
 
-    fn gathered(&self, path: &LocalPath) -> Result<Gathered, GatherError> {
+    fn gathered(&self, path: &LocalPath, max: u64) -> Result<Gathered, GatherError> {
         let path = self.settings.template_folder.join(path.as_str());
-        gather(&path, self.settings.except, self.settings.archives)
+        gather(&path, self.settings.except, self.settings.archives, max)
     }
 
     fn hooks(&mut self, path: &LocalPath) -> Result<(), FunctionError> {
-        let hooks = match self.gathered(path)? {
+        let hooks = match self.gathered(path, MAX_CODE)? {
             Gathered::Files(tree) => tree,
             Gathered::Jar { piece, .. } => {
                 let mut tree = Tree::default();
@@ -208,8 +210,10 @@ impl Making<'_> {
         let base = base.filter(|_| same);
         let image = build::image(&tool, Some(runtime).filter(|_| same), base, self.settings)?;
         if tool == Tool::Gradle {
-            self.tree
-                .put(build::GRADLE_SCRIPT_PATH, Piece::text(build::GRADLE_SCRIPT));
+            self.tree.put(
+                build::GRADLE_SCRIPT_PATH,
+                TreeFile::text(build::GRADLE_SCRIPT),
+            );
         }
         Ok(Some(Stage {
             name: format!("layer-{}", self.extras.layers.len() + 1),
@@ -233,6 +237,9 @@ impl Making<'_> {
         build: &Build,
     ) -> Result<String, FunctionError> {
         let base = self.settings.base(runtime)?;
+        if !build::names_function(runtime.family, handler) {
+            return Err(FunctionError::NoFunction(handler.to_owned()));
+        }
         let (mut source, shown) = self.code(runtime, code)?;
         if source.is_empty() {
             return Err(FunctionError::NoCode(shown));
@@ -311,8 +318,10 @@ impl Making<'_> {
         };
         let steps = build::steps(&tool, &work)?;
         if tool == Tool::Gradle {
-            self.tree
-                .put(build::GRADLE_SCRIPT_PATH, Piece::text(build::GRADLE_SCRIPT));
+            self.tree.put(
+                build::GRADLE_SCRIPT_PATH,
+                TreeFile::text(build::GRADLE_SCRIPT),
+            );
         }
         Ok(Delivery::Built {
             stage: Stage {
@@ -329,7 +338,7 @@ impl Making<'_> {
         let path = match code {
             Code::Inline { file, text } => {
                 let mut tree = Tree::default();
-                tree.put(file.clone(), Piece::text(text.clone()));
+                tree.put(file.clone(), TreeFile::text(text.clone()));
                 return Ok((tree, file.clone()));
             }
             Code::Path(path) => path,
@@ -337,7 +346,7 @@ impl Making<'_> {
         };
         let shown = path.as_str().to_owned();
         let java = runtime.family == Family::Java;
-        let tree = match self.gathered(path)? {
+        let tree = match self.gathered(path, MAX_CODE)? {
             Gathered::Files(tree) if java => jars_in_lib(&tree),
             Gathered::Files(tree) => tree,
             Gathered::Jar { name, piece } if java => {
@@ -408,7 +417,7 @@ impl Making<'_> {
 
     fn image(
         &mut self,
-        source: &ImageSource,
+        source: &TemplateImage,
         config: &ImageConfig,
     ) -> Result<String, FunctionError> {
         let family = self.settings.image_runtimes.get(self.name()).copied();
@@ -419,14 +428,14 @@ impl Making<'_> {
             ));
         }
         match source {
-            ImageSource::Uri(uri) => Ok(dockerfile::wrapper(
+            TemplateImage::Uri(uri) => Ok(dockerfile::wrapper(
                 self.name(),
                 uri,
                 config,
                 family,
                 &self.extras,
             )?),
-            ImageSource::Dockerfile(own) => self.own(own, config, family),
+            TemplateImage::Dockerfile(own) => self.own(own, config, family),
         }
     }
 
@@ -438,7 +447,7 @@ impl Making<'_> {
         family: Option<Family>,
     ) -> Result<String, FunctionError> {
         let shown = own.context.as_str().to_owned();
-        let source = match self.gathered(&own.context)? {
+        let source = match self.gathered(&own.context, MAX_CONTEXT)? {
             Gathered::Files(tree) => tree,
             Gathered::Jar { .. } => return Err(FunctionError::NoCode(shown)),
         };

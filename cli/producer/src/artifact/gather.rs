@@ -2,19 +2,29 @@
 //!
 //! Here: which files there are, and that nothing outside of the folder is reached. Not here: what becomes of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::archive::{ArchiveError, Archives};
-use super::tree::{Piece, Tree};
+use super::tree::{Tree, TreeFile, stays_inside};
 
 /// Folders that are no part of any code: they hold what tools made, and differ from machine to machine.
 pub(crate) const LEFT_OUT: [&str; 3] = [".aws-sam", ".git", "__pycache__"];
 
 /// How many files one folder may have.
 const MAX_FILES: usize = 100_000;
+
+/// Bytes of the code of a function, a layer or hooks: four times what AWS Lambda takes unpacked, since sources are built here.
+pub(crate) const MAX_CODE: u64 = 1 << 30;
+
+/// Bytes of the context of an image: as much as an image of AWS Lambda may have.
+pub(crate) const MAX_CONTEXT: u64 = 10 << 30;
+
+/// How many of the largest entries a message names.
+const NAMED: usize = 3;
 
 /// How deep folders may be nested.
 const MAX_DEPTH: usize = 64;
@@ -36,6 +46,17 @@ pub(crate) enum GatherError {
     NotUtf8(PathBuf),
     #[error("`{}` has more than {MAX_FILES} files", .0.display())]
     TooMany(PathBuf),
+    #[error(
+        "`{}` has {} MiB, and at most {} MiB are taken; move out what is no code of the function: {largest}",
+        path.display(), bytes >> 20, max >> 20
+    )]
+    TooLarge {
+        path: PathBuf,
+        bytes: u64,
+        max: u64,
+        /// The largest entries, with their sizes.
+        largest: String,
+    },
     #[error("`{}` is nested more than {MAX_DEPTH} folders deep", .0.display())]
     TooDeep(PathBuf),
     #[error("cannot unpack `{}`", path.display())]
@@ -52,15 +73,16 @@ pub(crate) enum Gathered {
         /// The file's name.
         name: String,
         /// The file.
-        piece: Piece,
+        piece: TreeFile,
     },
 }
 
-/// Takes what a path names. Whatever lies at `except` (the artifact itself) is left out.
+/// Takes what a path names, of at most `max` bytes. Whatever lies at `except` (the artifact itself) is left out.
 pub(crate) fn gather(
     path: &Path,
     except: &[PathBuf],
     archives: &Archives,
+    max: u64,
 ) -> Result<Gathered, GatherError> {
     let unreadable = |source| GatherError::Unreadable {
         path: path.to_owned(),
@@ -81,17 +103,25 @@ pub(crate) fn gather(
             except,
             tree: Tree::default(),
             count: 0,
+            sizes: BTreeMap::new(),
         };
         walk.folder(&real, "", 0)?;
+        bounded(path, &walk.sizes, max)?;
         return Ok(Gathered::Files(walk.tree));
     }
     if !kind.is_file() {
         return Err(GatherError::Special(path.to_owned()));
     }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    bounded(
+        path,
+        &BTreeMap::from([(name.into_owned(), kind.len())]),
+        max,
+    )?;
     if has_extension(path, "jar") {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| GatherError::NotUtf8(path.to_owned()))?;
-        let piece = Piece::Copy {
+        let piece = TreeFile::Copy {
             from: real,
             executable: false,
         };
@@ -110,6 +140,30 @@ pub(crate) fn gather(
         })
 }
 
+/// Refuses what is larger than so many bytes, and names what is largest in it.
+fn bounded(path: &Path, sizes: &BTreeMap<String, u64>, max: u64) -> Result<(), GatherError> {
+    let bytes = sizes
+        .values()
+        .fold(0, |sum: u64, size| sum.saturating_add(*size));
+    if bytes <= max {
+        return Ok(());
+    }
+    let mut sorted: Vec<(&String, &u64)> = sizes.iter().collect();
+    sorted.sort_by(|left, right| right.1.cmp(left.1));
+    let largest: Vec<String> = sorted
+        .iter()
+        .filter(|(_, size)| **size >> 20 > 0)
+        .take(NAMED)
+        .map(|(name, size)| format!("`{name}` ({} MiB)", *size >> 20))
+        .collect();
+    Err(GatherError::TooLarge {
+        path: path.to_owned(),
+        bytes,
+        max,
+        largest: largest.join(", "),
+    })
+}
+
 /// Whether a file is a zip archive, or is meant to be one.
 fn is_archive(path: &Path) -> io::Result<bool> {
     let mut begin = Vec::new();
@@ -125,7 +179,7 @@ fn single(path: &Path, real: PathBuf, kind: &fs::Metadata) -> Result<Gathered, G
     let executable = kind.permissions().mode() & 0o111 != 0;
     tree.put(
         name,
-        Piece::Copy {
+        TreeFile::Copy {
             from: real,
             executable,
         },
@@ -147,6 +201,8 @@ struct Walk<'a> {
     except: &'a [PathBuf],
     tree: Tree,
     count: usize,
+    /// Bytes of the entries at the top.
+    sizes: BTreeMap<String, u64>,
 }
 
 impl Walk<'_> {
@@ -183,10 +239,15 @@ impl Walk<'_> {
             let piece = if kind.is_symlink() {
                 self.link(&path, &inside)?
             } else if kind.is_file() {
-                let mode = entry.metadata().map_err(unreadable)?.permissions().mode();
-                Piece::Copy {
+                let meta = entry.metadata().map_err(unreadable)?;
+                let top = inside.split('/').next().unwrap_or_default();
+                match self.sizes.get_mut(top) {
+                    Some(size) => *size = size.saturating_add(meta.len()),
+                    None => drop(self.sizes.insert(top.to_owned(), meta.len())),
+                }
+                TreeFile::Copy {
                     from: path,
-                    executable: mode & 0o111 != 0,
+                    executable: meta.permissions().mode() & 0o111 != 0,
                 }
             } else {
                 return Err(GatherError::Special(path));
@@ -201,7 +262,7 @@ impl Walk<'_> {
     }
 
     /// A link that leads to something in the folder, on a way that never leaves it, so that it does so in every copy.
-    fn link(&self, path: &Path, inside: &str) -> Result<Piece, GatherError> {
+    fn link(&self, path: &Path, inside: &str) -> Result<TreeFile, GatherError> {
         let unreadable = |source| GatherError::Unreadable {
             path: self.shown(inside),
             source,
@@ -225,7 +286,7 @@ impl Walk<'_> {
         let text = to
             .to_str()
             .ok_or_else(|| GatherError::NotUtf8(to.clone()))?;
-        Ok(Piece::Link(text.to_owned()))
+        Ok(TreeFile::Link(text.to_owned()))
     }
 
     fn shown(&self, inside: &str) -> PathBuf {
@@ -233,19 +294,67 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a link's text, read in a folder so deep, names nothing above the root. It may go up only at its beginning: behind
-/// a name, which may be a link itself, `..` would lead elsewhere than it seems.
-pub(super) fn stays_inside(to: &Path, depth: usize) -> bool {
-    let mut up = 0;
-    let mut named = false;
-    for part in to.components() {
-        match part {
-            Component::CurDir => {}
-            Component::Normal(_) => named = true,
-            Component::ParentDir if named => return false,
-            Component::ParentDir => up += 1,
-            Component::RootDir | Component::Prefix(_) => return false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with a hole takes no room on the disk.
+    fn large(path: &Path, bytes: u64) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).unwrap().set_len(bytes).unwrap();
+    }
+
+    fn refused(path: &Path) -> String {
+        let gathered = gather(path, &[], &Archives::default(), MAX_CODE);
+        gathered.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_folder_that_is_too_large_names_its_largest_entries() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = folder.path().join("code");
+        large(&code.join("app.py"), 10);
+        large(&code.join("models/one.bin"), 900 << 20);
+        large(&code.join("models/two/two.bin"), 900 << 20);
+        large(&code.join("data.csv"), 8 << 30);
+        large(&code.join("docs/a.pdf"), 3 << 20);
+
+        let message = refused(&code);
+
+        let end = "has 9995 MiB, and at most 1024 MiB are taken; move out what is no code of the function: \
+            `data.csv` (8192 MiB), `models` (1800 MiB), `docs` (3 MiB)";
+        assert!(message.ends_with(end), "{message}");
+        let context = gather(&code, &[], &Archives::default(), MAX_CONTEXT);
+        assert!(matches!(context, Ok(Gathered::Files(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["app.jar", "app.zip", "app.py"] {
+            let path = folder.path().join(name);
+            large(&path, 8 << 30);
+            let message = refused(&path);
+            assert!(message.contains("has 8192 MiB"), "{message}");
         }
     }
-    up <= depth
+
+    #[test]
+    fn folders_without_end_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("d/".repeat(MAX_DEPTH + 1));
+        fs::create_dir_all(deep).unwrap();
+        assert!(refused(folder.path()).contains("nested more than"));
+    }
+
+    #[test]
+    fn nothing_but_files_is_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        for path in [folder.path(), &pipe, Path::new("/dev/zero")] {
+            assert!(refused(path).contains("neither a file nor a folder"));
+        }
+    }
 }

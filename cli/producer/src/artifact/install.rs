@@ -2,10 +2,18 @@
 
 use serde_json::Value;
 
-use super::function::FunctionError;
-use super::read::text_of;
+use super::read::{TextError, text_of};
 use super::tree::Tree;
 use crate::model::Family;
+
+/// Why it is not known what to install.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallError {
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error("its `package.json` is no JSON")]
+    Package(#[from] serde_json::Error),
+}
 
 /// How dependencies come into an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +46,7 @@ pub(super) enum Needs {
 }
 
 /// Looks at the code of a function.
-pub(super) fn install(source: &Tree, family: Family) -> Result<Install, FunctionError> {
+pub(super) fn install(source: &Tree, family: Family) -> Result<Install, InstallError> {
     match family {
         Family::Java | Family::Ruby | Family::Dotnet | Family::Go | Family::Provided => {
             Ok(Install::Nothing)
@@ -48,7 +56,7 @@ pub(super) fn install(source: &Tree, family: Family) -> Result<Install, Function
     }
 }
 
-fn pip(source: &Tree) -> Result<Install, FunctionError> {
+fn pip(source: &Tree) -> Result<Install, InstallError> {
     let Some(piece) = source.get("requirements.txt") else {
         return Ok(Install::Nothing);
     };
@@ -91,38 +99,56 @@ fn names_no_file(line: &str) -> bool {
     option || (package && elsewhere && (!archive || line.contains("://")))
 }
 
-fn npm(source: &Tree) -> Result<Install, FunctionError> {
+fn npm(source: &Tree) -> Result<Install, InstallError> {
     let Some(piece) = source.get("package.json") else {
         return Ok(Install::Nothing);
     };
     let package: Value = serde_json::from_str(&text_of(piece, "package.json")?)?;
-    let mut dependencies = ["dependencies", "optionalDependencies"]
+    let asked = ["dependencies", "optionalDependencies"]
         .iter()
         .filter_map(|list| package[list].as_object())
-        .flat_map(|list| list.values())
-        .peekable();
-    if dependencies.peek().is_none() || source.top().contains_key("node_modules") {
+        .any(|list| !list.is_empty());
+    if !asked || source.top().contains_key("node_modules") {
         return Ok(Install::Nothing);
     }
+    Ok(Install::Npm {
+        locked: source.get("package-lock.json").is_some(),
+        needs: needs_of(source, &package),
+    })
+}
+
+/// What `npm` needs, whatever it installs; the list when there is none.
+pub(super) fn npm_needs(source: &Tree) -> Result<Needs, InstallError> {
+    let Some(piece) = source.get("package.json") else {
+        return Ok(Needs::List);
+    };
+    let package = serde_json::from_str(&text_of(piece, "package.json")?)?;
+    Ok(needs_of(source, &package))
+}
+
+fn needs_of(source: &Tree, package: &Value) -> Needs {
     let local = |version: &Value| {
         let version = version.as_str().unwrap_or_default();
         ["file:", "link:", ".", "/", "~/"]
             .iter()
             .any(|begin| version.starts_with(begin))
     };
+    // npm reads a local package for development even where it does not install it.
+    let names_files = ["dependencies", "optionalDependencies", "devDependencies"]
+        .iter()
+        .filter_map(|list| package[list].as_object())
+        .flat_map(|list| list.values())
+        .any(local);
     let scripts = ["preinstall", "install", "postinstall", "prepare"];
     let runs_code = scripts
         .iter()
         .any(|name| !package["scripts"][name].is_null());
     let configured = source.get(".npmrc").is_some() || !package["workspaces"].is_null();
-    Ok(Install::Npm {
-        locked: source.get("package-lock.json").is_some(),
-        needs: if configured || runs_code || dependencies.any(local) {
-            Needs::Code
-        } else {
-            Needs::List
-        },
-    })
+    if configured || runs_code || names_files {
+        Needs::Code
+    } else {
+        Needs::List
+    }
 }
 
 #[cfg(test)]
@@ -130,12 +156,12 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::artifact::tree::Piece;
+    use crate::artifact::tree::TreeFile;
 
     fn code(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
         for (path, text) in files {
-            tree.put(*path, Piece::text(*text));
+            tree.put(*path, TreeFile::text(*text));
         }
         tree
     }
@@ -165,6 +191,7 @@ mod tests {
     #[case::packages(r#"{"dependencies": {"a": "^1"}}"#, &[], Needs::List)]
     #[case::optional(r#"{"optionalDependencies": {"a": "https://packages.example/a.tgz"}}"#, &[], Needs::List)]
     #[case::folder(r#"{"dependencies": {"a": "^1", "b": "file:../b"}}"#, &[], Needs::Code)]
+    #[case::folder_for_development(r#"{"dependencies": {"a": "1"}, "devDependencies": {"b": "file:b"}}"#, &[], Needs::Code)]
     #[case::script(r#"{"dependencies": {"a": "1"}, "scripts": {"postinstall": "node x"}}"#, &[], Needs::Code)]
     #[case::workspaces(r#"{"dependencies": {"a": "1"}, "workspaces": ["b"]}"#, &[], Needs::Code)]
     #[case::configured(r#"{"dependencies": {"a": "1"}}"#, &[(".npmrc", "")], Needs::Code)]

@@ -51,7 +51,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::artifact::tree::Piece;
+    use crate::artifact::tree::TreeFile;
 
     #[rstest]
     #[case::python(Family::Python, &["shared.py"], &["python/shared.py"])]
@@ -85,7 +85,7 @@ mod tests {
     ) {
         let mut layer = Tree::default();
         for file in files {
-            layer.put(*file, Piece::text(""));
+            layer.put(*file, TreeFile::text(""));
         }
         let laid_out = laid_out(layer, family);
         assert_eq!(laid_out.paths().collect::<Vec<_>>(), expected);

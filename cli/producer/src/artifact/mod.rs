@@ -27,9 +27,9 @@ use engine::contract::FunctionName;
 use crate::model::{App, Family, Function, Layer, Runtime};
 pub use archive::Archives;
 use function::{FunctionError, Layers};
-use gather::{Gathered, gather};
+use gather::{Gathered, MAX_CODE, gather};
 pub use names::{Naming, image_names};
-use tree::{Piece, Tree};
+use tree::{Tree, TreeFile};
 
 /// The folder of configuration in every entry.
 pub const CONFIG: &str = "config";
@@ -157,7 +157,7 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
     }
     let configuration = configuration(app, settings.images, settings.stack_defaults);
     for (name, text) in configuration.files {
-        tree.put(format!("{CONFIG}/{name}"), Piece::text(text));
+        tree.put(format!("{CONFIG}/{name}"), TreeFile::text(text));
     }
     warnings.extend(configuration.warnings);
     if settings.bundle {
@@ -214,7 +214,7 @@ fn gather_layers<'a>(app: &'a App, settings: &Settings<'_>, wrong: &mut Vec<Rema
     let mut layers = Layers::new();
     for layer in &app.layers {
         let path = settings.template_folder.join(layer.content.as_str());
-        let tree = match gather(&path, settings.except, settings.archives) {
+        let tree = match gather(&path, settings.except, settings.archives, MAX_CODE) {
             Ok(Gathered::Files(tree)) => Ok(tree),
             // A layer may be one jar.
             Ok(Gathered::Jar { name, piece }) => {

@@ -5,12 +5,19 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::function::FunctionError;
-use super::gather::GatherError;
-use super::tree::Piece;
+use super::tree::TreeFile;
 
 /// The most bytes of a file that has to be understood.
 const MAX_TEXT: u64 = 1 << 20;
+
+/// Why a file cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TextError {
+    #[error("its `{path}` is not UTF-8 text of at most 1 MiB")]
+    NotText { path: String },
+    #[error("cannot read `{}`", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+}
 
 /// Opens a regular file. Whatever else has taken its place by now is refused, and nobody waits for the other end of a pipe.
 pub(super) fn open(path: &Path) -> io::Result<File> {
@@ -28,14 +35,14 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The text of a file that this tool has to understand.
-pub(super) fn text_of(piece: &Piece, path: &str) -> Result<String, FunctionError> {
-    let not_text = || FunctionError::NotText {
+pub(super) fn text_of(piece: &TreeFile, path: &str) -> Result<String, TextError> {
+    let not_text = || TextError::NotText {
         path: path.to_owned(),
     };
     let bytes = match piece {
-        Piece::Bytes { content, .. } => content.to_vec(),
-        Piece::Copy { from, .. } => bounded(from)?,
-        Piece::Link(_) => return Err(not_text()),
+        TreeFile::Bytes { content, .. } => content.to_vec(),
+        TreeFile::Copy { from, .. } => bounded(from)?,
+        TreeFile::Link(_) => return Err(not_text()),
     };
     if bytes.len() as u64 > MAX_TEXT {
         return Err(not_text());
@@ -44,13 +51,13 @@ pub(super) fn text_of(piece: &Piece, path: &str) -> Result<String, FunctionError
 }
 
 /// The bytes of a file, one more than the limit at most.
-fn bounded(path: &Path) -> Result<Vec<u8>, GatherError> {
+fn bounded(path: &Path) -> Result<Vec<u8>, TextError> {
     let read = || {
         let mut bytes = Vec::new();
         open(path)?.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|source| GatherError::Unreadable {
+    read().map_err(|source| TextError::Unreadable {
         path: PathBuf::from(path),
         source,
     })
@@ -60,8 +67,8 @@ fn bounded(path: &Path) -> Result<Vec<u8>, GatherError> {
 mod tests {
     use super::*;
 
-    fn piece(path: &Path) -> Piece {
-        Piece::Copy {
+    fn piece(path: &Path) -> TreeFile {
+        TreeFile::Copy {
             from: path.to_owned(),
             executable: false,
         }

@@ -1,31 +1,34 @@
 //! An artifact on disk: put there as a whole (`draft`), or compared with what is there.
 
-mod beside;
 mod draft;
-mod elsewhere;
+mod file;
+mod parallel;
+mod separate_manifest;
 #[cfg(test)]
 mod tests;
+mod working_folder;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use beside::{DRAFT, beside};
 use draft::ASIDE;
 pub use draft::Draft;
-pub use elsewhere::{Elsewhere, present};
+pub use separate_manifest::{SeparateManifest, present};
+use working_folder::{DRAFT, beside};
 
-use super::CONFIG;
-use super::tree::{Piece, Tree};
+use super::tree::{Tree, TreeFile};
+use super::{CONFIG, read};
 
 /// The name of the manifest in the folder of an artifact.
 pub const MANIFEST: &str = "artifact.yml";
 
 /// Why an artifact could not be written or compared.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum WriteError {
     /// The system refuses to write.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -83,15 +86,15 @@ pub fn places(output: &Path, manifest: &Path) -> Vec<PathBuf> {
     places
 }
 
-fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
-    move |source| StoreError::Write {
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> WriteError + '_ {
+    move |source| WriteError::Write {
         path: path.to_owned(),
         source,
     }
 }
 
-fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
-    move |source| StoreError::Read {
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> WriteError + '_ {
+    move |source| WriteError::Read {
         path: path.to_owned(),
         source,
     }
@@ -107,8 +110,8 @@ pub fn parent(path: &Path) -> &Path {
 
 /// A place may be taken when nothing is there, or nothing but what an artifact has: another folder that somebody names by
 /// mistake is not thrown away.
-fn replaceable(place: &Path) -> Result<(), StoreError> {
-    let not_ours = |found: &str| StoreError::NotAnArtifact {
+fn replaceable(place: &Path) -> Result<(), WriteError> {
+    let not_ours = |found: &str| WriteError::NotAnArtifact {
         path: place.to_owned(),
         found: found.to_owned(),
     };
@@ -152,12 +155,13 @@ impl std::fmt::Display for Difference {
 }
 
 /// How a folder differs from a tree, in the order of the paths.
-pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<Difference>, StoreError> {
+pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<Difference>, WriteError> {
     let mut found = BTreeSet::new();
     if place.exists() {
         list(place, "", &mut found)?;
     }
     let mut differences = Vec::new();
+    let mut there = Vec::new();
     let mut add = |path: &str, how| {
         differences.push(Difference {
             path: path.to_owned(),
@@ -165,9 +169,15 @@ pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<Difference>, StoreEr
         });
     };
     for (path, piece) in tree.files() {
-        if !found.remove(path) {
+        if found.remove(path) {
+            there.push((path, piece));
+        } else {
             add(path, "is missing");
-        } else if !is(&place.join(path), piece)? {
+        }
+    }
+    let is_same = parallel::on_each(&there, |(path, piece)| is(&place.join(path), piece))?;
+    for ((path, _), is_same) in there.iter().zip(is_same) {
+        if !is_same {
             add(path, "differs");
         }
     }
@@ -178,7 +188,23 @@ pub fn differences(tree: &Tree, place: &Path) -> Result<Vec<Difference>, StoreEr
     Ok(differences)
 }
 
-fn list(folder: &Path, below: &str, found: &mut BTreeSet<String>) -> Result<(), StoreError> {
+/// Whether a folder is what a tree says. The first difference ends it, and so does what cannot be read.
+pub fn is_same(tree: &Tree, place: &Path) -> bool {
+    let mut found = BTreeSet::new();
+    if !place.is_dir() || list(place, "", &mut found).is_err() {
+        return false;
+    }
+    let files: Vec<(&str, &TreeFile)> = tree.files().collect();
+    files.len() == found.len()
+        && files.iter().all(|(path, _)| found.contains(*path))
+        && parallel::on_each(&files, |(path, piece)| match is(&place.join(path), piece) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(()),
+        })
+        .is_ok()
+}
+
+fn list(folder: &Path, below: &str, found: &mut BTreeSet<String>) -> Result<(), WriteError> {
     for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
         let entry = entry.map_err(unreadable(folder))?;
         let name = entry.file_name();
@@ -194,23 +220,75 @@ fn list(folder: &Path, below: &str, found: &mut BTreeSet<String>) -> Result<(), 
 }
 
 /// Whether a file is what it should be: kind, mode and content.
-fn is(path: &Path, piece: &Piece) -> Result<bool, StoreError> {
+fn is(path: &Path, piece: &TreeFile) -> Result<bool, WriteError> {
     let meta = fs::symlink_metadata(path).map_err(unreadable(path))?;
-    let (content, executable) = match piece {
-        Piece::Link(target) => {
-            let same = meta.is_symlink()
-                && fs::read_link(path).map_err(unreadable(path))? == Path::new(target);
-            return Ok(same);
-        }
-        Piece::Bytes {
+    let is_file = |executable: bool, length: u64| {
+        meta.is_file()
+            && meta.permissions().mode() & 0o777 == mode(executable)
+            && meta.len() == length
+    };
+    match piece {
+        TreeFile::Link(target) => Ok(meta.is_symlink()
+            && fs::read_link(path).map_err(unreadable(path))? == Path::new(target)),
+        TreeFile::Bytes {
             content,
             executable,
-        } => (content.to_vec(), executable),
-        Piece::Copy { from, executable } => (fs::read(from).map_err(unreadable(from))?, executable),
-    };
-    let same = meta.is_file()
-        && meta.permissions().mode() & 0o777 == mode(*executable)
-        && meta.len() == content.len() as u64
-        && fs::read(path).map_err(unreadable(path))? == content;
-    Ok(same)
+        } => {
+            if !is_file(*executable, content.len() as u64) {
+                return Ok(false);
+            }
+            let there = File::open(path).map_err(unreadable(path))?;
+            has_same_bytes(&there, path, &mut &content[..], path)
+        }
+        TreeFile::Copy { from, executable } => {
+            let mut source = read::open(from).map_err(unreadable(from))?;
+            let length = source.metadata().map_err(unreadable(from))?.len();
+            if !is_file(*executable, length) {
+                return Ok(false);
+            }
+            let there = File::open(path).map_err(unreadable(path))?;
+            has_same_bytes(&there, path, &mut source, from)
+        }
+    }
+}
+
+/// Bytes that are compared at once.
+const PIECE: usize = 64 << 10;
+
+/// Whether two readers give the same bytes, of which only a piece is in memory. The second is one of a file, or of its bytes.
+fn has_same_bytes(
+    mut left: &File,
+    left_path: &Path,
+    right: &mut impl io::Read,
+    right_path: &Path,
+) -> Result<bool, WriteError> {
+    thread_local! {
+        static BUFFERS: RefCell<[Vec<u8>; 2]> = RefCell::new([vec![0; PIECE], vec![0; PIECE]]);
+    }
+    BUFFERS.with_borrow_mut(|[left_buffer, right_buffer]| {
+        loop {
+            let read = filled(&mut left, left_buffer).map_err(unreadable(left_path))?;
+            let other = filled(right, right_buffer).map_err(unreadable(right_path))?;
+            if left_buffer[..read] != right_buffer[..other] {
+                return Ok(false);
+            }
+            if read < PIECE {
+                return Ok(true);
+            }
+        }
+    })
+}
+
+/// Reads until a buffer is full, or nothing is left.
+fn filled(from: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match from.read(&mut buffer[read..]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }

@@ -1,16 +1,16 @@
 //! A folder in the making: what every file of it will be.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Files by their path, `/` between parts, in the order of the paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tree(BTreeMap<String, Piece>);
+pub struct Tree(BTreeMap<String, TreeFile>);
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum TreeFile {
     /// Bytes that are made or unpacked.
     Bytes {
         /// The whole content.
@@ -29,7 +29,7 @@ pub enum Piece {
     Link(String),
 }
 
-impl Piece {
+impl TreeFile {
     /// A text file.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Bytes {
@@ -57,7 +57,7 @@ impl Piece {
 
 impl Tree {
     /// Puts a file in; one that is there already is replaced.
-    pub fn put(&mut self, path: impl Into<String>, piece: Piece) {
+    pub fn put(&mut self, path: impl Into<String>, piece: TreeFile) {
         self.0.insert(path.into(), piece);
     }
 
@@ -77,7 +77,7 @@ impl Tree {
     }
 
     /// Every file, in the order of the paths.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &Piece)> {
+    pub fn files(&self) -> impl Iterator<Item = (&str, &TreeFile)> {
         self.0.iter().map(|(path, piece)| (path.as_str(), piece))
     }
 
@@ -97,12 +97,12 @@ impl Tree {
     }
 
     /// A file.
-    pub fn get(&self, path: &str) -> Option<&Piece> {
+    pub fn get(&self, path: &str) -> Option<&TreeFile> {
         self.0.get(path)
     }
 
     /// Takes a file out.
-    pub fn take(&mut self, path: &str) -> Option<Piece> {
+    pub fn take(&mut self, path: &str) -> Option<TreeFile> {
         self.0.remove(path)
     }
 
@@ -118,4 +118,21 @@ impl Tree {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Whether a link's text, read in a folder so deep, names nothing above the root. It may go up only at its beginning: behind
+/// a name, which may be a link itself, `..` would lead elsewhere than it seems.
+pub(super) fn stays_inside(to: &Path, depth: usize) -> bool {
+    let mut up = 0;
+    let mut named = false;
+    for part in to.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(_) => named = true,
+            Component::ParentDir if named => return false,
+            Component::ParentDir => up += 1,
+            Component::RootDir | Component::Prefix(_) => return false,
+        }
+    }
+    up <= depth
 }

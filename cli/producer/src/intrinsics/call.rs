@@ -8,14 +8,15 @@ use engine::yaml::{Entry, Map, Node, Span, Value};
 use super::sub::{Piece, pieces};
 use super::{Resolved, Resolver};
 use crate::parameters::IMPORT;
-use crate::report::{Read, Reported, Rule};
+use crate::report::{Read, Reported, TemplateRule};
 use crate::template::{is_call, needs_language, refuse, unknown_name};
 use crate::text::Text;
 
 /// Functions that are read in values; `Fn::If` is followed before any of them. The documentation's list.
 #[cfg(test)]
-pub const FUNCTIONS: [&str; 14] = [
+pub const FUNCTIONS: [&str; 15] = [
     "Fn::Base64",
+    "Fn::Cidr",
     "Fn::FindInMap",
     "Fn::ForEach",
     "Fn::GetAZs",
@@ -49,12 +50,16 @@ impl Resolver<'_> {
             "Fn::GetAtt" => self.get_att(args).map(one),
             "Fn::Sub" => self.sub(args).map(one),
             "Fn::Join" => self.join(args).map(one),
+            "Fn::Cidr" => self.cidr(args).map(Some),
             "Fn::Split" => self.split(args).map(Some),
             "Fn::Select" => self.select(args),
             "Fn::FindInMap" => self.find_in_map(args).map(Some),
             "Fn::Base64" => {
                 let text = self.need_text("what `Fn::Base64` takes", args)?;
-                let encoded = STANDARD.encode(text.reveal());
+                let encoded = match text.shown() {
+                    Ok(clean) => STANDARD.encode(&*self.without_references(clean, args.span)?),
+                    Err(_) => STANDARD.encode(text.reveal()),
+                };
                 self.charge(encoded.len(), args.span)?;
                 Ok(one(Text::made_from(encoded, [&text])))
             }
@@ -98,13 +103,13 @@ impl Resolver<'_> {
         }
         let text = self.need_text("a logical id", node)?;
         self.plain(&text, node.span)
-            .map(|text| Some(text.to_owned()))
+            .map(|text| Some(text.into_owned()))
     }
 
     /// Names for the zones of the pretended region; nothing here lies in one.
     fn zones(&self, region: &Node) -> Read<Resolved> {
-        let region_text = self.need_text("the region of `Fn::GetAZs`", region)?;
-        let own = &self.context.pseudo.region;
+        let region_text = self.need_value("the region of `Fn::GetAZs`", region)?;
+        let own = &self.context.outside.pseudo.region;
         let name = match region_text.reveal() {
             "" => own,
             name => name,
@@ -135,7 +140,7 @@ impl Resolver<'_> {
             let message = format!("{} can be no variable of `Fn::Sub`", quoted(name));
             let hint = "write `${!…}` for a literal `${…}`";
             self.findings().error_with_hint(
-                Rule::BadIntrinsic,
+                TemplateRule::BadIntrinsic,
                 &self.subject,
                 template.span,
                 message,
@@ -221,7 +226,7 @@ impl Resolver<'_> {
                 "`Fn::Split` takes a text first, not an empty one",
             ));
         };
-        let source_text = self.need_text("what `Fn::Split` splits", source)?;
+        let source_text = self.need_value("what `Fn::Split` splits", source)?;
         self.charge(source_text.reveal().len(), source.span)?;
         let part = |part| Resolved::One(Text::made_from(part, [&source_text]));
         Ok(Resolved::Many(
@@ -231,7 +236,7 @@ impl Resolver<'_> {
 
     fn select(&self, args: &Node) -> Read<Option<Resolved>> {
         let [index, list] = self.arguments::<2>("Fn::Select", args)?;
-        let index_text = self.need_text("the index of `Fn::Select`", index)?;
+        let index_text = self.need_value("the index of `Fn::Select`", index)?;
         let items = self.texts("Fn::Select", list)?;
         let position = index_text.reveal().parse::<usize>().ok();
         let Some(item) = position.and_then(|position| items.get(position)) else {
@@ -248,9 +253,9 @@ impl Resolver<'_> {
     fn find_in_map(&self, args: &Node) -> Read<Resolved> {
         let (keys, fallback) = self.keys_and_fallback(args)?;
         let [map, first, second] = keys;
-        let map_name = self.need_text("the name of a mapping", map)?;
-        let first_key = self.need_text("the first key of `Fn::FindInMap`", first)?;
-        let second_key = self.need_text("the second key of `Fn::FindInMap`", second)?;
+        let map_name = self.need_value("the name of a mapping", map)?;
+        let first_key = self.need_value("the first key of `Fn::FindInMap`", first)?;
+        let second_key = self.need_value("the second key of `Fn::FindInMap`", second)?;
         let mut at = self.context.template.section("Mappings");
         self.context.ask("Mappings", map_name.reveal());
         if let Some(fallback) = fallback
@@ -341,11 +346,11 @@ impl Resolver<'_> {
         let Ok(name) = name.shown() else {
             return Err(self.bad(args.span, "the name of an export is no secret"));
         };
-        let Some(value) = self.context.given.get(&format!("{IMPORT}{name}")) else {
+        let Some(value) = self.context.outside.given.get(&format!("{IMPORT}{name}")) else {
             let message = format!("no value is given for the export {}", quoted(name));
             let hint = format!("give it with `--parameter {IMPORT}{name}=VALUE`");
             return Err(self.findings().error_with_hint(
-                Rule::NoImport,
+                TemplateRule::NoImport,
                 &self.subject,
                 args.span,
                 message,

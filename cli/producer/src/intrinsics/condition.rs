@@ -4,7 +4,7 @@ use engine::contract::quoted;
 use engine::yaml::{Entry, Node, Span, Value};
 
 use super::{Once, Resolver};
-use crate::report::{Read, Rule, Subject};
+use crate::report::{Read, Subject, TemplateRule};
 use crate::template::{Resource, unknown_name};
 
 /// How many conditions `Fn::And` and `Fn::Or` take.
@@ -20,7 +20,7 @@ impl Resolver<'_> {
             return self.condition(name, entry.node.span);
         }
         let message = "the `Condition` of a resource is the name of one";
-        Err(self.error(Rule::WrongKind, entry.node.span, message))
+        Err(self.error(TemplateRule::WrongKind, entry.node.span, message))
     }
 
     /// Whether a condition of the template holds.
@@ -44,7 +44,7 @@ impl Resolver<'_> {
             Some(Once::Done(holds)) => holds,
             Some(Once::Begun) => {
                 let message = format!("the condition `{name}` needs itself");
-                Err(self.error(Rule::Cycle, span, message))
+                Err(self.error(TemplateRule::Cycle, span, message))
             }
             None => {
                 let keep = |state| {
@@ -87,8 +87,8 @@ impl Resolver<'_> {
             },
             "Fn::Equals" => {
                 let [left, right] = self.arguments::<2>(function, args)?;
-                let left = self.need_text("each side of `Fn::Equals`", left)?;
-                let right = self.need_text("each side of `Fn::Equals`", right)?;
+                let left = self.need_value("each side of `Fn::Equals`", left)?;
+                let right = self.need_value("each side of `Fn::Equals`", right)?;
                 // Whether two texts are equal is one bit, which decides what there is; it is not carried into any text.
                 Ok(left.reveal() == right.reveal())
             }

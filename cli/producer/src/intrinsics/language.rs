@@ -4,7 +4,7 @@ use engine::yaml::{Node, Value};
 use serde_json::{Map as Object, Number, Value as Json};
 
 use super::{Resolved, Resolver};
-use crate::report::{Read, Rule};
+use crate::report::{Read, TemplateRule};
 use crate::text::Text;
 
 impl Resolver<'_> {
@@ -85,7 +85,7 @@ impl Resolver<'_> {
                     Resolved::One(_) => self.json_of(item, parts, node),
                     Resolved::Many(_) => {
                         let message = "a list of texts stands here, not a list of lists";
-                        Err(self.error(Rule::WrongKind, node.span, message))
+                        Err(self.error(TemplateRule::WrongKind, node.span, message))
                     }
                 })
                 .collect::<Read<_>>()

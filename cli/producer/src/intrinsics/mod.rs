@@ -8,7 +8,9 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod call;
+mod cidr;
 mod condition;
+mod dynamic;
 mod language;
 mod names;
 mod reference;
@@ -28,11 +30,12 @@ pub use repeat::{has_loops, written_out};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::contract::Place;
 use engine::yaml::{Entry, Map, Node, Span, Value};
 use serde::Serialize;
 
 use super::parameters::{Bound, Given};
-use super::report::{self, Findings, Read, Reported, Rule, Subject};
+use super::report::{self, Findings, Read, Reported, Subject, TemplateRule};
 use super::template::{Resource, Template, is_function, is_refused};
 use super::text::Text;
 
@@ -66,6 +69,48 @@ impl Default for Pseudo {
         }
     }
 }
+
+/// What a template gets from elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Outside<'a> {
+    /// The given values of parameters, exports and names in SSM.
+    pub given: &'a Given,
+    /// Names under which the gateway has the secrets of dynamic references, by what stands behind `resolve:`.
+    pub secret_names: &'a BTreeMap<String, String>,
+    /// Where the stack pretends to be.
+    pub pseudo: &'a Pseudo,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretSource {
+    /// The `NoEcho` parameter of this name.
+    Parameter(String),
+    /// A dynamic reference, without `resolve:`.
+    Reference(String),
+}
+
+impl SecretSource {
+    /// The dynamic reference.
+    pub fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Parameter(_) => None,
+            Self::Reference(reference) => Some(reference),
+        }
+    }
+}
+
+impl std::fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Parameter(name) => write!(f, "the `NoEcho` parameter `{name}`"),
+            Self::Reference(reference) => write!(f, "`{{{{resolve:{reference}}}}}`"),
+        }
+    }
+}
+
+/// The places that read secrets, by name and source.
+type Secrets = BTreeMap<String, BTreeMap<SecretSource, (Subject, Place)>>;
 
 /// Where a template stands among nested ones.
 #[derive(Default)]
@@ -123,14 +168,16 @@ enum Once<T> {
 pub struct Context<'a> {
     template: &'a Template<'a>,
     parameters: &'a BTreeMap<String, Bound>,
-    given: &'a Given,
-    pseudo: &'a Pseudo,
+    outside: Outside<'a>,
     nest: &'a Nest<'a>,
     resources: BTreeMap<&'a str, Resource<'a>>,
     conditions: RefCell<BTreeMap<String, Once<bool>>>,
     names: RefCell<BTreeMap<String, Once<String>>>,
     /// Names of parameters and mappings that somebody asked for.
     asked: RefCell<BTreeSet<String>>,
+    /// Dynamic references that were looked up.
+    looked_up: RefCell<BTreeSet<String>>,
+    secrets: RefCell<Secrets>,
     depth: Cell<usize>,
     bytes: Cell<usize>,
 }
@@ -140,20 +187,20 @@ impl<'a> Context<'a> {
     pub fn new(
         template: &'a Template<'a>,
         parameters: &'a BTreeMap<String, Bound>,
-        given: &'a Given,
-        pseudo: &'a Pseudo,
+        outside: Outside<'a>,
         nest: &'a Nest<'a>,
     ) -> Self {
         Self {
             template,
             parameters,
-            given,
-            pseudo,
+            outside,
             nest,
             resources: template.resources(),
             conditions: RefCell::default(),
             names: RefCell::default(),
             asked: RefCell::default(),
+            looked_up: RefCell::default(),
+            secrets: RefCell::default(),
             depth: Cell::new(0),
             bytes: Cell::new(0),
         }
@@ -171,7 +218,7 @@ impl<'a> Context<'a> {
 
     /// Where the stack pretends to be.
     pub fn pseudo(&self) -> &'a Pseudo {
-        self.pseudo
+        self.outside.pseudo
     }
 
     /// The whole tree.
@@ -203,6 +250,28 @@ impl<'a> Context<'a> {
         self.asked.borrow_mut().insert(format!("{section}.{name}"));
     }
 
+    fn ask_for(&self, reference: &str) {
+        self.looked_up.borrow_mut().insert(reference.to_owned());
+    }
+
+    /// Dynamic references that were looked up, without `resolve:`.
+    pub fn dynamic_references(&self) -> BTreeSet<String> {
+        self.looked_up.take()
+    }
+
+    /// Notes that a text has a secret in it, which the gateway has under a name.
+    pub fn use_secret(&self, name: &str, source: SecretSource, subject: &Subject, span: Span) {
+        let mut secrets = self.secrets.borrow_mut();
+        let uses = secrets.entry(name.to_owned()).or_default();
+        uses.entry(source)
+            .or_insert_with(|| (subject.clone(), self.findings().place(span)));
+    }
+
+    /// The secrets that texts have in them, by the names under which the gateway has them.
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.take()
+    }
+
     /// Notes the parameters, mappings and conditions that nothing asked for.
     pub fn note_unused(&self) {
         // What is wrong ends reading early.
@@ -225,7 +294,8 @@ impl<'a> Context<'a> {
                     property: String::new(),
                 };
                 let message = "it has no effect: nothing that is read asks for it";
-                let (level, rule, span) = (report::Level::Note, Rule::NoEffect, entry.key_span);
+                let (level, rule, span) =
+                    (report::Level::Note, TemplateRule::NoEffect, entry.key_span);
                 self.findings()
                     .note(level, rule, &subject, span, message, None);
             }
@@ -269,19 +339,19 @@ impl<'c> Resolver<'c> {
     }
 
     /// Reports an error about the subject.
-    pub fn error(&self, rule: Rule, span: Span, message: impl Into<String>) -> Reported {
+    pub fn error(&self, rule: TemplateRule, span: Span, message: impl Into<String>) -> Reported {
         self.findings().error(rule, &self.subject, span, message)
     }
 
     fn bad(&self, span: Span, message: impl Into<String>) -> Reported {
-        self.error(Rule::BadIntrinsic, span, message)
+        self.error(TemplateRule::BadIntrinsic, span, message)
     }
 
     fn enter(&self, span: Span) -> Read<Level<'c>> {
         let depth = &self.context.depth;
         if depth.get() >= MAX_DEPTH {
             let message = format!("values and references are nested more than {MAX_DEPTH} deep");
-            return Err(self.error(Rule::TooDeep, span, message));
+            return Err(self.error(TemplateRule::TooDeep, span, message));
         }
         self.count(STEP_BYTES, span)?;
         depth.set(depth.get() + 1);
@@ -292,7 +362,7 @@ impl<'c> Resolver<'c> {
     fn charge(&self, bytes: usize, span: Span) -> Read<()> {
         if bytes > MAX_TEXT {
             let message = format!("the text grows to more than {MAX_TEXT} bytes");
-            return Err(self.error(Rule::TooLong, span, message));
+            return Err(self.error(TemplateRule::TooLong, span, message));
         }
         self.count(bytes, span)
     }
@@ -302,7 +372,7 @@ impl<'c> Resolver<'c> {
         self.context.bytes.set(total);
         if total > MAX_BYTES {
             let message = format!("the texts of the template grow to more than {MAX_BYTES} bytes");
-            return Err(self.error(Rule::TooLong, span, message));
+            return Err(self.error(TemplateRule::TooLong, span, message));
         }
         Ok(())
     }
@@ -367,7 +437,7 @@ impl<'c> Resolver<'c> {
         };
         match &node.value {
             Value::Null => Err(self.error(
-                Rule::WrongKind,
+                TemplateRule::WrongKind,
                 node.span,
                 "a text or a list stands here, not null",
             )),
@@ -386,7 +456,7 @@ impl<'c> Resolver<'c> {
             Value::Map(map) => match self.function(map)? {
                 Some((name, entry)) => self.call(name, entry),
                 None => Err(self.error(
-                    Rule::WrongKind,
+                    TemplateRule::WrongKind,
                     node.span,
                     "a text or a list stands here, not a mapping",
                 )),
@@ -399,9 +469,11 @@ impl<'c> Resolver<'c> {
         match self.value(node)? {
             None => Ok(None),
             Some(Resolved::One(text)) => Ok(Some(text)),
-            Some(Resolved::Many(_)) => {
-                Err(self.error(Rule::WrongKind, node.span, "a text stands here, not a list"))
-            }
+            Some(Resolved::Many(_)) => Err(self.error(
+                TemplateRule::WrongKind,
+                node.span,
+                "a text stands here, not a list",
+            )),
         }
     }
 

@@ -1,14 +1,16 @@
 //! What a name stands for: pseudo parameters, parameters, resources and their attributes.
 //!
 //! A resource of the template has stable local values, in the form that the cloud would give them: its name, and an ARN of the
-//! pretended account and region (docs/producer.md).
+//! pretended account and region (docs/guide/producer.md).
+
+use std::borrow::Cow;
 
 use engine::contract::quoted;
-use engine::yaml::{Span, Value};
+use engine::yaml::{Node, Span, Value};
 
 use super::{Once, Resolved, Resolver};
 use crate::parameters::Bound;
-use crate::report::{Level, Read, Rule};
+use crate::report::{Level, Read, TemplateRule};
 use crate::template::{Kind, Resource, unknown_name};
 use crate::text::Text;
 
@@ -24,9 +26,6 @@ pub const PSEUDO: [&str; 8] = [
     "AWS::StackName",
     "AWS::URLSuffix",
 ];
-
-/// How a dynamic reference begins.
-const DYNAMIC: &str = "{{resolve:";
 
 /// What SAM makes beside a function: a template names it `FUNCTION.Alias`, and so on.
 const BESIDE_FUNCTIONS: [&str; 4] = ["Alias", "DestinationQueue", "DestinationTopic", "Version"];
@@ -95,13 +94,45 @@ impl Resolver<'_> {
                     texts.iter().cloned().map(Resolved::One).collect(),
                 ))
             }
+            // A reference to a secret needs no value; what would compute with it asks for one.
+            Bound::Missing(missing) if missing.is_secret && !missing.is_list => {
+                Ok(Resolved::One(Text::secret_without_value(&missing.name)))
+            }
             Bound::Missing(missing) => Err(missing.report(self.findings())),
             Bound::Refused(reported) => Err(*reported),
         }
     }
 
+    /// Evaluates to a text that must be there with every character, since something is computed with it.
+    pub(super) fn need_value(&self, what: &str, node: &Node) -> Read<Text> {
+        let text = self.need_text(what, node)?;
+        if !text.lacks_value() {
+            return Ok(text);
+        }
+        let names = text.taint().parameters();
+        let missing = names.iter().find_map(|name| {
+            let parameters = &self.context.parameters;
+            match parameters.get(*name)? {
+                Bound::Missing(missing) => Some(missing.report(self.findings())),
+                Bound::One(_) | Bound::Many(_) | Bound::Refused(_) => None,
+            }
+        });
+        Err(missing.unwrap_or_else(|| {
+            let message = format!("{what} needs the value of {}", text.taint().names());
+            let hint = "give it in a file: `--parameters-file PATH` with the line `NAME=…`";
+            let (findings, subject) = (self.findings(), &self.subject);
+            findings.error_with_hint(
+                TemplateRule::MissingParameter,
+                subject,
+                node.span,
+                message,
+                hint,
+            )
+        }))
+    }
+
     fn pseudo(&self, name: &str) -> Option<Resolved> {
-        let pseudo = self.context.pseudo;
+        let pseudo = self.context.outside.pseudo;
         let text = match name {
             "AWS::AccountId" => pseudo.account_id.clone(),
             "AWS::NotificationARNs" => return Some(Resolved::Many(Vec::new())),
@@ -148,7 +179,7 @@ impl Resolver<'_> {
         let own = self.context.resolver(resource.subject());
         if !own.is_present(resource)? {
             let message = format!("the resource `{id}` is absent: its condition does not hold");
-            return Err(self.error(Rule::UnknownName, span, message));
+            return Err(self.error(TemplateRule::UnknownName, span, message));
         }
         if let (true, Some(output), Some(stacks)) = (
             resource.is_nested(),
@@ -183,7 +214,7 @@ impl Resolver<'_> {
 
     /// The value of a resource, or of one of its attributes.
     fn local_value(&self, kind: Kind, name: &str, attribute: Option<&str>) -> String {
-        let region = &self.context.pseudo.region;
+        let region = &self.context.outside.pseudo.region;
         match (kind, attribute) {
             (Kind::ServerlessLayer | Kind::LambdaLayer, _) => {
                 self.arn("lambda", &format!("layer:{name}:1"))
@@ -213,7 +244,7 @@ impl Resolver<'_> {
     }
 
     fn arn(&self, service: &str, what: &str) -> String {
-        let pseudo = self.context.pseudo;
+        let pseudo = self.context.outside.pseudo;
         format!(
             "arn:aws:{service}:{}:{}:{what}",
             pseudo.region, pseudo.account_id
@@ -263,7 +294,7 @@ impl Resolver<'_> {
         let subject = &self.subject;
         self.findings().note(
             Level::Warning,
-            Rule::NotInStack,
+            TemplateRule::NotInStack,
             subject,
             span,
             message,
@@ -279,7 +310,7 @@ impl Resolver<'_> {
             Some(Once::Done(name)) => name,
             Some(Once::Begun) => {
                 let message = format!("the name of `{}` needs itself", resource.id);
-                Err(self.error(Rule::Cycle, span, message))
+                Err(self.error(TemplateRule::Cycle, span, message))
             }
             None => {
                 let keep = |state| {
@@ -298,7 +329,7 @@ impl Resolver<'_> {
         let id = &self.context.logical_id(resource.id);
         // The cloud puts the stack's name before every logical id; here it is there when the id alone can be no name.
         let long = if id.len() < SHORTEST_NAME {
-            format!("{}-{id}", self.context.pseudo.stack_name)
+            format!("{}-{id}", self.context.outside.pseudo.stack_name)
         } else {
             id.clone()
         };
@@ -329,32 +360,24 @@ impl Resolver<'_> {
         let own = self.context.resolver(subject);
         match own.text(&entry.node)? {
             None => Ok(fallback),
-            Some(text) => own.plain(&text, entry.node.span).map(str::to_owned),
+            Some(text) => own.plain(&text, entry.node.span).map(Cow::into_owned),
         }
     }
 
-    /// The characters of a text that is written down, so that no secret may be in it, and nothing that the cloud would look up.
-    pub fn plain<'t>(&self, text: &'t Text, span: Span) -> Read<&'t str> {
-        let refuse = |rule, message, hint: &str| {
-            let subject = &self.subject;
-            let findings = self.findings();
-            Err(findings.error_with_hint(rule, subject, span, message, hint))
-        };
+    /// The characters of a text that is written down, so that no secret may be in it. What the cloud would look up is replaced.
+    pub fn plain<'t>(&self, text: &'t Text, span: Span) -> Read<Cow<'t, str>> {
         match text.shown() {
-            Ok(text) if text.contains(DYNAMIC) => refuse(
-                Rule::RefusedIntrinsic,
-                format!("a reference `{DYNAMIC}…}}}}` is looked up in the cloud"),
-                "give its value as a parameter",
-            ),
-            Ok(text) => Ok(text),
-            Err(taint) => refuse(
-                Rule::SecretInText,
+            Ok(text) => self.without_references(text, span),
+            Err(taint) => Err(self.findings().error_with_hint(
+                TemplateRule::SecretInText,
+                &self.subject,
+                span,
                 format!(
                     "the value of {} would be written down: it is a `NoEcho` parameter",
                     taint.names()
                 ),
                 "give it to a function in a variable, by `!Ref` or in the text of a `!Sub`",
-            ),
+            )),
         }
     }
 }

@@ -3,13 +3,14 @@
 //! A loop is a key `Fn::ForEach::NAME` with a list of three: the identifier, the collection, and what is repeated. In what is
 //! repeated `${IDENTIFIER}`, `&{IDENTIFIER}` (letters and digits only) and `{Ref: IDENTIFIER}` stand for each value in turn.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use engine::contract::quoted;
 use engine::yaml::{Entry, Map, Node, Span, Value};
 
 use super::{Context, Resolved, Resolver};
-use crate::report::{Read, Rule, Subject};
+use crate::report::{Read, Subject, TemplateRule};
 use crate::template::{LOOP, Template, needs_language};
 
 /// Sections that may hold loops.
@@ -88,7 +89,7 @@ impl Writer<'_> {
         self.values.set(self.values.get() + 1);
         if self.values.get() > MAX_VALUES {
             let message = format!("the loops make more than {MAX_VALUES} values");
-            return Err(self.resolver.error(Rule::TooMany, span, message));
+            return Err(self.resolver.error(TemplateRule::TooMany, span, message));
         }
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Writer<'_> {
                 let message = format!("a loop makes the key {} twice", quoted(&key));
                 let hint = "let the key hold the identifier of each loop around it";
                 return Err(self.resolver.findings().error_with_hint(
-                    Rule::DuplicateName,
+                    TemplateRule::DuplicateName,
                     &self.resolver.subject,
                     key_span,
                     message,
@@ -165,7 +166,7 @@ impl Writer<'_> {
         items
             .iter()
             .map(|item| match item {
-                Resolved::One(text) => own.plain(text, collection.span).map(str::to_owned),
+                Resolved::One(text) => own.plain(text, collection.span).map(Cow::into_owned),
                 Resolved::Many(_) => Err(wrong()),
             })
             .collect()

@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use crate::model::{App, EnvValue, Piece};
 use crate::parameters::{Given, GivenValue};
-use crate::report::{Finding, Level, Report};
+use crate::report::{Level, Report, TemplateFinding};
 use crate::sam::{Input, resolve};
 use crate::template::Template;
 
@@ -33,8 +33,10 @@ fn with_variable(value: &str) -> String {
   List: {{Type: CommaDelimitedList, Default: 'a,b'}}
   Secret: {{Type: String, NoEcho: true, Default: canary}}
   Index: {{Type: Number, NoEcho: true, Default: 0}}
+  Unset: {{Type: String, NoEcho: true, MinLength: 8}}
+  UnsetList: {{Type: CommaDelimitedList, NoEcho: true}}
 Mappings: {{M: {{0: {{k: from-map}}, plain: {{k: [x, y]}}}}}}
-Conditions: {{Yes: !Equals [a, a], No: !Equals [a, b], Same: !Equals [!Ref Index, '0']}}
+Conditions: {{Yes: !Equals [a, a], No: !Equals [a, b], Same: !Equals [!Ref Index, '0'], Unset: !Equals [!Ref Unset, ''], Inside: !Equals [!Sub 'x${{Unset}}', x]}}
 Resources:
   F:
     Type: AWS::Serverless::Function
@@ -108,7 +110,7 @@ fn what_sam_would_make_stands_as_its_name_with_a_warning(#[case] value: &str, #[
     let (app, report) = resolved(&text, &[]).unwrap();
     let text = EnvValue::Text(name.to_owned());
     assert_eq!(app.functions[0].environment.get("X"), Some(&text));
-    let warned = |found: &&Finding| found.subject.property == "Environment.Variables.X";
+    let warned = |found: &&TemplateFinding| found.subject.property == "Environment.Variables.X";
     let found = report.of(Level::Warning).find(warned).unwrap();
     assert_eq!(found.rule, "not-in-stack");
 }
@@ -136,6 +138,31 @@ fn a_whole_secret_becomes_its_name(#[case] value: &str) {
     );
 }
 
+#[rstest]
+#[case("!Ref Unset")]
+#[case("!Sub '${Unset}'")]
+#[case("!Join ['', [!Ref Unset]]")]
+#[case("!Select [0, [!Ref Unset]]")]
+fn a_secret_without_a_value_becomes_its_name(#[case] value: &str) {
+    let named = EnvValue::Secret("Unset".to_owned());
+    assert_eq!(variable(value), Ok(Some(named)));
+}
+
+#[rstest]
+#[case("!If [Unset, a, b]", "missing-parameter")]
+#[case("!If [Inside, a, b]", "missing-parameter")]
+#[case("!Select [!Ref Unset, [a, b]]", "missing-parameter")]
+#[case("!FindInMap [M, !Ref Unset, k]", "missing-parameter")]
+#[case("!Join ['', !Split [a, !Ref Unset]]", "missing-parameter")]
+#[case("!Join ['', !Ref UnsetList]", "missing-parameter")]
+#[case("!Base64 {Ref: Unset}", "secret-in-text")]
+fn a_secret_without_a_value_is_asked_for_where_something_is_computed_with_it(
+    #[case] value: &str,
+    #[case] rule: &str,
+) {
+    assert_eq!(variable(value), Err(rule.to_owned()));
+}
+
 /// `<Secret>` is the place of the secret.
 #[rstest]
 #[case("!Sub 'x${Secret}'", "x<Secret>")]
@@ -144,6 +171,7 @@ fn a_whole_secret_becomes_its_name(#[case] value: &str) {
 #[case("!Join ['-', [!Ref Secret, b, c]]", "<Secret>-b-c")]
 #[case("!Sub ['${A}?${B}', {A: !Sub '${Secret}!', B: x}]", "<Secret>!?x")]
 #[case("!Sub 'postgres://u:${Secret}@h/$5'", "postgres://u:<Secret>@h/$5")]
+#[case("!Sub 'postgres://u:${Unset}@h/$5'", "postgres://u:<Unset>@h/$5")]
 fn a_secret_may_stand_between_texts(#[case] value: &str, #[case] expected: &str) {
     let Ok(Some(value)) = variable(value) else {
         panic!("{value} is refused");
@@ -180,11 +208,13 @@ fn a_text_made_from_a_secret_is_refused(#[case] value: &str) {
 #[case("!Ref F2.Alias", "unknown-name")]
 #[case("!GetAtt F.Alia", "unknown-name")]
 #[case("!FindInMap [M, plain, z, {DefaultValue: x}]", "refused-intrinsic")]
-#[case("!Cidr [a, b, c]", "refused-intrinsic")]
+#[case("!Cidr [a, b, c]", "bad-intrinsic")]
+#[case("!Cidr [10.0.0.0/8, 2, !Ref Secret]", "bad-intrinsic")]
 #[case("{'Fn::Nonsense': x}", "refused-intrinsic")]
-#[case("'{{resolve:ssm:/shop/key:1}}'", "refused-intrinsic")]
-#[case("'https://{{resolve:ssm:/shop/host:1}}'", "refused-intrinsic")]
-#[case("!Sub '{{resolve:secretsmanager:${Plain}}}'", "refused-intrinsic")]
+#[case("'{{resolve:ssm:/shop/key:1}}'", "no-lookup")]
+#[case("'https://{{resolve:ssm:/shop/host:1}}'", "no-lookup")]
+#[case("!Sub '{{resolve:secretsmanager:${Secret}}}'", "bad-intrinsic")]
+#[case("!Base64 '{{resolve:secretsmanager:shop}}'", "secret-in-text")]
 fn a_wrong_use_is_named_and_shows_no_secret(#[case] value: &str, #[case] rule: &str) {
     assert_eq!(variable(value), Err(rule.to_owned()));
 }

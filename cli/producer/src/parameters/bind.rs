@@ -7,8 +7,10 @@ use engine::yaml::Span;
 use serde::Serialize;
 
 use super::declare::items;
-use super::{Declaration, Given, IMPORT};
-use crate::report::{Finding, Findings, Level, Reported, Rule, Subject, did_you_mean};
+use super::{Declaration, Given, is_of_the_cloud};
+use crate::report::{
+    Findings, Level, Reported, Subject, TemplateFinding, TemplateRule, did_you_mean,
+};
 use crate::template::Template;
 use crate::text::Text;
 
@@ -36,6 +38,10 @@ pub struct Missing {
     pub looked_up: bool,
     /// Whether it is one of a nested template.
     pub is_nested: bool,
+    /// Whether it is a secret, which nobody may give as an argument.
+    pub is_secret: bool,
+    /// Whether its value is a list.
+    pub is_list: bool,
 }
 
 impl Missing {
@@ -48,12 +54,14 @@ impl Missing {
             "it has no value and no default"
         };
         findings.error_with_hint(
-            Rule::MissingParameter,
+            TemplateRule::MissingParameter,
             &subject(name),
             self.span,
             format!("the parameter `{name}` is needed: {why}"),
             if self.is_nested {
                 format!("give `{name}` among the `Parameters` of the nested stack")
+            } else if self.is_secret {
+                format!("give it in a file: `--parameters-file PATH` with the line `{name}=…`")
             } else {
                 format!("give it with `--parameter {name}=VALUE`")
             },
@@ -103,7 +111,7 @@ pub fn questions(template: &Template<'_>, given: &Given) -> Vec<Question> {
 
 /// Given names that none of the templates declares, as errors. One run gives values to several templates, so that one template
 /// alone cannot tell.
-pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<Finding> {
+pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<TemplateFinding> {
     let declared = || {
         templates
             .iter()
@@ -112,11 +120,11 @@ pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<Finding> {
     };
     given
         .keys()
-        .filter(|name| !name.starts_with(IMPORT) && !declared().any(|known| known == *name))
-        .map(|name| Finding {
+        .filter(|name| !is_of_the_cloud(name) && !declared().any(|known| known == *name))
+        .map(|name| TemplateFinding {
             place: Place::file(""),
             level: Level::Error,
-            rule: Rule::UnknownParameter.name().to_owned(),
+            rule: TemplateRule::UnknownParameter.name().to_owned(),
             subject: Subject {
                 id: name.clone(),
                 ..Subject::default()
@@ -159,16 +167,29 @@ pub fn bind_nested(
         .collect()
 }
 
-/// The value that the template around gives: a secret stays one under its own name.
+/// The value that the template around gives: a secret stays one under its own name. Of one that has no value yet, nothing can be
+/// checked.
 fn bind_text(template: &Template<'_>, declared: &Declaration, text: &Text) -> Bound {
-    if let Err(message) = declared.check(text.reveal()) {
+    if text.lacks_value() && declared.shape.is_list {
+        return Bound::Missing(Missing {
+            name: declared.name.clone(),
+            span: declared.span,
+            looked_up: declared.looked_up,
+            is_nested: true,
+            is_secret: true,
+            is_list: true,
+        });
+    }
+    if !text.lacks_value()
+        && let Err(message) = declared.check(text.reveal())
+    {
         let message = match text.shown() {
             Ok(_) => message,
             Err(taint) => format!("the value of {} does not fit", taint.names()),
         };
         let (findings, subject) = (&template.findings, subject(&declared.name));
         return Bound::Refused(findings.error(
-            Rule::ParameterValue,
+            TemplateRule::ParameterValue,
             &subject,
             declared.span,
             message,
@@ -194,12 +215,19 @@ fn bind_one(template: &Template<'_>, declared: &Declaration, given: &Given) -> B
             span: declared.span,
             looked_up: declared.looked_up,
             is_nested: false,
+            is_secret: declared.no_echo,
+            is_list: declared.shape.is_list,
         });
     };
     if let Err(message) = declared.check(value.reveal()) {
         let span = declared.span;
         let findings = &template.findings;
-        return Bound::Refused(findings.error(Rule::ParameterValue, &subject(name), span, message));
+        return Bound::Refused(findings.error(
+            TemplateRule::ParameterValue,
+            &subject(name),
+            span,
+            message,
+        ));
     }
     let text = |part: &str| {
         if declared.no_echo {

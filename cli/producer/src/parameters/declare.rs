@@ -7,7 +7,7 @@ use engine::yaml::{Map, Node, Span, Value};
 use regex::Regex;
 
 use super::GivenValue;
-use crate::report::{Findings, Level, Read, Reported, Rule, Subject, did_you_mean};
+use crate::report::{Findings, Level, Read, Reported, Subject, TemplateRule, did_you_mean};
 use crate::template::is_function;
 
 /// Parameters of one template.
@@ -112,7 +112,7 @@ pub fn declarations(findings: &Findings<'_>, section: &Map) -> Vec<Declaration> 
             id: name.clone(),
             ..Subject::default()
         };
-        findings.error(Rule::TooMany, &subject, entry.key_span, message);
+        findings.error(TemplateRule::TooMany, &subject, entry.key_span, message);
     }
     found.sort_by_key(|declaration| declaration.span);
     found
@@ -126,7 +126,7 @@ struct Reader<'r, 'a> {
 impl Reader<'_, '_> {
     fn wrong(&self, span: Span, message: impl Into<String>) -> Reported {
         self.findings
-            .error(Rule::BadParameter, &self.subject, span, message)
+            .error(TemplateRule::BadParameter, &self.subject, span, message)
     }
 
     fn declaration(&self, name: &str, span: Span, node: &Node) -> Read<Declaration> {
@@ -181,7 +181,7 @@ impl Reader<'_, '_> {
             if !WORDS.contains(&word.as_str()) {
                 self.findings.note(
                     Level::Warning,
-                    Rule::UnknownProperty,
+                    TemplateRule::UnknownProperty,
                     &self.subject,
                     entry.key_span,
                     format!("no word `{word}` is known of parameters; it is left out"),
@@ -254,7 +254,7 @@ impl Reader<'_, '_> {
         if built.is_err() {
             self.findings.note(
                 Level::Warning,
-                Rule::UncheckedPattern,
+                TemplateRule::UncheckedPattern,
                 &self.subject,
                 map["AllowedPattern"].node.span,
                 "values are not checked against this `AllowedPattern`",
@@ -287,9 +287,13 @@ impl Reader<'_, '_> {
         let hint = did_you_mean(type_name, names.into_iter())
             .unwrap_or_else(|| format!("types are `{}`", names.join("`, `")));
         let message = format!("no type {} of parameters is known", quoted(type_name));
-        Err(self
-            .findings
-            .error_with_hint(Rule::BadParameter, &self.subject, span, message, hint))
+        Err(self.findings.error_with_hint(
+            TemplateRule::BadParameter,
+            &self.subject,
+            span,
+            message,
+            hint,
+        ))
     }
 }
 

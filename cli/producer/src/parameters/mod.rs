@@ -10,19 +10,30 @@
 
 mod bind;
 mod declare;
+mod overrides;
 mod source;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use bind::{Bound, Missing, Question, bind, bind_nested, questions, unknown};
 pub use declare::{Declaration, declarations, is_flag};
-pub use source::{assignment, read_file};
+pub use source::{MAX_FILE_BYTES, read_file};
+pub use value::assignment;
 
 /// What stands before the name of an export whose value is given: `ImportValue:NAME=VALUE`.
 pub const IMPORT: &str = "ImportValue:";
+
+/// What stands before the name of a parameter of SSM whose value is given: `resolve:ssm:NAME=VALUE`.
+pub const SSM: &str = "resolve:ssm:";
+
+/// Whether a given value is one of the cloud, which no template declares: another stack's export, or a parameter of SSM.
+pub fn is_of_the_cloud(name: &str) -> bool {
+    name.starts_with(IMPORT) || name.starts_with(SSM)
+}
 
 /// A value as it was given: a secret, for all that is known.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,5 +57,5 @@ impl fmt::Debug for GivenValue {
     }
 }
 
-/// Given values, by the name of the parameter, or by [`IMPORT`] and the name of an export.
+/// Given values, by the name of the parameter, by [`IMPORT`] and the name of an export, or by [`SSM`] and a name in SSM.
 pub type Given = BTreeMap<String, GivenValue>;

@@ -1,14 +1,16 @@
-//! The forms in which values are given: `NAME=VALUE`, JSON, YAML, dotenv, `samconfig.toml`.
+//! The forms in which values are given: `NAME=VALUE`, JSON, YAML, dotenv, `samconfig.toml` and `samconfig.yaml`.
 //!
 //! Each gives names and values. Messages carry names, lines and columns, never a piece of the text, since every piece may be a secret.
 
-use engine::contract::{EnvText, Place, Violation, env_line};
-use engine::yaml::{self, Limits, Node, Span, Value};
+use engine::contract::{EnvText, Violation, env_line};
+use engine::yaml::{Node, Span, Value};
 
-use super::{Given, GivenValue, IMPORT};
+use super::overrides::{Overrides, of_toml, of_yaml, words};
+use super::value::{flat, is_name, parsed, wrong};
+use super::{Given, GivenValue};
 
 /// Bytes of a file of values.
-const MAX_BYTES: usize = 1 << 20;
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The form of a file of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,80 +21,49 @@ enum Format {
     Dotenv,
     /// `parameter_overrides` of a `samconfig.toml`.
     SamConfig,
+    /// The same of a `samconfig.yaml`.
+    SamConfigTree,
 }
 
 impl Format {
     /// The form that a file of this name has.
     fn of(file: &str) -> Self {
-        let extension = file
-            .rsplit('/')
-            .next()
-            .and_then(|name| name.rsplit_once('.'));
-        match extension
-            .map(|(_, extension)| extension.to_ascii_lowercase())
-            .as_deref()
-        {
-            Some("json" | "yaml" | "yml") => Self::Tree,
-            Some("toml") => Self::SamConfig,
-            Some(_) | None => Self::Dotenv,
+        let name = file.rsplit('/').next().unwrap_or_default();
+        let lower = name.to_ascii_lowercase();
+        let (stem, extension) = lower.rsplit_once('.').unwrap_or((&lower, ""));
+        match (stem, extension) {
+            ("samconfig", "yaml" | "yml") => Self::SamConfigTree,
+            (_, "json" | "yaml" | "yml") => Self::Tree,
+            (_, "toml") => Self::SamConfig,
+            (_, _) => Self::Dotenv,
         }
-    }
-}
-
-/// Reads `NAME=VALUE`. The message does not repeat it.
-pub fn assignment(text: &str) -> Result<(String, GivenValue), &'static str> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("a parameter is given as `NAME=VALUE`")?;
-    if !is_name(name) {
-        return Err(
-            "the name before `=` is made of letters and digits, or of `ImportValue:` and the name of an export",
-        );
-    }
-    Ok((name.to_owned(), GivenValue::new(value)))
-}
-
-fn is_name(name: &str) -> bool {
-    match name.strip_prefix(IMPORT) {
-        Some(export) => !export.is_empty() && !export.chars().any(char::is_control),
-        None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()),
     }
 }
 
 /// Reads a file of values. `section` is the environment of a `samconfig.toml`, usually `default`.
 pub fn read_file(file: &str, text: &str, section: &str) -> Result<Given, Vec<Violation>> {
-    if text.len() > MAX_BYTES {
-        let message = format!("a file of parameters has at most {MAX_BYTES} bytes");
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("a file of parameters has at most {MAX_FILE_BYTES} bytes");
         return Err(vec![wrong(file, Span::default(), message)]);
     }
     match Format::of(file) {
         Format::Tree => tree(file, text),
         Format::Dotenv => dotenv(file, text),
-        Format::SamConfig => sam_config(file, text, section).map_err(|violation| vec![violation]),
-    }
-}
-
-fn wrong(file: &str, span: Span, message: impl Into<String>) -> Violation {
-    Violation {
-        place: Place {
-            line: span.line,
-            column: span.column,
-            ..Place::file(file)
-        },
-        rule: "bad-parameter-file".to_owned(),
-        message: message.into(),
-        hint: None,
+        Format::SamConfig => {
+            let overrides = of_toml(file, text, section);
+            overrides
+                .and_then(|all| words(file, all))
+                .map_err(|violation| vec![violation])
+        }
+        Format::SamConfigTree => {
+            let overrides = of_yaml(file, text, section)?;
+            words(file, overrides).map_err(|violation| vec![violation])
+        }
     }
 }
 
 fn tree(file: &str, text: &str) -> Result<Given, Vec<Violation>> {
-    let root = yaml::parse_all(text, &Limits::default()).map_err(|errors| {
-        let refused = errors.iter();
-        refused
-            // The parser's own words may repeat a key; they never repeat a value.
-            .map(|error| wrong(file, error.span, error.rule.name()))
-            .collect::<Vec<_>>()
-    })?;
+    let root = parsed(file, text)?;
     let mut given = Given::new();
     let mut problems = Vec::new();
     let mut take = |name: &str, span: Span, node: &Node| {
@@ -121,9 +92,15 @@ fn tree(file: &str, text: &str) -> Result<Given, Vec<Violation>> {
             }
         }
         Value::List(items) => {
+            // As `aws cloudformation deploy` takes them.
+            if let Some(texts) = texts(items) {
+                return words(file, Overrides::Words(texts)).map_err(|violation| vec![violation]);
+            }
             for item in items {
                 match pair(item) {
-                    Some((name, value)) => take(name, item.span, value),
+                    Some((name, Some(value))) => take(name, item.span, value),
+                    // There is no stack yet that has a value of before.
+                    Some((_, None)) => {}
                     None => return Err(vec![wrong(file, item.span, PAIR)]),
                 }
             }
@@ -139,23 +116,29 @@ fn tree(file: &str, text: &str) -> Result<Given, Vec<Violation>> {
     }
 }
 
-const PAIR: &str = "an item has a `ParameterKey` and a `ParameterValue`";
+const PAIR: &str = "an item has a `ParameterKey` and a `ParameterValue`, or is a text `NAME=VALUE`";
 
-fn pair(item: &Node) -> Option<(&str, &Node)> {
+/// A parameter's name and its value; no value for one that keeps what it was.
+fn pair(item: &Node) -> Option<(&str, Option<&Node>)> {
     let Value::Map(map) = &item.value else {
         return None;
     };
     let name = map.get("ParameterKey")?.node.value.text()?;
-    Some((name, &map.get("ParameterValue")?.node))
+    match map.get("ParameterValue") {
+        Some(entry) => Some((name, Some(&entry.node))),
+        None => map.contains_key("UsePreviousValue").then_some((name, None)),
+    }
 }
 
-/// A value as text; lists as `CloudFormation` writes them, with commas.
-fn flat(value: &Value) -> Option<String> {
-    if let Value::List(items) = value {
-        let texts: Option<Vec<&str>> = items.iter().map(|item| item.value.text()).collect();
-        return texts.map(|texts| texts.join(","));
-    }
-    value.text().map(str::to_owned)
+/// The items of a list of texts; none for an empty list, or one of anything else.
+fn texts(items: &[Node]) -> Option<Vec<String>> {
+    let texts = items.iter().map(|item| match &item.value {
+        Value::String(text) => Some(text.clone()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
+    });
+    texts
+        .collect::<Option<Vec<_>>>()
+        .filter(|texts| !texts.is_empty())
 }
 
 fn dotenv(file: &str, text: &str) -> Result<Given, Vec<Violation>> {
@@ -204,79 +187,5 @@ fn value_of(value: EnvText<'_>) -> String {
             }
             out
         }
-    }
-}
-
-/// `[SECTION.deploy.parameters]`, then `[SECTION.global.parameters]`, for what the first leaves out.
-fn sam_config(file: &str, text: &str, section: &str) -> Result<Given, Violation> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let span = error
-            .span()
-            .map_or(Span::default(), |range| at(text, range.start));
-        wrong(file, span, "this is no TOML")
-    })?;
-    let mut given = Given::new();
-    for command in ["global", "deploy"] {
-        let overrides = table
-            .get(section)
-            .and_then(|value| value.get(command))
-            .and_then(|value| value.get("parameters"))
-            .and_then(|value| value.get("parameter_overrides"));
-        if let Some(overrides) = overrides {
-            given.extend(words(file, overrides)?);
-        }
-    }
-    Ok(given)
-}
-
-fn words(file: &str, overrides: &toml::Value) -> Result<Given, Violation> {
-    let refuse = |message: &str| {
-        let message = format!("`parameter_overrides`: {message}");
-        wrong(file, Span::default(), message)
-    };
-    let texts: Vec<String> = match overrides {
-        toml::Value::String(text) => {
-            shlex::split(text).ok_or_else(|| refuse("a quote is opened and not closed"))?
-        }
-        toml::Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect::<Option<_>>()
-            .ok_or_else(|| refuse("an item is a text"))?,
-        toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)
-        | toml::Value::Table(_) => return Err(refuse("it is a text, or a list of texts")),
-    };
-    texts
-        .iter()
-        .map(|text| {
-            let long = text
-                .strip_prefix("ParameterKey=")
-                .and_then(|rest| rest.split_once(",ParameterValue="));
-            match long {
-                Some((name, value)) if is_name(name) => {
-                    Ok((name.to_owned(), GivenValue::new(value)))
-                }
-                Some(_) => Err(refuse("this is no name of a parameter")),
-                None => assignment(text).map_err(refuse),
-            }
-        })
-        .collect()
-}
-
-/// The place of a byte of a text.
-fn at(text: &str, offset: usize) -> Span {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |line| line.chars().count())
-        + 1;
-    Span {
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: u32::try_from(column).unwrap_or(u32::MAX),
     }
 }

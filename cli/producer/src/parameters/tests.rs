@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::report::{Level, Rule};
+use crate::report::{Level, TemplateRule};
 use crate::template::Template;
 
 const RESOURCES: &str = "\nResources: {}\n";
@@ -100,9 +100,12 @@ fn a_wrong_declaration_is_refused(#[case] declaration: &str) {
 }
 
 #[rstest]
-#[case("{Type: String, AllowedPattern: '(?=a)'}", Rule::UncheckedPattern)]
-#[case("{Type: String, AllowdValues: [x]}", Rule::UnknownProperty)]
-fn what_is_odd_about_a_declaration_is_said(#[case] declaration: &str, #[case] rule: Rule) {
+#[case(
+    "{Type: String, AllowedPattern: '(?=a)'}",
+    TemplateRule::UncheckedPattern
+)]
+#[case("{Type: String, AllowdValues: [x]}", TemplateRule::UnknownProperty)]
+fn what_is_odd_about_a_declaration_is_said(#[case] declaration: &str, #[case] rule: TemplateRule) {
     assert_eq!(broken(declaration, Some("x")), [rule.name()]);
 }
 
@@ -220,6 +223,32 @@ fn anything_else_is_refused_without_repeating_it(#[case] text: &str) {
 )]
 #[case(
     "samconfig.toml",
+    "[default.deploy.parameters]\nparameter_overrides = [\"A='1'\", 'B=\"2\"', 'ParameterKey=C,ParameterValue=\"1,x\"', 'D=true']\n"
+)]
+#[case(
+    "samconfig.toml",
+    "[default.deploy.parameters.parameter_overrides]\nA = '1'\nB = 2\nC = [1, 'x']\nD = true\n"
+)]
+#[case(
+    "samconfig.yaml",
+    "version: 0.1\ndefault: {global: {parameters: {parameter_overrides: [A=0, D=true]}}, deploy: {parameters: {parameter_overrides: 'A=1 B=\"2\" C=1,x'}}}\n"
+)]
+#[case(
+    "conf/samconfig.yml",
+    "default:\n  deploy:\n    parameters:\n      parameter_overrides:\n        A: 1\n        B: '2'\n        C: [1, x]\n        D: true\n"
+)]
+#[case("p.json", r#"["A=1", "B=2", "C=1,x", "D=true"]"#)]
+#[case(
+    "p.json",
+    r#"{"Parameters": {"A": "1", "B": "2", "C": "1,x", "D": "true"}, "Tags": {"team": "shop"}}"#
+)]
+#[case(
+    "p.json",
+    r#"[{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "B", "ParameterValue": "2"}, {"ParameterKey": "E", "UsePreviousValue": true},
+  {"ParameterKey": "C", "ParameterValue": "1,x"}, {"ParameterKey": "D", "ParameterValue": true, "UsePreviousValue": false}]"#
+)]
+#[case(
+    "samconfig.toml",
     "[default.global.parameters]\nparameter_overrides = ['A=0', 'D=true']\n[default.deploy.parameters]\nparameter_overrides = ['A=1', 'B=2', 'ParameterKey=C,ParameterValue=1,x']\n"
 )]
 fn a_file_gives_values(#[case] file: &str, #[case] text: &str) {
@@ -237,6 +266,21 @@ fn a_file_gives_values(#[case] file: &str, #[case] text: &str) {
     "p.toml",
     "[default.deploy.parameters]\nparameter_overrides = \"A='x y'\"\n",
     "x y"
+)]
+#[case(
+    "p.toml",
+    "[default.deploy.parameters]\nparameter_overrides = 'A=\"x y\"'\n",
+    "x y"
+)]
+#[case(
+    "p.toml",
+    "[default.deploy.parameters]\nparameter_overrides = ['A=x y']\n",
+    "x y"
+)]
+#[case(
+    "p.toml",
+    "[default.deploy.parameters]\nparameter_overrides = \"A=it's\"\n",
+    "it's"
 )]
 fn a_value_between_quotes_is_read_as_its_form_says(
     #[case] file: &str,
@@ -284,6 +328,22 @@ fn another_environment_of_a_samconfig_has_its_own_values() {
     0
 )]
 #[case("p.toml", "[default.deploy.parameters]\nparameter_overrides = 1\n", 0)]
+#[case(
+    "p.toml",
+    "[default.deploy.parameters]\nparameter_overrides = 'file://canary'\n",
+    0
+)]
+#[case(
+    "samconfig.yaml",
+    "default: {deploy: {parameters: {parameter_overrides: 7}}}\n",
+    0
+)]
+#[case("p.json", r#"["canary"]"#, 0)]
+#[case(
+    "p.json",
+    r#"["A=1", {"ParameterKey": "B", "ParameterValue": "canary"}]"#,
+    1
+)]
 fn a_file_that_cannot_be_read_is_named_and_not_shown(
     #[case] file: &str,
     #[case] text: &str,

@@ -16,7 +16,7 @@ mod rule;
 mod tests;
 
 pub use engine::contract::{did_you_mean, nearest};
-pub use rule::Rule;
+pub use rule::TemplateRule;
 
 /// At most this many errors are kept.
 const MAX_ERRORS: usize = 1000;
@@ -51,7 +51,7 @@ pub struct Subject {
 
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Finding {
+pub struct TemplateFinding {
     /// Where it stands.
     pub place: Place,
     /// How much it matters.
@@ -67,7 +67,7 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-impl Finding {
+impl TemplateFinding {
     /// The same as a violation, for the printer of violations. Its message says what it is about.
     pub fn violation(&self) -> Violation {
         let subject = [&self.subject.id, &self.subject.property];
@@ -100,12 +100,12 @@ impl Finding {
 #[serde(transparent)]
 pub struct Report {
     /// The findings; no two are the same.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<TemplateFinding>,
 }
 
 impl Report {
     /// The findings of one level.
-    pub fn of(&self, level: Level) -> impl Iterator<Item = &Finding> {
+    pub fn of(&self, level: Level) -> impl Iterator<Item = &TemplateFinding> {
         self.findings
             .iter()
             .filter(move |finding| finding.level == level)
@@ -118,7 +118,9 @@ impl Report {
 
     /// What is wrong, for the printer of violations.
     pub fn violations(&self) -> Vec<Violation> {
-        self.of(Level::Error).map(Finding::violation).collect()
+        self.of(Level::Error)
+            .map(TemplateFinding::violation)
+            .collect()
     }
 }
 
@@ -134,7 +136,7 @@ pub struct Findings<'a> {
     source: Source<'a>,
     /// Lines whose text is never shown.
     hidden: RefCell<BTreeSet<u32>>,
-    kept: RefCell<BTreeSet<Finding>>,
+    kept: RefCell<BTreeSet<TemplateFinding>>,
     /// Kinds of which only the first is a warning.
     kinds: RefCell<BTreeSet<String>>,
     errors: Cell<usize>,
@@ -170,7 +172,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Keeps a finding. Beyond the bounds only that there are more: with a thousand errors there is no model anyway.
-    fn keep(&self, finding: Finding) {
+    fn keep(&self, finding: TemplateFinding) {
         let mut kept = self.kept.borrow_mut();
         let errors = self.errors.get();
         let is_error = finding.level == Level::Error;
@@ -184,10 +186,10 @@ impl<'a> Findings<'a> {
                 self.errors.set(errors + 1);
             }
         } else if !is_error {
-            kept.insert(Finding {
+            kept.insert(TemplateFinding {
                 place: Place::file(self.source.file()),
                 level: Level::Warning,
-                rule: Rule::TooMany.name().to_owned(),
+                rule: TemplateRule::TooMany.name().to_owned(),
                 subject: Subject::default(),
                 message: format!("there are more than {MAX_OTHERS} warnings and notes"),
                 hint: None,
@@ -209,13 +211,13 @@ impl<'a> Findings<'a> {
     pub fn note(
         &self,
         level: Level,
-        rule: Rule,
+        rule: TemplateRule,
         subject: &Subject,
         span: Span,
         message: impl Into<String>,
         hint: Option<String>,
     ) {
-        self.keep(Finding {
+        self.keep(TemplateFinding {
             place: self.place(span),
             level,
             rule: rule.name().to_owned(),
@@ -229,13 +231,13 @@ impl<'a> Findings<'a> {
     pub fn note_at(
         &self,
         level: Level,
-        rule: Rule,
+        rule: TemplateRule,
         subject: &Subject,
         place: Place,
         message: impl Into<String>,
         hint: Option<String>,
     ) {
-        self.keep(Finding {
+        self.keep(TemplateFinding {
             place,
             level,
             rule: rule.name().to_owned(),
@@ -248,7 +250,7 @@ impl<'a> Findings<'a> {
     /// Notes an error at a place that may be in another file, and gives the proof.
     pub fn error_at(
         &self,
-        rule: Rule,
+        rule: TemplateRule,
         subject: &Subject,
         place: Place,
         message: impl Into<String>,
@@ -265,7 +267,7 @@ impl<'a> Findings<'a> {
     /// Notes an error, and gives the proof.
     pub fn error(
         &self,
-        rule: Rule,
+        rule: TemplateRule,
         subject: &Subject,
         span: Span,
         message: impl Into<String>,
@@ -277,7 +279,7 @@ impl<'a> Findings<'a> {
     /// Notes an error with a next step, and gives the proof.
     pub fn error_with_hint(
         &self,
-        rule: Rule,
+        rule: TemplateRule,
         subject: &Subject,
         span: Span,
         message: impl Into<String>,
@@ -292,7 +294,7 @@ impl<'a> Findings<'a> {
     pub fn refused(&self, errors: &[yaml::ParseError], may_hold_secrets: bool) {
         for error in errors {
             let place = self.place(error.span);
-            self.keep(Finding {
+            self.keep(TemplateFinding {
                 place: if may_hold_secrets {
                     place.without_excerpt()
                 } else {
@@ -311,7 +313,7 @@ impl<'a> Findings<'a> {
     pub fn twice(&self, keys: &[yaml::ParseError], may_hold_secrets: bool) {
         for key in keys {
             let place = self.place(key.span);
-            self.keep(Finding {
+            self.keep(TemplateFinding {
                 place: if may_hold_secrets {
                     place.without_excerpt()
                 } else {
@@ -329,7 +331,7 @@ impl<'a> Findings<'a> {
     /// What was found, in the order of the text. What several resources have from one place (`Globals`, an anchor) is said once.
     pub fn report(&self) -> Report {
         let kept = self.kept.borrow();
-        let mut found: Vec<(&Finding, usize)> = Vec::with_capacity(kept.len());
+        let mut found: Vec<(&TemplateFinding, usize)> = Vec::with_capacity(kept.len());
         let mut first = BTreeMap::new();
         for finding in &*kept {
             let anybody = (&finding.place, &finding.rule, &finding.subject.property);
@@ -341,7 +343,7 @@ impl<'a> Findings<'a> {
                 None => found.push((finding, 0)),
             }
         }
-        let said = |(finding, others): (&Finding, usize)| {
+        let said = |(finding, others): (&TemplateFinding, usize)| {
             let mut finding = finding.clone();
             if others > 0 {
                 finding.message += &format!(" (the same of {others} more)");

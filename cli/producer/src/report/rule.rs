@@ -2,7 +2,7 @@
 
 /// A rule that a template can break; `meaning` says what each is. YAML's own rules keep their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+pub enum TemplateRule {
     /// The text is no template with resources.
     NotATemplate,
     /// A value of another kind: a list where a mapping belongs, and so on.
@@ -23,6 +23,8 @@ pub enum Rule {
     NoEffect,
     /// A type of resource or event without a counterpart; it is left out.
     TypeLeftOut,
+    /// A template that gives no function, table or bucket.
+    NothingMade,
     /// A reference to something that is not in the template, or absent under its condition.
     UnknownName,
     /// A reference to a resource that is left out; its logical id stands in its place.
@@ -35,6 +37,8 @@ pub enum Rule {
     Cycle,
     /// An import without a given value.
     NoImport,
+    /// A dynamic reference without a given value.
+    NoLookup,
     /// A parameter that is declared wrongly.
     BadParameter,
     /// A value that its parameter does not allow.
@@ -47,7 +51,9 @@ pub enum Rule {
     UncheckedPattern,
     /// The value of a `NoEcho` parameter where it would be written down.
     SecretInText,
-    /// Two resources, or two routes, with one name.
+    /// A secret that the cloud would look up; the gateway gives it to functions.
+    SecretByReference,
+    /// Two resources, two routes, or two secrets, with one name.
     DuplicateName,
     /// A nested template that cannot be read, or nests itself.
     NestedTemplate,
@@ -59,10 +65,10 @@ pub enum Rule {
     TooMany,
 }
 
-impl Rule {
+impl TemplateRule {
     /// Every rule.
     #[cfg(test)]
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::NotATemplate,
         Self::WrongKind,
         Self::MissingProperty,
@@ -73,18 +79,21 @@ impl Rule {
         Self::PropertyRefused,
         Self::NoEffect,
         Self::TypeLeftOut,
+        Self::NothingMade,
         Self::UnknownName,
         Self::NotInStack,
         Self::BadIntrinsic,
         Self::RefusedIntrinsic,
         Self::Cycle,
         Self::NoImport,
+        Self::NoLookup,
         Self::BadParameter,
         Self::ParameterValue,
         Self::MissingParameter,
         Self::UnknownParameter,
         Self::UncheckedPattern,
         Self::SecretInText,
+        Self::SecretByReference,
         Self::DuplicateName,
         Self::NestedTemplate,
         Self::TooLong,
@@ -105,18 +114,21 @@ impl Rule {
             Self::PropertyRefused => "property-refused",
             Self::NoEffect => "no-effect",
             Self::TypeLeftOut => "type-left-out",
+            Self::NothingMade => "nothing-made",
             Self::UnknownName => "unknown-name",
             Self::NotInStack => "not-in-stack",
             Self::BadIntrinsic => "bad-intrinsic",
             Self::RefusedIntrinsic => "refused-intrinsic",
             Self::Cycle => "cycle",
             Self::NoImport => "no-import",
+            Self::NoLookup => "no-lookup",
             Self::BadParameter => "bad-parameter",
             Self::ParameterValue => "parameter-value",
             Self::MissingParameter => "missing-parameter",
             Self::UnknownParameter => "unknown-parameter",
             Self::UncheckedPattern => "unchecked-pattern",
             Self::SecretInText => "secret-in-text",
+            Self::SecretByReference => "secret-by-reference",
             Self::DuplicateName => "duplicate-name",
             Self::NestedTemplate => "nested-template",
             Self::TooLong => "too-long",
@@ -154,6 +166,10 @@ impl Rule {
                 "warning",
                 "a type of resource or event without a counterpart; it is left out",
             ),
+            Self::NothingMade => (
+                "warning",
+                "a template that gives no function, table or bucket",
+            ),
             Self::UnknownName => (
                 "error",
                 "a reference to something that is not in the template, or absent under its condition",
@@ -166,6 +182,7 @@ impl Rule {
             Self::RefusedIntrinsic => ("error", "an intrinsic function that is not supported"),
             Self::Cycle => ("error", "names or conditions that need each other"),
             Self::NoImport => ("error", "an import without a given value"),
+            Self::NoLookup => ("error", "a dynamic reference without a given value"),
             Self::BadParameter => ("error", "a parameter that is declared wrongly"),
             Self::ParameterValue => ("error", "a value that its parameter does not allow"),
             Self::MissingParameter => {
@@ -178,9 +195,16 @@ impl Rule {
             ),
             Self::SecretInText => (
                 "error",
-                "the value of a `NoEcho` parameter where it would be written down",
+                "the value of a `NoEcho` parameter, or of a secret, where it would be written down",
             ),
-            Self::DuplicateName => ("error", "two resources, or two routes, with one name"),
+            Self::SecretByReference => (
+                "note",
+                "a secret that the cloud would look up; the gateway gives it to functions",
+            ),
+            Self::DuplicateName => (
+                "error",
+                "two resources, two routes, or two secrets, with one name",
+            ),
             Self::NestedTemplate => (
                 "error",
                 "a nested template that cannot be read, or that nests itself",

@@ -10,7 +10,14 @@ fn note(findings: &Findings<'_>, level: Level, count: usize) {
     for number in 0..count {
         let message = format!("{number}");
         let nothing = Subject::default();
-        findings.note(level, Rule::NoEffect, &nothing, at(1), message, None);
+        findings.note(
+            level,
+            TemplateRule::NoEffect,
+            &nothing,
+            at(1),
+            message,
+            None,
+        );
     }
 }
 
@@ -18,7 +25,12 @@ fn note(findings: &Findings<'_>, level: Level, count: usize) {
 fn findings_stand_in_the_order_of_the_text_and_once() {
     let findings = Findings::of("t", TEXT);
     for line in [3, 1, 3, 2] {
-        findings.error(Rule::BadValue, &Subject::default(), at(line), "wrong");
+        findings.error(
+            TemplateRule::BadValue,
+            &Subject::default(),
+            at(line),
+            "wrong",
+        );
     }
     let lines: Vec<u32> = findings
         .report()
@@ -38,9 +50,14 @@ fn what_several_resources_have_from_one_place_is_said_once() {
         ..Subject::default()
     };
     for (id, property) in [("A", "P"), ("A", "Q"), ("B", "P"), ("C", "P")] {
-        findings.error(Rule::BadValue, &subject(id, property), at(2), "wrong");
+        findings.error(
+            TemplateRule::BadValue,
+            &subject(id, property),
+            at(2),
+            "wrong",
+        );
     }
-    findings.error(Rule::BadValue, &subject("D", "P"), at(3), "wrong");
+    findings.error(TemplateRule::BadValue, &subject("D", "P"), at(3), "wrong");
     let report = findings.report();
     let said = report.findings.iter();
     let said: Vec<_> = said

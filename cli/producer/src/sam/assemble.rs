@@ -8,12 +8,12 @@ use engine::yaml::{Node, Span, Value};
 
 use super::event::Claim;
 use super::nested::Nested;
-use super::trigger::{self, Asked, Timed};
+use super::trigger::{self, Asked, Preflight, Timed};
 use super::{Input, Layers, bucket, function, globals, layer, route, table, types};
-use crate::intrinsics::{Context, Nest, Pseudo, has_loops, written_out};
+use crate::intrinsics::{Context, Nest, Outside, SecretSource, has_loops, written_out};
 use crate::model::{App, Bucket, EnvValue, Function, Layer, Piece, Table};
 use crate::parameters::Bound;
-use crate::report::{Findings, Read, Rule, Subject};
+use crate::report::{Findings, Level, Read, Subject, TemplateRule};
 use crate::template::{Kind, Resource, Template};
 
 /// What a template and those nested in it ask for, before they are put together.
@@ -28,7 +28,11 @@ pub(super) struct Parts {
     /// Times at which resources call functions.
     pub(super) timed: Vec<(Subject, Place, Timed)>,
     /// Settings by which an API would answer preflight requests.
-    pub(super) preflight: Vec<(Subject, Place)>,
+    pub(super) preflight: Vec<Preflight>,
+    /// Dynamic references that are looked up, without `resolve:`.
+    pub(super) dynamic_references: BTreeSet<String>,
+    /// Where the secrets come from that the gateway has under a name, and the first place that reads each.
+    pub(super) secrets: BTreeMap<String, BTreeMap<SecretSource, (Subject, Place)>>,
     /// Where each resource stands, by its logical id in the artifact.
     places: BTreeMap<String, (Subject, Place)>,
 }
@@ -44,6 +48,11 @@ impl Parts {
         self.timed.append(&mut other.timed);
         self.preflight.append(&mut other.preflight);
         self.places.append(&mut other.places);
+        self.dynamic_references
+            .append(&mut other.dynamic_references);
+        for (name, uses) in other.secrets {
+            self.secrets.entry(name).or_default().extend(uses);
+        }
     }
 
     /// Puts everything together: which function answers which path, and that no two have one name.
@@ -51,8 +60,8 @@ impl Parts {
         self.functions
             .sort_by(|(left, _), (right, _)| left.logical_id.cmp(&right.logical_id));
         trigger::hand_out(findings, &mut self);
-        let is_answered = route::share_out(findings, &mut self.functions);
-        trigger::check_preflight(findings, &self, is_answered);
+        route::share_out(findings, &mut self.functions);
+        trigger::check_preflight(findings, &self);
         let functions = self.functions.into_iter();
         app.functions = functions.map(|(function, _)| function).collect();
         app.layers = self.layers;
@@ -68,6 +77,8 @@ impl Parts {
         app.buckets
             .sort_by(|left, right| left.logical_id.cmp(&right.logical_id));
         app.required_secrets = secrets(&app.functions);
+        app.dynamic_references = self.dynamic_references;
+        one_secret_each(findings, &self.secrets);
         unique(findings, &self.places, app);
     }
 }
@@ -76,24 +87,29 @@ impl Parts {
 pub(super) fn read_template<T>(
     template: &Template<'_>,
     bound: &BTreeMap<String, Bound>,
-    pseudo: &Pseudo,
+    outside: Outside<'_>,
     nest: &Nest<'_>,
     nested: &Nested<'_>,
     input: &Input<'_>,
     also: impl FnOnce(&Context<'_>) -> T,
 ) -> Read<(Parts, T)> {
-    let given = &input.parameters;
     let written = if has_loops(template) {
-        let context = Context::new(template, bound, given, pseudo, nest);
+        let context = Context::new(template, bound, outside, nest);
         Some(template.with_root(written_out(&context)?))
     } else {
         None
     };
     let template = written.as_ref().unwrap_or(template);
     globals::check(&template.findings, template);
-    let context = Context::new(template, bound, given, pseudo, nest);
-    let parts = assemble(&context, template, input, nested);
+    let context = Context::new(template, bound, outside, nest);
+    let mut parts = assemble(&context, template, input, nested);
     let more = also(&context);
+    parts
+        .dynamic_references
+        .extend(context.dynamic_references());
+    for (name, uses) in context.secrets() {
+        parts.secrets.entry(name).or_default().extend(uses);
+    }
     // The fields of properties report what they were not asked for; this is the rest of the template.
     context.note_unused();
     Ok((parts, more))
@@ -112,7 +128,10 @@ fn assemble(
     input: &Input<'_>,
     nested: &Nested<'_>,
 ) -> Parts {
-    let mut parts = Parts::default();
+    let mut parts = Parts {
+        preflight: globals::preflight(template),
+        ..Parts::default()
+    };
     let present = present(context, template, input, nested, &mut parts);
     let layers = Layers {
         own: layer_arns(context, &present),
@@ -257,7 +276,31 @@ fn unique(findings: &Findings<'_>, places: &BTreeMap<String, (Subject, Place)>, 
             };
             (subject, findings.place(Span::default()))
         });
-        findings.error_at(Rule::DuplicateName, &subject, place, message);
+        findings.error_at(TemplateRule::DuplicateName, &subject, place, message);
+    }
+}
+
+/// Reports names under which the gateway would have to have two secrets.
+fn one_secret_each(
+    findings: &Findings<'_>,
+    secrets: &BTreeMap<String, BTreeMap<SecretSource, (Subject, Place)>>,
+) {
+    for (name, uses) in secrets {
+        let Some(first) = uses.keys().next() else {
+            continue;
+        };
+        for (source, (subject, place)) in uses.iter().skip(1) {
+            let message = format!(
+                "the gateway has one variable `{name}`, which is {first} already, not {source}"
+            );
+            let reference = [source, first]
+                .into_iter()
+                .find_map(SecretSource::reference);
+            let reference = reference.unwrap_or_default();
+            let hint = format!("`--secret-name '{reference}=NAME'` gives it another name");
+            let (level, rule) = (Level::Error, TemplateRule::DuplicateName);
+            findings.note_at(level, rule, subject, place.clone(), message, Some(hint));
+        }
     }
 }
 

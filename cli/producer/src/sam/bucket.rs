@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::property::{Properties, left_out, no_effect, read};
 use crate::intrinsics::Context;
 use crate::model::{Bucket, LifecycleRule};
-use crate::report::{Level, Read, Rule};
+use crate::report::{Level, Read, TemplateRule};
 use crate::template::{Kind, Resource};
 
 const ACCESS: &str = "the stack asks nobody for permission";
@@ -166,7 +166,7 @@ fn rule(rule: &Fields<'_, '_>) -> Read<Option<LifecycleRule>> {
     let Some(expiration_days) = expiration_days? else {
         let own = rule.own();
         let message = "the rule is left out: it ends nothing after `ExpirationInDays`";
-        let (level, rule_name) = (Level::Warning, Rule::PropertyLeftOut);
+        let (level, rule_name) = (Level::Warning, TemplateRule::PropertyLeftOut);
         own.findings()
             .note(level, rule_name, &own.subject, rule.span, message, None);
         return Ok(None);

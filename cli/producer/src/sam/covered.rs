@@ -1,4 +1,4 @@
-//! Everything that `docs/producer.md` says is read stands in a template that has a golden artifact, and so in the golden's sight.
+//! Everything that `docs/guide/producer.md` says is read stands in a template that has a golden artifact, and so in the golden's sight.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The tables of `docs/producer.md`, made from the lists that the code reads by. `SNAPSHOTS=overwrite` writes them anew.
+//! The tables of `docs/guide/producer.md`, made from the lists that the code reads by. `SNAPSHOTS=overwrite` writes them anew.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use super::property::{Properties, Support};
 use super::{bucket, event, function, globals, layer, table, trigger, types};
 use crate::intrinsics::{FUNCTIONS, PSEUDO};
-use crate::report::Rule;
+use crate::report::TemplateRule;
 use crate::template::{Kind, NESTED, REFUSED};
 use crate::testing::check_page;
 
-const PAGE: &str = "docs/producer.md";
+const PAGE: &str = "docs/guide/producer.md";
 const MAKER: &str = "cli/producer/src/sam/documented.rs";
 
 /// Functions of conditions.
@@ -101,6 +101,13 @@ fn the_documented_types_are_those_of_the_code() {
     }
     writeln!(
         made,
+        "| `{}` | `{}` are read: a warning when no function answers preflight requests. `Auth` is left out, the rest has no effect |",
+        globals::APIS.join("`, `"),
+        globals::PREFLIGHT.join("` and `"),
+    )
+    .unwrap();
+    writeln!(
+        made,
         "| `{}` | left out |\n",
         globals::LEFT_OUT.join("`, `")
     )
@@ -133,7 +140,7 @@ fn the_documented_functions_are_those_of_the_code() {
 #[test]
 fn the_documented_rules_are_those_of_the_code() {
     let mut made = String::from("\n| rule | level | says |\n|---|---|---|\n");
-    for rule in Rule::ALL {
+    for rule in TemplateRule::ALL {
         let (level, says) = rule.meaning();
         writeln!(made, "| `{}` | {level} | {says} |", rule.name()).unwrap();
     }

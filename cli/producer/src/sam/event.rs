@@ -8,7 +8,7 @@ use super::property::{Properties, left_out, no_effect, read};
 use super::trigger;
 use crate::intrinsics::{Resolver, references};
 use crate::model::{Method, Schedule};
-use crate::report::{Level, Read, Rule, Subject};
+use crate::report::{Level, Read, Subject, TemplateRule};
 
 const AUTH: &str = "the gateway does not ask who calls; see its own configuration";
 const FORMAT: &str = "the gateway has one form of events";
@@ -188,11 +188,11 @@ fn event(
     };
     let Value::Map(map) = &node.value else {
         let message = format!("an event is a mapping, not {}", node.value.kind());
-        return Err(own.error(Rule::WrongKind, node.span, message));
+        return Err(own.error(TemplateRule::WrongKind, node.span, message));
     };
     let Some(type_name) = map.get("Type").and_then(|entry| entry.node.value.text()) else {
         let message = "an event has a `Type`, which is a text";
-        return Err(own.error(Rule::MissingProperty, node.span, message));
+        return Err(own.error(TemplateRule::MissingProperty, node.span, message));
     };
     let Some(properties) = TYPES.iter().find(|known| known.of == type_name) else {
         trigger::leave_out(&own, type_name, entry.key_span);
@@ -213,7 +213,7 @@ fn event(
             return Ok(());
         }
         let message = "an event has `Properties`";
-        return Err(own.error(Rule::MissingProperty, node.span, message));
+        return Err(own.error(TemplateRule::MissingProperty, node.span, message));
     };
     let inside = Fields::open(own, properties, "", inside)?;
     match type_name {
@@ -247,7 +247,7 @@ pub(super) fn url(fields: &Fields<'_, '_>, function: &FunctionName) -> [Claim; 2
     let message = format!("the function answers `{path}` and every path below");
     let (level, rule, span) = (
         Level::Note,
-        Rule::NoEffect,
+        TemplateRule::NoEffect,
         fields.place("FunctionUrlConfig"),
     );
     own.findings()

@@ -1,5 +1,6 @@
 //! Typed access to the properties of a resource; what does not fit is reported, and reading goes on.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,7 +13,7 @@ use super::property::{Properties, Support};
 use crate::intrinsics::{Resolved, Resolver};
 use crate::model::LocalPath;
 use crate::parameters::is_flag;
-use crate::report::{Level, Read, Reported, Rule, Subject, did_you_mean};
+use crate::report::{Level, Read, Reported, Subject, TemplateRule, did_you_mean};
 use crate::template::{Kind, Resource, is_call, is_function};
 use crate::text::Text;
 
@@ -39,7 +40,7 @@ impl<'c, 'n> Fields<'c, 'n> {
     ) -> Read<Self> {
         let Value::Map(map) = &node.value else {
             let message = format!("a mapping stands here, not {}", node.value.kind());
-            return Err(resolver.error(Rule::WrongKind, node.span, message));
+            return Err(resolver.error(TemplateRule::WrongKind, node.span, message));
         };
         let fields = Self {
             resolver,
@@ -62,7 +63,8 @@ impl<'c, 'n> Fields<'c, 'n> {
                     if name.starts_with("Fn::Transform") || name.starts_with("Fn::ForEach") {
                         self.resolver.refused(name, entry.key_span)
                     } else {
-                        self.resolver.error(Rule::WrongKind, entry.key_span, why)
+                        self.resolver
+                            .error(TemplateRule::WrongKind, entry.key_span, why)
                     },
                 );
                 continue;
@@ -81,13 +83,13 @@ impl<'c, 'n> Fields<'c, 'n> {
             let subject = &own.subject;
             if self.properties.open {
                 let message = "it has no effect: it is for other tools";
-                let (level, rule) = (Level::Note, Rule::NoEffect);
+                let (level, rule) = (Level::Note, TemplateRule::NoEffect);
                 own.findings()
                     .note(level, rule, subject, span, message, None);
             } else {
                 let message = format!("no property {} is known here; it is left out", quoted(name));
                 let hint = did_you_mean(name, self.properties.names(&self.prefix));
-                let (level, rule) = (Level::Warning, Rule::UnknownProperty);
+                let (level, rule) = (Level::Warning, TemplateRule::UnknownProperty);
                 own.findings()
                     .note(level, rule, subject, span, message, hint);
             }
@@ -141,7 +143,7 @@ impl<'c, 'n> Fields<'c, 'n> {
         if entry.node.value == Value::Null {
             let own = self.at(name);
             let message = "it has no value, and is left out";
-            let (level, rule) = (Level::Warning, Rule::NoValue);
+            let (level, rule) = (Level::Warning, TemplateRule::NoValue);
             own.findings()
                 .note(level, rule, &own.subject, entry.key_span, message, None);
             return None;
@@ -159,14 +161,14 @@ impl<'c, 'n> Fields<'c, 'n> {
     /// Reports a value that its property does not allow.
     pub(super) fn bad(&self, name: &str, message: impl Into<String>) -> Reported {
         self.at(name)
-            .error(Rule::BadValue, self.place(name), message)
+            .error(TemplateRule::BadValue, self.place(name), message)
     }
 
     /// Reports a required property that is absent.
     pub(super) fn missing(&self, name: &str) -> Reported {
         let message = format!("`{name}` is required");
         self.at(name)
-            .error(Rule::MissingProperty, self.span, message)
+            .error(TemplateRule::MissingProperty, self.span, message)
     }
 
     /// A required value.
@@ -189,7 +191,7 @@ impl<'c, 'n> Fields<'c, 'n> {
         };
         let own = self.at(name);
         own.plain(&text, self.place(name))
-            .map(|text| Some(text.to_owned()))
+            .map(|text| Some(text.into_owned()))
     }
 
     /// A text that a type can be made from; the error says what it should be.
@@ -267,7 +269,7 @@ impl<'c, 'n> Fields<'c, 'n> {
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             if let Some(text) = own.text(item)? {
-                texts.push((own.plain(&text, item.span)?.to_owned(), item.span));
+                texts.push((own.plain(&text, item.span)?.into_owned(), item.span));
             }
         }
         Ok(Some(texts))
@@ -281,16 +283,16 @@ impl<'c, 'n> Fields<'c, 'n> {
             Some(Resolved::Many(items)) => items,
             Some(one @ Resolved::One(_)) => {
                 let message = format!("a list of texts stands here, not {}", one.kind());
-                return Err(own.error(Rule::WrongKind, span, message));
+                return Err(own.error(TemplateRule::WrongKind, span, message));
             }
         };
         let texts: Read<Vec<String>> = items
             .iter()
             .map(|item| match item {
-                Resolved::One(text) => own.plain(text, span).map(str::to_owned),
+                Resolved::One(text) => own.plain(text, span).map(Cow::into_owned),
                 Resolved::Many(_) => {
                     let message = "a list of texts stands here, not a list of lists";
-                    Err(own.error(Rule::WrongKind, span, message))
+                    Err(own.error(TemplateRule::WrongKind, span, message))
                 }
             })
             .collect();
@@ -325,7 +327,7 @@ impl<'c, 'n> Fields<'c, 'n> {
         let own = self.at(name);
         let Value::List(items) = &node.value else {
             let message = format!("a list stands here, not {}", node.value.kind());
-            return Err(own.error(Rule::WrongKind, node.span, message));
+            return Err(own.error(TemplateRule::WrongKind, node.span, message));
         };
         let mut children = Vec::with_capacity(items.len());
         for item in items {
@@ -345,7 +347,9 @@ impl<'c, 'n> Fields<'c, 'n> {
             Value::Map(map) if !is_call(map) => Ok(Some(map)),
             Value::Map(_) => {
                 let message = "a mapping stands here, not the value of a function";
-                Err(self.at(name).error(Rule::WrongKind, node.span, message))
+                Err(self
+                    .at(name)
+                    .error(TemplateRule::WrongKind, node.span, message))
             }
             other @ (Value::Null
             | Value::Bool(_)
@@ -353,7 +357,9 @@ impl<'c, 'n> Fields<'c, 'n> {
             | Value::String(_)
             | Value::List(_)) => {
                 let message = format!("a mapping stands here, not {}", other.kind());
-                Err(self.at(name).error(Rule::WrongKind, node.span, message))
+                Err(self
+                    .at(name)
+                    .error(TemplateRule::WrongKind, node.span, message))
             }
         }
     }
@@ -377,7 +383,7 @@ impl<'c, 'n> Fields<'c, 'n> {
             self.asked.borrow_mut().insert(name);
             let own = self.at(name);
             let message = format!("it has no effect: {why}");
-            let (level, rule, span) = (Level::Note, Rule::NoEffect, entry.key_span);
+            let (level, rule, span) = (Level::Note, TemplateRule::NoEffect, entry.key_span);
             own.findings()
                 .note(level, rule, &own.subject, span, message, None);
         }
@@ -398,7 +404,11 @@ impl Drop for Fields<'_, '_> {
             if is_read && !asked.contains(name.as_str()) {
                 let own = self.at(name);
                 let message = "it is left out: beside the other properties nothing asks for it";
-                let (level, rule, span) = (Level::Warning, Rule::PropertyLeftOut, entry.key_span);
+                let (level, rule, span) = (
+                    Level::Warning,
+                    TemplateRule::PropertyLeftOut,
+                    entry.key_span,
+                );
                 own.findings()
                     .note(level, rule, &own.subject, span, message, None);
             }

@@ -7,20 +7,23 @@ use std::collections::BTreeSet;
 
 use engine::yaml::{Entry, Map, Node, Value};
 
-use crate::report::{Findings, Level, Rule, Subject, did_you_mean};
+use crate::report::{Findings, Level, Subject, TemplateRule, did_you_mean};
+use crate::sam::trigger::Preflight;
 use crate::template::{Kind, Template, is_function};
 
 /// Sections of `Globals` that are read.
 pub(super) const READ: [&str; 2] = ["Function", "SimpleTable"];
+/// Sections of APIs: who may call, and who answers preflight requests, is said; the rest has no effect.
+pub(super) const APIS: [&str; 2] = ["Api", "HttpApi"];
 /// Sections that are known and left out.
-pub(super) const LEFT_OUT: [&str; 6] = [
-    "Api",
+pub(super) const LEFT_OUT: [&str; 4] = [
     "CapacityProvider",
-    "HttpApi",
     "LayerVersion",
     "StateMachine",
     "WebSocketApi",
 ];
+/// Settings by which APIs would answer preflight requests.
+pub(super) const PREFLIGHT: [&str; 2] = ["Cors", "CorsConfiguration"];
 
 /// Reports what of `Globals` is not read.
 pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
@@ -38,31 +41,101 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
                 .any(|resource| resource.kind.and_then(section) == Some(name))
             {
                 let message = "it has no effect: no resource has this type";
-                findings.note(Level::Note, Rule::NoEffect, &subject, span, message, None);
+                findings.note(
+                    Level::Note,
+                    TemplateRule::NoEffect,
+                    &subject,
+                    span,
+                    message,
+                    None,
+                );
             }
             match &entry.node.value {
                 Value::Map(map) => refuse_names(findings, &subject, map),
                 Value::Null => {}
                 other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_)) => {
                     let message = format!("a mapping stands here, not {}", other.kind());
-                    findings.error(Rule::WrongKind, &subject, entry.node.span, message);
+                    findings.error(TemplateRule::WrongKind, &subject, entry.node.span, message);
                 }
             }
             continue;
         }
+        if APIS.contains(&name.as_str()) {
+            check_api(findings, &subject, entry);
+            continue;
+        }
         let (rule, message) = if LEFT_OUT.contains(&name.as_str()) {
             let why = "its resources have no counterpart in the stack";
-            (Rule::PropertyLeftOut, format!("it is left out: {why}"))
+            (
+                TemplateRule::PropertyLeftOut,
+                format!("it is left out: {why}"),
+            )
         } else {
             (
-                Rule::UnknownProperty,
+                TemplateRule::UnknownProperty,
                 "no such section is known; it is left out".to_owned(),
             )
         };
-        let hint = did_you_mean(name, READ.into_iter().chain(LEFT_OUT))
-            .filter(|_| rule == Rule::UnknownProperty);
+        let hint = did_you_mean(name, READ.into_iter().chain(APIS).chain(LEFT_OUT))
+            .filter(|_| rule == TemplateRule::UnknownProperty);
         findings.note(Level::Warning, rule, &subject, span, message, hint);
     }
+}
+
+/// Reports what every API of the template would do, and the gateway does not.
+fn check_api(findings: &Findings<'_>, subject: &Subject, entry: &Entry) {
+    let Value::Map(map) = &entry.node.value else {
+        let message = format!("a mapping stands here, not {}", entry.node.value.kind());
+        if entry.node.value != Value::Null {
+            findings.error(TemplateRule::WrongKind, subject, entry.node.span, message);
+        }
+        return;
+    };
+    for (name, entry) in map {
+        if PREFLIGHT.contains(&name.as_str()) {
+            continue;
+        }
+        let subject = Subject {
+            property: format!("{}.{name}", subject.property),
+            ..subject.clone()
+        };
+        let (level, rule, message) = if name == "Auth" {
+            let message =
+                "it is left out: the gateway does not ask who calls; see its own configuration";
+            (Level::Warning, TemplateRule::PropertyLeftOut, message)
+        } else {
+            let message = "it has no effect: the gateway has one set of routes, without stages";
+            (Level::Note, TemplateRule::NoEffect, message)
+        };
+        findings.note(level, rule, &subject, entry.key_span, message, None);
+    }
+}
+
+/// The settings by which every API of the template would answer preflight requests.
+pub(super) fn preflight(template: &Template<'_>) -> Vec<Preflight> {
+    let mut found = Vec::new();
+    for section in APIS {
+        let Some(Value::Map(map)) = template
+            .section("Globals")
+            .get(section)
+            .map(|entry| &entry.node.value)
+        else {
+            continue;
+        };
+        let settings = PREFLIGHT
+            .iter()
+            .filter_map(|name| Some((name, map.get(*name)?)));
+        found.extend(settings.map(|(name, entry)| Preflight {
+            subject: Subject {
+                id: "Globals".to_owned(),
+                kind: String::new(),
+                property: format!("{section}.{name}"),
+            },
+            place: template.findings.place(entry.key_span),
+            api: None,
+        }));
+    }
+    found
 }
 
 /// Refuses what would be the name of every resource.
@@ -70,7 +143,7 @@ fn refuse_names(findings: &Findings<'_>, subject: &Subject, map: &Map) {
     let names: BTreeSet<&str> = Kind::ALL.into_iter().map(Kind::name_property).collect();
     for (name, entry) in map.iter().filter(|(name, _)| names.contains(name.as_str())) {
         let message = format!("`{name}` is one resource's own");
-        findings.error(Rule::BadValue, subject, entry.key_span, message);
+        findings.error(TemplateRule::BadValue, subject, entry.key_span, message);
     }
 }
 
@@ -103,7 +176,7 @@ pub(super) fn fit(template: &Template<'_>, kinds: impl Iterator<Item = Kind>) ->
         let span = template.place_of("Globals");
         template
             .findings
-            .error(Rule::TooMany, &subject, span, message);
+            .error(TemplateRule::TooMany, &subject, span, message);
     }
     total <= MAX_VALUES
 }

@@ -31,10 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::contract::{Digest, SourceTemplate};
 
-use super::intrinsics::{Nest, Pseudo};
+use super::intrinsics::{Nest, Outside, Pseudo};
 use super::model::{App, Layer, LocalPath};
-use super::parameters::{self, Given, IMPORT, Question};
-use super::report::{Report, Rule};
+use super::parameters::{self, Given, Question, is_of_the_cloud};
+use super::report::{Level, Report, Subject, TemplateRule};
 use super::template::Template;
 use assemble::{Parts, read_template};
 use nested::Nested;
@@ -49,6 +49,8 @@ pub struct Input<'i> {
     /// What stands in place of layers that the template does not have (`--layer NAME=PATH|drop`), by ARN, by ARN without its
     /// version, or by the layer's name in the ARN; and in place of layers of the template, by logical id.
     pub layers: BTreeMap<String, LayerInstead>,
+    /// Names under which the gateway has the secrets of dynamic references, by what stands behind `resolve:`.
+    pub secret_names: BTreeMap<String, String>,
     /// Where the stack pretends to be.
     pub pseudo: Pseudo,
     /// The files beside the template: nested templates and definitions of APIs.
@@ -109,11 +111,12 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
         stacks: Some(&nested),
         ..Nest::default()
     };
-    let pseudo = &input.pseudo;
-    let read = read_template(template, &bound, pseudo, &nest, &nested, input, |_| ());
+    let outside = outside(input, &input.pseudo);
+    let read = read_template(template, &bound, outside, &nest, &nested, input, |_| ());
     let mut app = App {
         source: source(template, input),
         required_secrets: BTreeSet::new(),
+        dynamic_references: BTreeSet::new(),
         functions: Vec::new(),
         layers: Vec::new(),
         tables: Vec::new(),
@@ -121,6 +124,7 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
     };
     if let Ok((parts, ())) = read {
         parts.put_together(findings, &mut app);
+        warn_of_nothing(template, &app);
     }
     let mut report = findings.report();
     report.findings.extend(nested.findings());
@@ -128,6 +132,31 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
         return Err(report);
     }
     Ok((app, report))
+}
+
+/// Warns of a template whose artifact would change nothing.
+fn warn_of_nothing(template: &Template<'_>, app: &App) {
+    let is_empty = app.functions.is_empty() && app.tables.is_empty() && app.buckets.is_empty();
+    if is_empty && !template.findings.has_errors() {
+        let message = "the template gives no function, table or bucket: nothing would be deployed";
+        let span = template.place_of("Resources");
+        let (level, rule, subject) = (
+            Level::Warning,
+            TemplateRule::NothingMade,
+            Subject::default(),
+        );
+        let findings = &template.findings;
+        findings.note(level, rule, &subject, span, message, None);
+    }
+}
+
+/// What a template gets from elsewhere.
+fn outside<'i>(input: &'i Input<'_>, pseudo: &'i Pseudo) -> Outside<'i> {
+    Outside {
+        given: &input.parameters,
+        secret_names: &input.secret_names,
+        pseudo,
+    }
 }
 
 /// The parameters that the template reads and that have no value, in the order of the text. Whether a parameter is read may depend
@@ -143,7 +172,8 @@ pub fn questions(template: &Template<'_>, input: &Input<'_>) -> Vec<Question> {
     let (Ok((_, report)) | Err(report)) = resolve(&trial, input);
     let asked = |question: &Question| {
         report.findings.iter().any(|finding| {
-            finding.rule == Rule::MissingParameter.name() && finding.subject.id == question.name
+            finding.rule == TemplateRule::MissingParameter.name()
+                && finding.subject.id == question.name
         })
     };
     open.into_iter().filter(asked).collect()
@@ -162,7 +192,7 @@ fn source(template: &Template<'_>, input: &Input<'_>) -> SourceTemplate {
         parameters: input
             .parameters
             .iter()
-            .filter(|(name, _)| name.starts_with(IMPORT) || declared(name))
+            .filter(|(name, _)| is_of_the_cloud(name) || declared(name))
             .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
             .collect(),
     }

@@ -11,10 +11,10 @@ use engine::contract::quoted;
 use engine::yaml::{Node, Span, Value};
 
 use super::path::{folder_of, join, local_path};
-use super::{Input, Parts, read_template};
+use super::{Input, Parts, outside, read_template};
 use crate::intrinsics::{Context, Nest, Resolved, Resolver, Stacks, references};
 use crate::parameters;
-use crate::report::{Finding, Level, Read, Reported, Rule};
+use crate::report::{Level, Read, Reported, TemplateFinding, TemplateRule};
 use crate::template::{Resource, Template, unknown_name};
 use crate::text::Text;
 
@@ -30,7 +30,7 @@ pub(super) struct Nested<'i> {
     shown: String,
     done: RefCell<BTreeMap<String, Once>>,
     /// What was found in them.
-    findings: RefCell<Vec<Finding>>,
+    findings: RefCell<Vec<TemplateFinding>>,
 }
 
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl<'i> Nested<'i> {
     }
 
     /// What was found in the nested templates.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    pub(super) fn findings(&self) -> Vec<TemplateFinding> {
         self.findings.take()
     }
 
@@ -72,7 +72,7 @@ impl<'i> Nested<'i> {
                 "its resources are a part of the artifact; their logical ids begin with `{}`",
                 context.logical_id(resource.id)
             );
-            let (level, rule, span) = (Level::Note, Rule::NoEffect, resource.span);
+            let (level, rule, span) = (Level::Note, TemplateRule::NoEffect, resource.span);
             let subject = resource.subject();
             context
                 .findings()
@@ -87,7 +87,7 @@ impl<'i> Nested<'i> {
             Some(Once::Begun) => {
                 let own = context.resolver(resource.subject());
                 let message = format!("the nested stack `{}` needs its own outputs", resource.id);
-                Err(own.error(Rule::Cycle, resource.span, message))
+                Err(own.error(TemplateRule::Cycle, resource.span, message))
             }
             None => {
                 let keep = |state| {
@@ -107,7 +107,7 @@ impl<'i> Nested<'i> {
         let Some((path, span)) = location(context, &own, resource)? else {
             return Ok(None);
         };
-        let refuse = |why: String| own.error(Rule::NestedTemplate, span, why);
+        let refuse = |why: String| own.error(TemplateRule::NestedTemplate, span, why);
         if self.files.len() > MAX_DEPTH {
             let why = format!("templates are nested more than {MAX_DEPTH} deep");
             return Err(refuse(why));
@@ -160,7 +160,7 @@ impl<'i> Nested<'i> {
         let read = read_template(
             &template,
             &bound,
-            &pseudo,
+            outside(self.input, &pseudo),
             &nest,
             &inner,
             self.input,
@@ -226,7 +226,7 @@ fn location(
     let node = asset.or_else(|| Some(&properties?.get(property)?.node));
     let Some(node) = node else {
         let message = format!("`{property}` is required");
-        return Err(own.error(Rule::MissingProperty, resource.span, message));
+        return Err(own.error(TemplateRule::MissingProperty, resource.span, message));
     };
     let Some(node) = own.branch(node)? else {
         return Ok(None);
@@ -234,7 +234,7 @@ fn location(
     let left_out = || {
         let message = "the resource is left out: only a template beside this one is nested";
         let hint = "put the nested template beside this one and name its path";
-        let (level, rule) = (Level::Warning, Rule::TypeLeftOut);
+        let (level, rule) = (Level::Warning, TemplateRule::TypeLeftOut);
         let (findings, subject) = (own.findings(), &own.subject);
         let hint = Some(hint.to_owned());
         findings.note(level, rule, subject, resource.span, message, hint);
@@ -245,7 +245,7 @@ fn location(
         return left_out();
     }
     let text = node.value.text().unwrap_or_default();
-    let path = local_path(text).map_err(|why| own.error(Rule::BadValue, node.span, why))?;
+    let path = local_path(text).map_err(|why| own.error(TemplateRule::BadValue, node.span, why))?;
     Ok(Some((
         join(&context.nest().folder, path.as_str()),
         node.span,

@@ -1,6 +1,6 @@
 //! What becomes of each property: the one list that readers, reports and the documentation share.
 
-use crate::report::{Level, Rule};
+use crate::report::{Level, TemplateRule};
 
 /// What becomes of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +17,12 @@ pub(crate) enum Support {
 
 impl Support {
     /// How the report says it; none for what is read.
-    pub(super) fn finding(self) -> Option<(Level, Rule)> {
+    pub(super) fn finding(self) -> Option<(Level, TemplateRule)> {
         match self {
             Self::Read => None,
-            Self::NoEffect => Some((Level::Note, Rule::NoEffect)),
-            Self::LeftOut => Some((Level::Warning, Rule::PropertyLeftOut)),
-            Self::Refused => Some((Level::Error, Rule::PropertyRefused)),
+            Self::NoEffect => Some((Level::Note, TemplateRule::NoEffect)),
+            Self::LeftOut => Some((Level::Warning, TemplateRule::PropertyLeftOut)),
+            Self::Refused => Some((Level::Error, TemplateRule::PropertyRefused)),
         }
     }
 

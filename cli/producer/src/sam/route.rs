@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Claim;
 use crate::model::{Function, Method, Route};
-use crate::report::{Findings, Level, Rule};
+use crate::report::{Findings, Level, TemplateRule};
 
 /// Gives every function its routes, in the order of its events. Two functions that ask one API for the same are reported; of two APIs
-/// the first in the order of logical ids answers, since the gateway has one set of routes. Gives whether `OPTIONS` is answered.
-pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec<Claim>)]) -> bool {
+/// the first in the order of logical ids answers, since the gateway has one set of routes.
+pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec<Claim>)]) {
     let lost = lost_claims(findings, functions);
     for (index, (_, claims)) in functions.iter_mut().enumerate() {
         let mut at = 0;
@@ -22,7 +22,6 @@ pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec
         .flat_map(|(_, claims)| claims)
         .filter_map(|claim| Some((claim.path.clone(), claim.method?)))
         .collect();
-    let mut answers_options = false;
     for (function, claims) in functions {
         let mut seen = BTreeSet::new();
         for claim in claims.iter() {
@@ -38,7 +37,6 @@ pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec
                     path: claim.path.clone(),
                     method,
                 };
-                answers_options |= method == Method::Options;
                 // A function may ask for one path by two events, of an Api and of an HttpApi.
                 if seen.insert(route.clone()) {
                     function.routes.push(route);
@@ -46,7 +44,31 @@ pub(super) fn share_out(findings: &Findings<'_>, functions: &mut [(Function, Vec
             }
         }
     }
-    answers_options
+}
+
+/// The paths of these claims for which no function answers `OPTIONS`, sorted.
+pub(super) fn without_options(
+    functions: &[(Function, Vec<Claim>)],
+    wanted: impl Fn(&Claim) -> bool,
+) -> BTreeSet<&str> {
+    let routes = functions.iter().flat_map(|(function, _)| &function.routes);
+    let answered: BTreeSet<&str> = routes
+        .filter(|route| route.method == Method::Options)
+        .map(|route| route.path.as_str())
+        .collect();
+    let covers = |route: &str, path: &str| {
+        let above = route
+            .strip_suffix("+}")
+            .and_then(|route| route.rsplit_once('{'));
+        route == path || above.is_some_and(|(above, _)| path.starts_with(above))
+    };
+    functions
+        .iter()
+        .flat_map(|(_, claims)| claims)
+        .filter(|claim| wanted(claim))
+        .map(|claim| claim.path.as_str())
+        .filter(|path| !answered.iter().any(|route| covers(route, path)))
+        .collect()
 }
 
 /// The claims, by function and position, that another function answers already.
@@ -70,13 +92,17 @@ fn lost_claims(
             );
             let (subject, place) = (&claim.subject, claim.place.clone());
             if winner.api == claim.api {
-                findings.error_at(Rule::DuplicateName, subject, place, message);
+                findings.error_at(TemplateRule::DuplicateName, subject, place, message);
                 continue;
             }
             lost.insert((index, at));
             let message = format!("it is left out: {message}, by another API");
             let hint = "the gateway has one set of routes: give one of the two another path";
-            let (level, rule, hint) = (Level::Warning, Rule::PropertyLeftOut, hint.to_owned());
+            let (level, rule, hint) = (
+                Level::Warning,
+                TemplateRule::PropertyLeftOut,
+                hint.to_owned(),
+            );
             findings.note_at(level, rule, subject, place, message, Some(hint));
         }
     }

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use rstest::rstest;
 
-use super::{Input, LayerInstead, resolve};
+use super::{Files, Input, LayerInstead, resolve};
 use crate::model::{App, EnvValue};
 use crate::report::{Level, Report};
 use crate::template::Template;
@@ -180,4 +182,110 @@ fn what_can_be_no_image_is_refused(#[case] uri: &str) {
     let error = report.of(Level::Error).next().unwrap();
     assert_eq!(error.rule, "bad-value");
     assert!(error.hint.as_ref().unwrap().contains("--image-uri"));
+}
+
+/// Files that lie nowhere.
+#[derive(Debug)]
+struct InMemory(BTreeMap<String, String>);
+
+impl Files for InMemory {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let text = self.0.get(path).cloned();
+        text.ok_or_else(|| "it is not there".to_owned())
+    }
+}
+
+/// A template that nests so many others, one in the other; a function lies in the last.
+fn nested_so_deep(levels: usize) -> Result<(App, Report), Report> {
+    let inner = |level: usize| {
+        if level == levels {
+            let code = "CodeUri: ., Handler: a.b, Runtime: python3.12";
+            return format!(
+                "Resources: {{F: {{Type: AWS::Serverless::Function, Properties: {{{code}}}}}}}"
+            );
+        }
+        let next = format!("{}.yaml", level + 1);
+        format!(
+            "Resources: {{S: {{Type: AWS::Serverless::Application, Properties: {{Location: {next}}}}}}}"
+        )
+    };
+    let files = (1..=levels).map(|level| (format!("{level}.yaml"), inner(level)));
+    let files = InMemory(files.collect());
+    let text = inner(0);
+    let template = Template::read("t.yaml", &text).unwrap();
+    let input = Input {
+        files: Some(&files),
+        ..Input::default()
+    };
+    resolve(&template, &input)
+}
+
+#[test]
+fn templates_are_nested_eight_deep_and_no_deeper() {
+    let (app, _) = nested_so_deep(8).unwrap();
+    assert_eq!(app.functions[0].logical_id, format!("{}F", "S".repeat(8)));
+
+    let report = nested_so_deep(9).unwrap_err();
+    let mut errors = report.of(Level::Error);
+    let too_deep = errors.find(|finding| finding.message.contains("more than 8 deep"));
+    assert_eq!(too_deep.unwrap().place.file, "8.yaml");
+}
+
+#[test]
+fn a_template_without_end_is_refused() {
+    let text =
+        "Resources: {S: {Type: AWS::Serverless::Application, Properties: {Location: t.yaml}}}";
+    let files = InMemory(BTreeMap::from([("t.yaml".to_owned(), text.to_owned())]));
+    let template = Template::read("t.yaml", text).unwrap();
+    let input = Input {
+        files: Some(&files),
+        ..Input::default()
+    };
+    let report = resolve(&template, &input).unwrap_err();
+    let message = &report.of(Level::Error).next().unwrap().message;
+    assert!(message.contains("nests itself"), "{message}");
+}
+
+fn preflight_warnings(globals: &str, events: &str) -> Vec<String> {
+    let text = format!(
+        "Globals: {{{globals}}}
+Resources:
+  F: {{Type: AWS::Serverless::Function, Properties: {{CodeUri: ., Handler: a.b, Runtime: python3.12, Events: {{{events}}}}}}}
+"
+    );
+    let template = Template::read("t.yaml", &text).unwrap();
+    let (_, report) = resolve(&template, &Input::default()).unwrap();
+    report
+        .of(Level::Warning)
+        .map(|finding| finding.message.clone())
+        .filter(|message| message.contains("preflight"))
+        .collect()
+}
+
+const GET: &str = "G: {Type: Api, Properties: {Path: /a/b, Method: get}}";
+
+#[rstest]
+#[case::for_one_path("", true)]
+#[case::for_another_path(", O: {Type: Api, Properties: {Path: /a, Method: options}}", true)]
+#[case::by_a_function(", O: {Type: Api, Properties: {Path: /a/b, Method: options}}", false)]
+#[case::by_any(", O: {Type: Api, Properties: {Path: /a/b, Method: ANY}}", false)]
+#[case::below(
+    ", O: {Type: Api, Properties: {Path: '/a/{proxy+}', Method: any}}",
+    false
+)]
+fn a_path_whose_preflight_requests_nobody_answers_is_named(
+    #[case] more: &str,
+    #[case] is_warned: bool,
+) {
+    let warnings = preflight_warnings("Api: {Cors: \"'*'\"}", &format!("{GET}{more}"));
+    let of_path = warnings.iter().filter(|message| message.contains("`/a"));
+    assert_eq!(of_path.count(), usize::from(is_warned), "{warnings:?}");
+}
+
+#[test]
+fn an_api_without_cors_is_not_warned_about() {
+    assert_eq!(
+        preflight_warnings("Api: {OpenApiVersion: 3.0.1}", GET),
+        [""; 0]
+    );
 }

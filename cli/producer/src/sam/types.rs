@@ -1,7 +1,7 @@
 //! Types of resources that are not read, and what a resource says besides its properties.
 
 use super::trigger;
-use crate::report::{Findings, Level, Rule, did_you_mean};
+use crate::report::{Findings, Level, TemplateRule, did_you_mean};
 use crate::template::{Kind, NESTED, Resource, is_function, refuse};
 
 /// Types without effect on a local stack; `*` stands for the rest of a name.
@@ -55,7 +55,7 @@ const GATEWAY: &str = "the gateway has no stages";
 const NOBODY: &str = "the stack asks nobody for permission";
 
 /// Types that are left out, with more to say than that.
-pub(super) const LEFT_OUT: [(&str, &str); 5] = [
+pub(super) const LEFT_OUT: [(&str, &str); 6] = [
     (
         "AWS::CloudFormation::CustomResource",
         "nothing calls its function when the stack is deployed",
@@ -63,6 +63,10 @@ pub(super) const LEFT_OUT: [(&str, &str); 5] = [
     (
         "AWS::Logs::SubscriptionFilter",
         "nothing hands logs to its function",
+    ),
+    (
+        "AWS::SecretsManager::Secret",
+        "nothing here makes secrets; the gateway has the value of `{{resolve:secretsmanager:…}}` in its environment",
     ),
     (
         "AWS::SSM::Parameter",
@@ -122,20 +126,20 @@ pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>)
                     continue;
                 }
                 let message = "it has no effect: it is for other tools";
-                (Level::Note, Rule::NoEffect, message.to_owned())
+                (Level::Note, TemplateRule::NoEffect, message.to_owned())
             }
             Some((_, says)) if says.starts_with("no effect") => {
                 let message = "it has no effect: the stack is not CloudFormation";
-                (Level::Note, Rule::NoEffect, message.to_owned())
+                (Level::Note, TemplateRule::NoEffect, message.to_owned())
             }
             Some((_, says)) => (
                 Level::Warning,
-                Rule::PropertyLeftOut,
+                TemplateRule::PropertyLeftOut,
                 format!("it is {says}"),
             ),
             None => (
                 Level::Warning,
-                Rule::UnknownProperty,
+                TemplateRule::UnknownProperty,
                 "a resource has no such attribute; it is left out".to_owned(),
             ),
         };
@@ -149,7 +153,7 @@ pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>)
 
 /// Notes a resource that is absent.
 pub(super) fn note_absent(findings: &Findings<'_>, resource: &Resource<'_>) {
-    let (level, rule, span) = (Level::Note, Rule::NoEffect, resource.span);
+    let (level, rule, span) = (Level::Note, TemplateRule::NoEffect, resource.span);
     let message = "the resource is absent: its condition does not hold";
     findings.note(level, rule, &resource.subject(), span, message, None);
 }
@@ -168,17 +172,17 @@ pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
     let (level, rule, message) = match (no_effect, left_out) {
         (Some((_, why)), _) => (
             Level::Note,
-            Rule::NoEffect,
+            TemplateRule::NoEffect,
             format!("the type has no effect: {why}"),
         ),
         (None, Some((_, why))) => (
             Level::Warning,
-            Rule::TypeLeftOut,
+            TemplateRule::TypeLeftOut,
             format!("the resource is left out: {why}"),
         ),
         (None, None) => (
             Level::Warning,
-            Rule::TypeLeftOut,
+            TemplateRule::TypeLeftOut,
             "the resource is left out: its type has no counterpart in the stack".to_owned(),
         ),
     };

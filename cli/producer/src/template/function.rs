@@ -3,13 +3,10 @@
 use engine::contract::quoted;
 use engine::yaml::{Map, Span};
 
-use crate::report::{Findings, Reported, Rule, Subject};
+use crate::report::{Findings, Reported, Subject, TemplateRule};
 
 /// Functions that are known and refused, and what to do instead.
-pub(crate) const REFUSED: [(&str, &str); 2] = [
-    ("Fn::Cidr", "write the addresses out"),
-    ("Fn::Transform", "write out what the macro makes"),
-];
+pub(crate) const REFUSED: [(&str, &str); 1] = [("Fn::Transform", "write out what the macro makes")];
 
 /// How the key of a loop begins: `Fn::ForEach::Tables`.
 pub(crate) const LOOP: &str = "Fn::ForEach";
@@ -71,7 +68,7 @@ pub fn needs_language(
     let hint = format!(
         "write `Transform: [{LANGUAGE}, AWS::Serverless-2016-10-31]` at the top of the template"
     );
-    findings.error_with_hint(Rule::RefusedIntrinsic, subject, span, message, hint)
+    findings.error_with_hint(TemplateRule::RefusedIntrinsic, subject, span, message, hint)
 }
 
 /// Refuses a function by name.
@@ -80,7 +77,7 @@ pub fn refuse(findings: &Findings<'_>, subject: &Subject, span: Span, name: &str
     let known = REFUSED
         .iter()
         .find(|(refused, _)| name.starts_with(refused));
-    let rule = Rule::RefusedIntrinsic;
+    let rule = TemplateRule::RefusedIntrinsic;
     match known {
         Some((_, instead)) => findings.error_with_hint(rule, subject, span, message, *instead),
         None => findings.error(rule, subject, span, message),

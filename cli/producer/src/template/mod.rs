@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use engine::yaml::{self, Limits, Map, Node, Span, Value};
+use engine::yaml::{self, Map, Node, ParseLimits, Span, Value};
 
 use function::LANGUAGE;
 pub(crate) use function::LOOP;
@@ -24,7 +24,7 @@ pub use function::{is_call, is_function, is_refused, needs_language, refuse, sho
 pub use kind::Kind;
 
 use super::parameters::{self, Declaration};
-use super::report::{Findings, Report, Reported, Rule, Subject, did_you_mean};
+use super::report::{Findings, Report, Reported, Subject, TemplateRule, did_you_mean};
 
 /// Resources of one template.
 const MAX_RESOURCES: usize = 5000;
@@ -75,7 +75,7 @@ impl Resource<'_> {
 impl<'a> Template<'a> {
     /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
     pub fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
-        match yaml::parse_last_wins(text, &Limits::default(), shorthand) {
+        match yaml::parse_last_wins(text, &ParseLimits::default(), shorthand) {
             Ok((node, twice)) => {
                 let template = Self::of(file, text, node)?;
                 template.findings.twice(&twice, text.contains("NoEcho"));
@@ -94,7 +94,12 @@ impl<'a> Template<'a> {
         let findings = Findings::of(file, text);
         let Value::Map(root) = node.value else {
             let message = format!("a template is a mapping, not {}", node.value.kind());
-            findings.error(Rule::NotATemplate, &Subject::default(), node.span, message);
+            findings.error(
+                TemplateRule::NotATemplate,
+                &Subject::default(),
+                node.span,
+                message,
+            );
             return Err(findings.report());
         };
         hide_secrets(&findings, &root);
@@ -187,7 +192,7 @@ impl<'a> Template<'a> {
             );
             let span = self.place_of("Resources");
             self.findings
-                .error(Rule::TooMany, &Subject::default(), span, message);
+                .error(TemplateRule::TooMany, &Subject::default(), span, message);
             return BTreeMap::new();
         }
         section
@@ -208,19 +213,20 @@ impl<'a> Template<'a> {
         };
         if id.is_empty() || id.len() > 255 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             let message = "a logical id is made of letters and digits, at most 255";
-            self.findings.error(Rule::BadValue, &subject, span, message);
+            self.findings
+                .error(TemplateRule::BadValue, &subject, span, message);
             return None;
         }
         let Value::Map(map) = &node.value else {
             let message = format!("a resource is a mapping, not {}", node.value.kind());
             self.findings
-                .error(Rule::WrongKind, &subject, node.span, message);
+                .error(TemplateRule::WrongKind, &subject, node.span, message);
             return None;
         };
         let Some(Value::String(type_name)) = map.get("Type").map(|entry| &entry.node.value) else {
             let message = "a resource has a `Type`, which is a text";
             self.findings
-                .error(Rule::MissingProperty, &subject, span, message);
+                .error(TemplateRule::MissingProperty, &subject, span, message);
             return None;
         };
         Some(Resource {
@@ -275,7 +281,9 @@ pub(super) fn unknown_name<'n>(
         .then(|| did_you_mean(name, known))
         .flatten();
     match hint {
-        Some(hint) => findings.error_with_hint(Rule::UnknownName, subject, span, message, hint),
-        None => findings.error(Rule::UnknownName, subject, span, message),
+        Some(hint) => {
+            findings.error_with_hint(TemplateRule::UnknownName, subject, span, message, hint)
+        }
+        None => findings.error(TemplateRule::UnknownName, subject, span, message),
     }
 }

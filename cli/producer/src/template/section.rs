@@ -3,7 +3,7 @@
 use engine::yaml::{Map, Node, Value};
 
 use super::function::{LANGUAGE, LOOP, is_function, refuse};
-use crate::report::{Findings, Level, Rule, Subject, did_you_mean};
+use crate::report::{Findings, Level, Subject, TemplateRule, did_you_mean};
 
 /// What becomes of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
             let message = format!("no section `{name}` is known; it is left out");
             findings.note(
                 Level::Warning,
-                Rule::UnknownProperty,
+                TemplateRule::UnknownProperty,
                 &nothing,
                 span,
                 message,
@@ -95,13 +95,20 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
             Fate::Checked => version(findings, &entry.node),
             Fate::NoEffect(why) => {
                 let message = format!("`{name}` has no effect: {why}");
-                findings.note(Level::Note, Rule::NoEffect, &nothing, span, message, None);
+                findings.note(
+                    Level::Note,
+                    TemplateRule::NoEffect,
+                    &nothing,
+                    span,
+                    message,
+                    None,
+                );
             }
             Fate::LeftOut(why) => {
                 let message = format!("`{name}` is left out: {why}");
                 findings.note(
                     Level::Warning,
-                    Rule::PropertyLeftOut,
+                    TemplateRule::PropertyLeftOut,
                     &nothing,
                     span,
                     message,
@@ -113,7 +120,7 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
     if !root.contains_key("Resources") {
         let span = engine::yaml::Span { line: 1, column: 1 };
         let message = "a template has a mapping `Resources`";
-        findings.error(Rule::NotATemplate, &nothing, span, message);
+        findings.error(TemplateRule::NotATemplate, &nothing, span, message);
     }
 }
 
@@ -133,7 +140,12 @@ fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {
     let is_empty = node.value == Value::Null && name != "Resources";
     if !is_empty {
         let message = format!("`{name}` is a mapping, not {}", node.value.kind());
-        findings.error(Rule::WrongKind, &Subject::default(), node.span, message);
+        findings.error(
+            TemplateRule::WrongKind,
+            &Subject::default(),
+            node.span,
+            message,
+        );
     }
 }
 
@@ -163,7 +175,7 @@ fn mappings(findings: &Findings<'_>, node: &Node) {
                 };
                 if !fits {
                     let message = "a mapping holds texts and lists of texts";
-                    findings.error(Rule::WrongKind, &subject, cell.node.span, message);
+                    findings.error(TemplateRule::WrongKind, &subject, cell.node.span, message);
                 }
             }
         }
@@ -177,14 +189,19 @@ fn level<'n>(findings: &Findings<'_>, subject: &Subject, node: &'n Node) -> &'n 
         return map;
     }
     let message = "a mapping has two levels of keys";
-    findings.error(Rule::WrongKind, subject, node.span, message);
+    findings.error(TemplateRule::WrongKind, subject, node.span, message);
     &NONE
 }
 
 fn version(findings: &Findings<'_>, node: &Node) {
     if node.value.text() != Some("2010-09-09") {
         let message = "`AWSTemplateFormatVersion` is `2010-09-09`";
-        findings.error(Rule::BadValue, &Subject::default(), node.span, message);
+        findings.error(
+            TemplateRule::BadValue,
+            &Subject::default(),
+            node.span,
+            message,
+        );
     }
 }
 
@@ -200,7 +217,7 @@ fn transform(findings: &Findings<'_>, node: &Node) {
         let Some(name) = item.value.text() else {
             let message = format!("a transform is a name, not {}", item.value.kind());
             findings.error(
-                Rule::RefusedIntrinsic,
+                TemplateRule::RefusedIntrinsic,
                 &Subject::default(),
                 item.span,
                 message,
@@ -209,13 +226,13 @@ fn transform(findings: &Findings<'_>, node: &Node) {
         };
         if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
             let message = format!("the transform `{name}` has no effect: {why}");
-            let (level, rule, subject) = (Level::Note, Rule::NoEffect, Subject::default());
+            let (level, rule, subject) = (Level::Note, TemplateRule::NoEffect, Subject::default());
             findings.note(level, rule, &subject, item.span, message, None);
         } else if !TRANSFORMS.contains(&name) {
             let known = TRANSFORMS.join("` and `");
             let message = format!("the transform `{name}` is not supported, only `{known}`");
             findings.error_with_hint(
-                Rule::RefusedIntrinsic,
+                TemplateRule::RefusedIntrinsic,
                 &Subject::default(),
                 item.span,
                 message,

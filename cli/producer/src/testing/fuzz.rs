@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use engine::contract::{
     Shape, Source, Violation, check_functions, check_resources, check_routing, render_violations,
 };
-use engine::yaml::{Limits, Node, Span, parse_all};
+use engine::yaml::{Node, ParseLimits, Span, parse_all};
 
 use crate::artifact;
 use crate::model::App;
@@ -75,7 +75,7 @@ fn violations_of_unknown(template: &Template<'_>, given: &Given) -> Vec<Violatio
     let findings = parameters::unknown(&[template], given);
     findings
         .iter()
-        .map(crate::report::Finding::violation)
+        .map(crate::report::TemplateFinding::violation)
         .collect()
 }
 
@@ -95,7 +95,7 @@ fn told(text: &str, report: &Report) {
     let all = report
         .findings
         .iter()
-        .map(crate::report::Finding::violation);
+        .map(crate::report::TemplateFinding::violation);
     shown(text, &all.collect::<Vec<_>>());
 }
 
@@ -121,7 +121,7 @@ fn made(app: &App) {
     assert!(!model.contains(CANARY), "{model} holds a secret");
     for (name, text) in artifact::configuration(app, &BTreeMap::new(), true).files {
         assert!(!text.contains(CANARY), "{text} holds a secret");
-        let tree = parse_all(&text, &Limits::default());
+        let tree = parse_all(&text, &ParseLimits::default());
         let tree = tree.unwrap_or_else(|errors| panic!("{errors:?} in {text}"));
         let check: fn(&Source<'_>, &Node) -> Shape = match name {
             "functions.yml" => check_functions,

@@ -1,6 +1,7 @@
 //! A target can be written as an argument and as `--target`, whichever way a command declares it.
 
-use super::{Args, Command, LATEST, Lock};
+use super::{Args, Command, Lock};
+use crate::applier::deploys::LATEST;
 
 /// The target as a flag, for commands that take it as an argument: people who know `--target` write it everywhere.
 #[derive(Debug, Default, clap::Args)]
@@ -69,10 +70,18 @@ impl Args {
                 }
                 settle(&mut args.target, &mut args.target_argument.argument);
             }
-            Command::Assert(args) => settle(&mut args.target, &mut args.target_argument.argument),
+            Command::Stacks(args) => settle(&mut args.target, &mut args.target_flag.flag),
+            Command::Blame(args) => settle(&mut args.target, &mut args.target_argument.argument),
+            Command::Assert(args) => {
+                let mut named = args.take_target();
+                settle(&mut args.target, &mut named);
+            }
             Command::Deploy(_)
             | Command::Plan(_)
+            | Command::Diff(_)
             | Command::Import(_)
+            | Command::Replay(_)
+            | Command::Journal(_)
             | Command::Manifest(_)
             | Command::Validate { .. }
             | Command::Provision(_)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::applier::args::Abandon;
 use crate::applier::command::resume;
+use crate::applier::ids::Ids;
 use crate::applier::target;
 use crate::args::Global;
 use crate::identity;
@@ -24,7 +25,7 @@ struct Abandoned {
 
 /// Abandons.
 pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
-    let (stream, deploy) = resume::unfinished(global, args.target.as_deref())?;
+    let (stream, deploy) = resume::unfinished(global, args.target.as_deref(), false)?;
     let actor = identity::actor(args.who.actor.as_deref());
     let owned = target::own(&target::root(global)?, &stream, &actor)?;
     let mut journal = target::journal(&owned, &actor)?;
@@ -44,10 +45,12 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
         deploy: deploy.id,
         head: target::head_text(journal.head()),
     };
+    let ids = Ids::of(journal.events(), false).map_err(|error| target::store_failure(&error))?;
     output.result(Type::Abandoned, &body, || {
         format!(
-            "abandoned {} of {}; journal head {}",
-            body.deploy, body.target, body.head
+            "{}: abandoned deploy {}",
+            body.target,
+            ids.shown(body.deploy)
         )
     })?;
     Ok(ExitCode::SUCCESS)

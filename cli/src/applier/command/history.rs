@@ -1,40 +1,67 @@
 //! `history`: who applied which artifact when, against which stack versions.
 
-use std::collections::VecDeque;
-use std::fmt::Write as _;
+mod entries;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 
-use engine::views::{HoldSummary, Summary, hold, summarise};
-use journal::EventLog;
+use engine::views::{HoldSummary, Status, Summary};
 
 use crate::applier::args::History;
 use crate::applier::at::At;
 use crate::applier::failing::Failing;
-use crate::applier::{deploys, target};
+use crate::applier::ids::Ids;
+use crate::applier::target;
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::changes;
+use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
+use crate::page::{Line, Page, Tone, columns, fitted};
 use crate::program::Ended;
-use crate::report::short;
+use crate::report::{counted, talk};
+use crate::when;
+
+use entries::{Asked, Entry, newest_first};
 
 /// Lists deploys, newest first.
 pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
-    let (root, targets) = match args.past.at {
-        // A sequence belongs to one target.
-        Some(_) => {
-            let (root, one) = target::one(global, args.target.as_deref())?;
-            (root, vec![one])
-        }
-        None => target::all_or(global, args.target.as_deref())?,
+    let at = args.past.at.as_deref();
+    let (root, targets) = target::all_at(global, args.target.as_deref(), at)?;
+    let asked = Asked {
+        filter: args.filter.filter(),
+        after: args.after.as_deref(),
+        limit: args.limit.get(),
+        is_long: args.long,
     };
-    let limit = args.limit.get();
+    if asked.after.is_some() && targets.len() > 1 {
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--after` goes on in the history of one target",
+        )
+        .hint("name the target: `artifactctl history PROJECT/ENV --after DEPLOY`"));
+    }
     let mut failing = Failing::among(&targets);
     let of_targets = targets.iter().filter_map(|stream| {
-        let entries = target::reader(&root, stream)
-            .and_then(|reader| of_target(&At::new(&reader, args.past.at)?, limit));
-        failing.of(stream, entries)
+        let past = target::reader(&root, stream)
+            .and_then(|reader| asked.of_target(&At::new(&reader, at)?));
+        failing.of(stream, past)
     });
-    let entries = newest_first(of_targets.collect(), limit);
+    let mut shown = Shown {
+        several: targets.len() > 1,
+        against: global.verbose > 0,
+        limit: asked.limit,
+        ..Shown::default()
+    };
+    let of_targets = of_targets.map(|past| {
+        shown.ids.insert(past.target, past.ids);
+        shown.older += past.older;
+        shown.may_go_on |= past.may_go_on;
+        past.entries
+    });
+    let of_targets: Vec<VecDeque<Entry>> = of_targets.collect();
+    let read: usize = of_targets.iter().map(VecDeque::len).sum();
+    let entries = newest_first(of_targets, asked.limit);
+    shown.older += read - entries.len();
     if output.is_json() {
         for entry in &entries {
             match entry {
@@ -45,64 +72,18 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
     } else if targets.is_empty() {
         target::nothing_in(&root);
     } else if !entries.is_empty() {
-        Output::text(&table(&entries))?;
+        Output::page(&shown.page(&entries))?;
+    } else if !asked.filter.is_empty() {
+        talk("no deploy is what was asked for");
     }
     failing.ended(ExitCode::SUCCESS)
-}
-
-/// The entries of all targets, newest first. In each target the order is that of its events; a clock decides between targets only.
-fn newest_first(mut targets: Vec<VecDeque<Entry>>, limit: usize) -> Vec<Entry> {
-    let mut all = Vec::new();
-    while all.len() < limit {
-        let newest = targets
-            .iter_mut()
-            .filter(|entries| !entries.is_empty())
-            .max_by_key(|entries| entries.front().map(Entry::begun_at));
-        match newest.and_then(VecDeque::pop_front) {
-            Some(entry) => all.push(entry),
-            None => break,
-        }
-    }
-    all
-}
-
-/// What a target's journal consists of.
-enum Entry {
-    Deploy(Box<Summary>),
-    /// A hold of a target without an unfinished deploy.
-    Hold(HoldSummary),
-}
-
-impl Entry {
-    fn begun_at(&self) -> jiff::Timestamp {
-        match self {
-            Self::Deploy(summary) => summary.requested_at,
-            Self::Hold(hold) => hold.held_at,
-        }
-    }
-}
-
-fn of_target(events: &dyn EventLog, limit: usize) -> Result<VecDeque<Entry>, Failure> {
-    let latest = events
-        .latest_deploys(None, limit)
-        .map_err(|error| target::store_failure(&error))?;
-    let mut entries = VecDeque::with_capacity(latest.len());
-    for (first, _) in latest {
-        let events = deploys::raw(events, first).map_err(|error| target::store_failure(&error))?;
-        match hold(&events) {
-            Some(hold) => entries.push_back(Entry::Hold(hold)),
-            None => entries.extend(summarise(&events).map(Box::new).map(Entry::Deploy)),
-        }
-    }
-    Ok(entries)
 }
 
 /// A hold in one line, and how it ended.
 pub(crate) fn held(hold: &HoldSummary) -> String {
     let mut text = format!("by {}: {}", hold.actor, hold.message);
     if let (Some(at), Some(by)) = (&hold.released_at, &hold.released_by) {
-        let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
-        text.push_str(&format!("; released by {by} at {at}"));
+        text.push_str(&format!("; released by {by} at {}", when::second(*at)));
         if let Some(note) = &hold.note {
             text.push_str(&format!(": {note}"));
         }
@@ -110,48 +91,194 @@ pub(crate) fn held(hold: &HoldSummary) -> String {
     text
 }
 
-fn table(entries: &[Entry]) -> String {
-    let mut text = String::new();
-    for entry in entries {
+/// How the entries are shown.
+#[derive(Default)]
+struct Shown {
+    /// Of several targets, each named in a column.
+    several: bool,
+    /// With the versions that each deploy met.
+    against: bool,
+    limit: usize,
+    /// Entries that are older than those that are shown.
+    older: usize,
+    /// There may be more of them: they were not looked at.
+    may_go_on: bool,
+    ids: BTreeMap<String, Ids>,
+}
+
+/// Columns of a line that the column before the last may take.
+const ACTORS_MAX: usize = 24;
+/// Fewest columns that are left for what changed.
+const CHANGED_MIN: usize = 20;
+
+impl Shown {
+    fn page(&self, entries: &[Entry]) -> Page {
+        let mut head = vec!["APPLIED (UTC)", "STATUS", "DEPLOY", "BY", "CHANGED"];
+        if self.several {
+            head.insert(0, "TARGET");
+        }
+        let groups = grouped(entries);
+        let mut rows: Vec<Vec<(Tone, String)>> = groups
+            .iter()
+            .map(|group| self.row(&entries[group.first]))
+            .collect();
+        let widest = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].1.chars().count());
+            cells.chain([head[column].len()]).max().unwrap_or(0) + 2
+        };
+        let last = head.len() - 1;
+        let taken: usize = (0..last).map(widest).sum();
+        let width = columns().saturating_sub(taken).max(CHANGED_MIN);
+        for (row, group) in rows.iter_mut().zip(&groups) {
+            row[last].1 = changed(&entries[group.first], width);
+        }
+        let mut table = Page::default();
+        table.table(&head, rows);
+        let mut lines = table.into_lines().into_iter();
+        let mut page = Page::default();
+        if let (false, Some(entry)) = (self.several, entries.first()) {
+            page.line(Line::default().and(Tone::Strong, entry.target()));
+        }
+        lines.by_ref().take(1).for_each(|line| page.line(line));
+        for (line, group) in lines.zip(&groups) {
+            page.line(line);
+            for line in self.below(&entries[group.first]) {
+                page.line(line);
+            }
+            if group.more > 0 {
+                let more = counted(group.more as u64, "deploy");
+                let text = format!("  … and {more} before it that changed nothing");
+                page.line(Line::default().and(Tone::Dim, text));
+            }
+        }
+        let rest = match (self.may_go_on, self.older) {
+            (true, _) => Some(format!("… older ones may fit: -n {}", self.limit * 2)),
+            (false, 0) => None,
+            (false, older) => Some(format!("… {older} older: -n {}", self.limit + older)),
+        };
+        if let Some(text) = rest {
+            page.line(Line::default().and(Tone::Dim, text));
+        }
+        page
+    }
+
+    fn row(&self, entry: &Entry) -> Vec<(Tone, String)> {
+        let plain = |text: String| (Tone::Plain, text);
+        let (target, id, actors) = match entry {
+            Entry::Deploy(summary) => (&summary.target, summary.deploy, summary.actors.clone()),
+            Entry::Hold(hold) => (&hold.target, hold.hold, vec![hold.actor.clone()]),
+        };
+        let (applied, status) = match entry {
+            Entry::Deploy(summary) => (
+                summary.applied_at.map_or("-".to_owned(), when::minute),
+                (tone(summary.status), summary.status.word().to_owned()),
+            ),
+            Entry::Hold(_) => ("-".to_owned(), (Tone::Warn, "hold".to_owned())),
+        };
+        let id = self
+            .ids
+            .get(target)
+            .map_or_else(|| id.to_string(), |ids| ids.shown(id));
+        let mut row = vec![
+            plain(applied),
+            status,
+            plain(id),
+            plain(fitted(&actors, ACTORS_MAX)),
+            plain(String::new()),
+        ];
+        if self.several {
+            row.insert(0, plain(target.clone()));
+        }
+        row
+    }
+
+    /// What is said below the row.
+    fn below(&self, entry: &Entry) -> Vec<Line> {
+        let indented = |tone, text: String| Line::new("  ").and(tone, text);
         let summary = match entry {
             Entry::Deploy(summary) => summary,
             Entry::Hold(hold) => {
-                let _ = writeln!(
-                    text,
-                    "{}  {:<10}  {}  {}  {}",
-                    hold.held_at.strftime("%Y-%m-%d %H:%M:%SZ"),
-                    "hold",
-                    hold.target,
-                    hold.hold,
-                    held(hold)
-                );
-                continue;
+                let held = format!("held {} {}", when::second(hold.held_at), held(hold));
+                return vec![indented(Tone::Dim, held)];
             }
         };
-        let artifact = summary
-            .artifact
-            .as_deref()
-            .and_then(|digest| digest.strip_prefix("sha256:"))
-            .map_or("?", short);
-        let _ = writeln!(
-            text,
-            "{}  {:<10}  {}  {}  by {}  artifact {artifact} ({})",
-            summary.requested_at.strftime("%Y-%m-%d %H:%M:%SZ"),
-            summary.status.word(),
-            summary.target,
-            summary.deploy,
-            summary.actors.join(", "),
-            summary.entries.join(", "),
-        );
+        let mut lines = Vec::new();
         if let Some(message) = &summary.message {
-            let _ = writeln!(text, "    {message}");
+            lines.push(indented(Tone::Plain, message.clone()));
         }
-        let _ = writeln!(text, "    {}", against(summary));
+        if summary.applied_at.is_none() {
+            let asked = when::second(summary.requested_at);
+            lines.push(indented(Tone::Dim, format!("asked for at {asked}")));
+        }
         if let Some(error) = &summary.error {
-            let _ = writeln!(text, "    {error}");
+            lines.push(indented(Tone::Bad, error.clone()));
+        }
+        if self.against {
+            lines.push(indented(Tone::Dim, against(summary)));
+        }
+        lines
+    }
+}
+
+/// How a status is shown.
+pub(crate) fn tone(status: Status) -> Tone {
+    match status {
+        Status::Applied => Tone::Good,
+        Status::Failed => Tone::Bad,
+        Status::Unfinished => Tone::Warn,
+        Status::Abandoned => Tone::Dim,
+    }
+}
+
+/// An entry, and how many older ones are folded into it.
+struct Group {
+    first: usize,
+    more: usize,
+}
+
+/// Deploys in a row, of one target, that changed nothing are shown as one.
+fn grouped(entries: &[Entry]) -> Vec<Group> {
+    let unchanged = |entry: &Entry| match entry {
+        Entry::Deploy(summary) if summary.changed_nothing() => Some(summary.target.clone()),
+        Entry::Deploy(_) | Entry::Hold(_) => None,
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let target = unchanged(entry);
+        match groups.last_mut() {
+            Some(group) if target.is_some() && unchanged(&entries[group.first]) == target => {
+                group.more += 1;
+            }
+            Some(_) | None => groups.push(Group {
+                first: index,
+                more: 0,
+            }),
         }
     }
-    text
+    groups
+}
+
+/// The last column: as much as fits of what a deploy changed.
+fn changed(entry: &Entry, width: usize) -> String {
+    match entry {
+        Entry::Deploy(summary) => {
+            let words = changes::words(&summary.changes, summary.built);
+            match (words.is_empty(), summary.status) {
+                (true, Status::Applied) => "nothing".to_owned(),
+                (false, Status::Applied) => {
+                    let line = fitted(&words, width);
+                    if line.chars().count() <= width {
+                        line
+                    } else {
+                        changes::counts(&summary.changes)
+                    }
+                }
+                // What it would have changed is not what it did.
+                (_, Status::Unfinished | Status::Failed | Status::Abandoned) => "-".to_owned(),
+            }
+        }
+        Entry::Hold(_) => "-".to_owned(),
+    }
 }
 
 /// The stack a deploy met, and what it did, in one line.
@@ -177,8 +304,13 @@ pub(crate) fn against(summary: &Summary) -> String {
     } else {
         String::new()
     };
+    let promoted = if summary.promoted > 0 {
+        format!(", {} adopted from another machine", summary.promoted)
+    } else {
+        String::new()
+    };
     format!(
-        "against {stack}; {} built, {} reused{attempts}",
+        "against {stack}; {} built, {} reused{promoted}{attempts}",
         summary.built, summary.reused
     )
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use engine::machine::{Command, Refusal};
 use engine::run::{DeployJournalError, latest_state};
-use journal::{EventLog, Holder, Journal, ReadError, StreamId};
+use journal::{EventLog, Holder, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Lock;
@@ -14,6 +14,7 @@ use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity;
 use crate::output::{Output, Type};
+use crate::page::{Line as TextLine, Page, Tone};
 use crate::program::Ended;
 
 /// Whose a target is.
@@ -49,7 +50,9 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
         } => {
             let (root, stream) = target::one(global, target.as_deref())?;
             if !new {
-                must_be_there(&root, &stream)?;
+                target::must_have_journal(&root, &stream).map_err(|failure| {
+                    failure.hint("`--new` holds a target before its first deploy")
+                })?;
             }
             let command = Command::Hold {
                 message: message.clone(),
@@ -71,17 +74,6 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             record(&root, &stream, who.actor.as_deref(), command, output)
         }
         Lock::Status { target, .. } => status(global, target.as_deref(), output),
-    }
-}
-
-/// A mistyped target is not made.
-fn must_be_there(root: &Path, stream: &StreamId) -> Result<(), Failure> {
-    match Journal::read(root, stream) {
-        Err(error @ ReadError::Absent { .. }) => {
-            Err(target::read_failure(&error).hint("`--new` holds a target before its first deploy"))
-        }
-        // Whatever else is wrong is said by the one who takes the target.
-        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -119,14 +111,18 @@ fn record(
         holder: None,
         head: target::head_text(journal.head()),
     };
-    output.result(Type::Lock, &line, || {
-        let said = match &line.hold {
-            Some(hold) => hold.words(),
-            None => "released".to_owned(),
-        };
-        format!("{}: {said}; journal head {}", line.target, line.head)
+    output.shown(Type::Lock, &line, || {
+        let said = line.hold.as_ref().map(HoldLine::words);
+        page(&line.target, said.as_deref().unwrap_or("released"))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn page(target: &str, said: &str) -> Page {
+    let mut page = Page::default();
+    let line = TextLine::default().and(Tone::Strong, target);
+    page.line(line.and(Tone::Plain, format!(": {said}")));
+    page
 }
 
 fn status(global: &Global, named: Option<&str>, output: &Output) -> Ended {
@@ -153,13 +149,13 @@ fn status(global: &Global, named: Option<&str>, output: &Output) -> Ended {
             holder,
             head: target::head_text(&head),
         };
-        output.result(Type::Lock, &line, || {
+        output.shown(Type::Lock, &line, || {
             let said = match (&line.hold, &line.holder) {
                 (Some(hold), _) => hold.words(),
                 (None, Some(holder)) => target::held(holder),
                 (None, None) => "free".to_owned(),
             };
-            format!("{}: {said}", line.target)
+            page(&line.target, &said)
         })?;
     }
     if targets.is_empty() {

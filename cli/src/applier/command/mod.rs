@@ -2,14 +2,19 @@
 
 mod abandon;
 mod assert;
+mod blame;
 mod deploy;
+mod diff;
 mod history;
 mod lock;
 mod manifest;
 mod plan;
 mod provision;
+mod remove;
+mod replay;
 mod resume;
 mod show;
+mod stacks;
 mod status;
 mod transfer;
 mod verify;
@@ -17,7 +22,7 @@ mod watch;
 
 use clap::CommandFactory;
 
-use crate::applier::args::{Args, Command, Deploy};
+use crate::applier::args::{Args, Command, Deploy, JournalCommand, Plan};
 use crate::args::Global;
 use crate::output::Output;
 use crate::program::{Call, Ended};
@@ -28,18 +33,23 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
     let global = &args.global;
     match &args.command {
         Command::Deploy(deploy) => apply(global, deploy, output),
-        Command::Plan(plan) => plan::run(global, &plan.request, plan.exit_code, output),
+        Command::Plan(plan) => plan::run(global, plan, output),
         Command::Resume(resume) => resume::run(global, resume, output),
         Command::Abandon(abandon) => abandon::run(global, abandon, output),
         Command::Status(status) => status::run(global, status, output),
         Command::History(history) => history::run(global, history, output),
         Command::Show(show) => show::run(global, show, output),
+        Command::Diff(diff) => diff::run(global, diff, output),
+        Command::Blame(blame) => blame::run(global, blame, output),
+        Command::Stacks(stacks) => stacks::run(global, stacks, output),
         Command::Watch(watch) => watch::run(global, watch, output),
         Command::Lock(lock) => lock::run(global, lock, output),
         Command::Verify(verify) => verify::run(global, verify, output),
         Command::Assert(assert) => assert::run(global, assert, output),
+        Command::Replay(args) => replay::run(global, args, output),
         Command::Export(export) => transfer::export(global, export, output),
         Command::Import(import) => transfer::import(global, import, output),
+        Command::Journal(JournalCommand::Remove(args)) => remove::run(global, args, output),
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
         Command::Init => project::init::run("artifactctl", global, output),
@@ -56,7 +66,13 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
 /// Applies an artifact, or shows what that would do: the one way in for every program that does.
 pub(crate) fn apply(global: &Global, deploy: &Deploy, output: &Output) -> Ended {
     if deploy.dry_run {
-        plan::run(global, &deploy.request, false, output)
+        let plan = Plan {
+            request: deploy.request.clone(),
+            building: deploy.acting.building,
+            explain: deploy.acting.explain,
+            exit_code: false,
+        };
+        plan::run(global, &plan, output)
     } else {
         deploy::run(global, deploy, output)
     }

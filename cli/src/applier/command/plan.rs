@@ -1,22 +1,25 @@
 //! `plan`: what a deploy would do, touching nothing.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use engine::compat::Verdict;
-use engine::merge::ConfigFile;
-use engine::run::{Plan, PlanError, latest_state, plan};
-use journal::EventLog;
+use engine::compat::{Grade, Verdict};
+use engine::machine::{ImageSource, Merged};
+use engine::merge::{Changes, ConfigFile, Key};
+use engine::run::{Plan, PlanBasis, PlanError, PlannedImage, latest_state, plan};
+use journal::{EventLog, Journal, MemoryStore};
 use serde::Serialize;
 
-use crate::applier::args::Request;
 use crate::applier::target::HoldLine;
-use crate::applier::{prepare, target};
+use crate::applier::{args, output_dir, prepare, target};
 use crate::args::Global;
+use crate::changes::signed;
 use crate::failure::{Failure, Kind};
+use crate::identity::SystemStamp;
 use crate::output::{Output, Type};
+use crate::page::{Line, Page, Tone};
+use crate::process_limits;
 use crate::program::Ended;
-use crate::report::{image_line, talk};
+use crate::report::{counted, image_line, talk};
 
 /// A plan, and what stands in the way of it.
 #[derive(Serialize)]
@@ -28,25 +31,36 @@ struct Body<'a> {
 }
 
 /// Makes a plan and shows it.
-pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &Output) -> Ended {
-    let prepared = prepare::request(request)?;
+pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended {
+    let prepared = prepare::request(&asked.request)?;
     let root = target::root(global)?;
-    let known = journal::Journal::targets(&root).map_err(|error| target::read_failure(&error))?;
-    let reader = known
-        .contains(&prepared.target)
-        .then(|| target::reader(&root, &prepared.target))
-        .transpose()?;
-    let events = reader.as_ref().map(|reader| reader as &dyn EventLog);
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    let known = Journal::targets(&root).map_err(|error| target::read_failure(&error))?;
+    let events: Box<dyn EventLog> = if known.contains(&prepared.target) {
+        Box::new(target::reader(&root, &prepared.target)?)
+    } else {
+        Box::new(MemoryStore::new(prepared.target.clone()))
+    };
+    let events = events.as_ref();
+    let (target, out) = (&prepared.target, asked.request.applying.out_args);
+    output_dir::must_be_meant(&root, target, &prepared.request, events, out)?;
+    let basis = PlanBasis {
+        events,
+        imported_until: Journal::imported_until(&root, target)
+            .map_err(|error| target::read_failure(&error))?,
+        stamp: &SystemStamp,
+    };
+    let runtime = process_limits::runtime()?;
     let plan = runtime.block_on(async {
-        let world = prepared.world().await.map_err(Failure::from)?;
+        let world = prepared
+            .world(asked.building.builder.into())
+            .await
+            .map_err(Failure::from)?;
         plan(
             &world,
             &prepared.artifact,
             &prepared.registries,
             &prepared.request,
-            events,
+            basis,
         )
         .await
         .map_err(|error| match error {
@@ -54,16 +68,14 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
             PlanError::Failed(failed) => Failure::from(failed),
         })
     })?;
-    let hold = match events {
-        Some(events) => {
-            let state =
-                latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
-            HoldLine::of(events, &state)?
-        }
-        None => None,
-    };
+    let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
+    let hold = HoldLine::of(events, &state)?;
     let body = Body { plan: &plan, hold };
-    output.result(Type::Plan, &body, || text(&plan))?;
+    let verbose = global.verbose > 0;
+    output.shown(Type::Plan, &body, || {
+        let (target, out) = (&prepared.target.to_string(), &prepared.request.out);
+        page(target, out, &plan, verbose, asked.explain)
+    })?;
     if let Some(hold) = &body.hold {
         talk(&format!(
             "warning: target `{0}` is {1}; a deploy is refused until `artifactctl lock release {0}`",
@@ -73,7 +85,7 @@ pub(crate) fn run(global: &Global, request: &Request, exit_code: bool, output: &
     }
     match plan.verdict {
         Verdict::Incompatible => Err(incompatible(&plan)),
-        Verdict::Compatible if exit_code && plan.changes_anything() => {
+        Verdict::Compatible if asked.exit_code && plan.changes_anything() => {
             Ok(ExitCode::from(Kind::Drift.code()))
         }
         Verdict::Compatible => Ok(ExitCode::SUCCESS),
@@ -92,49 +104,215 @@ fn incompatible(plan: &Plan) -> Failure {
         .fold(failure, Failure::hint)
 }
 
-fn text(plan: &Plan) -> String {
-    let mut text = String::new();
-    for finding in &plan.findings {
-        let _ = writeln!(text, "check: {}", finding.sentence());
-    }
+/// The target, the verdict, what changes with its values, the images, and one line that sums it up.
+fn page(target: &str, out: &str, plan: &Plan, verbose: bool, explain: bool) -> Page {
+    let mut page = Page::default();
+    let title = Line::default().and(Tone::Strong, target);
+    page.line(title.and(Tone::Plain, format!(" into {out}")));
+    checks(&mut page, plan, verbose);
     if let Some(merged) = &plan.configuration {
-        for (sign, keys) in [
-            ("+", &merged.changes.added),
-            ("~", &merged.changes.changed),
-            ("-", &merged.changes.removed),
-        ] {
-            for key in keys {
-                let _ = writeln!(text, "config: {sign} {}", key.0);
-            }
-        }
-        for drift in &merged.drift {
-            let _ = writeln!(
-                text,
-                "drift: {} was changed by hand and would be overwritten",
-                drift.key.0
-            );
-        }
-        for warning in &merged.warnings {
-            let _ = writeln!(text, "warning: {warning}");
-        }
+        configuration(&mut page, plan, merged);
     }
-    for file in ConfigFile::ALL {
-        let state = match (plan.current.get(&file), plan.texts.get(&file)) {
-            (_, None) => continue,
-            (None, Some(_)) => "would be created",
-            (Some(current), Some(new)) if current == new => "stays as it is",
-            (Some(_), Some(_)) => "would be rewritten",
-        };
-        let _ = writeln!(text, "file: {} {state}", file.file_name());
-    }
-    for image in &plan.images {
-        let _ = writeln!(text, "image:{}", image_line(image));
-    }
-    let ending = match plan.verdict {
-        Verdict::Incompatible => "a deploy would be refused",
-        Verdict::Compatible if plan.changes_anything() => "a deploy would make these changes",
-        Verdict::Compatible => "a deploy would change nothing",
+    images(&mut page, plan, verbose || explain);
+    page.line(sum(plan));
+    page
+}
+
+fn checks(page: &mut Page, plan: &Plan, verbose: bool) {
+    let (tone, verdict) = match plan.verdict {
+        Verdict::Compatible => (Tone::Good, "compatible"),
+        Verdict::Incompatible => (Tone::Bad, "incompatible"),
     };
-    let _ = writeln!(text, "{ending}");
-    text
+    let checks = counted(plan.findings.len() as u64, "check");
+    let more = if verbose { "" } else { "; -v shows all" };
+    let line = Line::new("stack: ").and(tone, verdict);
+    page.line(line.and(Tone::Plain, format!(" ({checks}{more})")));
+    for finding in &plan.findings {
+        let tone = match finding.grade {
+            Grade::Pass | Grade::Note if !verbose => continue,
+            Grade::Pass | Grade::Note => Tone::Plain,
+            Grade::Warn => Tone::Warn,
+            Grade::Fail => Tone::Bad,
+        };
+        page.line(Line::new("  ").and(tone, finding.sentence()));
+    }
+}
+
+fn configuration(page: &mut Page, plan: &Plan, merged: &Merged) {
+    if !merged.changes.is_empty() {
+        page.text("configuration:");
+    }
+    for (sign, tone, key) in signed(&merged.changes) {
+        page.line(Line::new("  ").and(tone, format!("{sign} {key}")));
+        let values = plan.values.get(&Key(key.to_owned()));
+        for value in values.into_iter().flatten() {
+            let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "(none)".to_owned());
+            let (before, after) = (side(&value.before), side(&value.after));
+            page.text(format!("      {}  {before} -> {after}", value.field));
+        }
+    }
+    for drift in &merged.drift {
+        let text = format!(
+            "drift: {} was changed by hand and would be overwritten",
+            drift.key.0
+        );
+        page.line(Line::new("  ").and(Tone::Warn, text));
+    }
+    for warning in &merged.warnings {
+        page.line(Line::default().and(Tone::Warn, format!("warning: {warning}")));
+    }
+    // Where no key changes a file may still have to be written: in another form, or for the first time.
+    let is_written = |file: &ConfigFile| {
+        let new = plan.texts.get(file);
+        new.is_some() && plan.current.get(file) != new
+    };
+    if merged.changes.is_empty() {
+        for file in ConfigFile::ALL.into_iter().filter(is_written) {
+            let text = format!("~ {} would be written anew", file.file_name());
+            page.line(Line::new("  ").and(Tone::Warn, text));
+        }
+    }
+}
+
+fn images(page: &mut Page, plan: &Plan, all: bool) {
+    let is_shown =
+        |image: &&PlannedImage| all || image.moves_tag || image.source != ImageSource::Reused;
+    let mut shown = plan.images.iter().filter(is_shown).peekable();
+    if shown.peek().is_some() {
+        page.text("images:");
+    }
+    for image in shown {
+        page.text(image_line(image));
+    }
+}
+
+/// `Plan: 0 to add, 1 to change, 0 to remove; 1 image to build, 98 kept`.
+fn sum(plan: &Plan) -> Line {
+    if plan.verdict == Verdict::Incompatible {
+        return Line::new("Plan: ").and(Tone::Bad, "a deploy would be refused");
+    }
+    if !plan.changes_anything() {
+        return Line::new("Plan: nothing to change");
+    }
+    let changes = plan.configuration.as_ref().map(|merged| &merged.changes);
+    let count = |keys: fn(&Changes) -> &Vec<Key>| changes.map_or(0, |changes| keys(changes).len());
+    let built = plan.images.iter();
+    let built = built
+        .filter(|image| !image.build_because.is_empty())
+        .count();
+    Line::new(format!(
+        "Plan: {} to add, {} to change, {} to remove; {} to build, {} kept",
+        count(|changes| &changes.added),
+        count(|changes| &changes.changed),
+        count(|changes| &changes.removed),
+        counted(built as u64, "image"),
+        plan.images.len() - built
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine::compat::Observation;
+    use engine::contract::{Digest, FunctionName};
+    use engine::machine::{OwedImages, Owners, sample};
+    use engine::merge::{FieldChange, Ownership};
+    use engine::run::Cause;
+
+    use super::*;
+
+    fn image(name: &str, build_because: Vec<Cause>) -> PlannedImage {
+        PlannedImage {
+            function: FunctionName::parse(name).unwrap(),
+            reference: format!("registry:5000/shop/{name}:1"),
+            key: Digest::of("key"),
+            source: if build_because.is_empty() {
+                ImageSource::Reused
+            } else {
+                ImageSource::Built
+            },
+            build_because,
+            moves_tag: false,
+            needs_builder: None,
+        }
+    }
+
+    fn plan_of(changes: Changes, values: &[FieldChange], images: Vec<PlannedImage>) -> Plan {
+        let key = changes.changed.first().cloned();
+        let files = BTreeMap::from([(ConfigFile::Functions, "new".to_owned())]);
+        let is_new = !changes.is_empty();
+        Plan {
+            observation: Observation {
+                project: "shop".to_owned(),
+                engine: sample::engine(),
+                containers: Vec::new(),
+                api_version: None,
+                mode: None,
+                gateway_secrets: None,
+                other_projects: Vec::new(),
+            },
+            verdict: Verdict::Compatible,
+            findings: Vec::new(),
+            configuration: Some(Merged {
+                files: BTreeMap::new(),
+                ownership: Owners::Stated(Ownership::default()),
+                changes,
+                drift: Vec::new(),
+                images: OwedImages::Stated(Vec::new()),
+                warnings: vec!["a\nPlan: forged".to_owned()],
+                values: BTreeMap::new(),
+            }),
+            current: if is_new {
+                BTreeMap::new()
+            } else {
+                files.clone()
+            },
+            texts: files,
+            values: key.into_iter().map(|key| (key, values.to_vec())).collect(),
+            images,
+        }
+    }
+
+    #[test]
+    fn a_plan_names_target_values_and_sum_and_nobody_forges_its_lines() {
+        let changes = Changes {
+            added: vec![Key("routes/GET /new".to_owned())],
+            changed: vec![Key("functions/hello".to_owned())],
+            ..Changes::default()
+        };
+        let greeting = FieldChange {
+            field: "environment.GREETING".to_owned(),
+            before: Some("\"hi\"".to_owned()),
+            after: Some("\"hello there\"".to_owned()),
+        };
+        let images = vec![
+            image("hello", vec![Cause::Input("app.py changed".to_owned())]),
+            image("other", Vec::new()),
+        ];
+        let plan = plan_of(changes, &[greeting], images);
+        assert_eq!(
+            page("nc-shop/dev", "/srv/out", &plan, false, false).render(false),
+            "nc-shop/dev into /srv/out
+stack: compatible (0 checks; -v shows all)
+configuration:
+  + routes/GET /new
+  ~ functions/hello
+      environment.GREETING  \"hi\" -> \"hello there\"
+warning: a\\nPlan: forged
+images:
+  build hello (registry:5000/shop/hello:1): app.py changed
+Plan: 1 to add, 1 to change, 0 to remove; 1 image to build, 1 kept
+"
+        );
+    }
+
+    #[test]
+    fn a_plan_of_what_is_there_says_so() {
+        let plan = plan_of(Changes::default(), &[], vec![image("other", Vec::new())]);
+        let shown = page("nc-shop/dev", "/srv/out", &plan, false, false).render(false);
+        assert!(shown.ends_with("Plan: nothing to change\n"), "{shown}");
+        let all = page("nc-shop/dev", "/srv/out", &plan, false, true).render(false);
+        assert!(all.contains("reuse other"), "{all}");
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use engine::machine::Deploy;
+use engine::machine::{Deploy, Refusal};
 use engine::run::{latest_state, must_be_appendable};
 use journal::StreamId;
 
 use crate::applier::args::Resume;
-use crate::applier::command::deploy;
+use crate::applier::command::deploy::{self, Begin};
 use crate::applier::target::HoldLine;
 use crate::applier::{prepare, target};
 use crate::args::Global;
@@ -17,15 +17,25 @@ use crate::program::Ended;
 
 /// Resumes.
 pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
-    let (_, unfinished) = unfinished(global, args.target.as_deref())?;
+    // Who waits for the target waits for the end of a hold too.
+    let waits = args.acting.wait.is_some();
+    let (stream, unfinished) = unfinished(global, args.target.as_deref(), waits)?;
+    if target::is_imported(&target::root(global)?, &stream, &unfinished)? {
+        let deploy = unfinished.id;
+        return Err(target::deploy_journal_failure(
+            &Refusal::Imported { deploy }.into(),
+        ));
+    }
     let prepared = prepare::recorded(&unfinished.request, &args.registries)?;
-    deploy::drive(global, &prepared, Some(unfinished.id), &args.acting, output)
+    let begin = Begin::Unfinished(unfinished.id);
+    deploy::drive(global, &prepared, begin, &args.acting, output)
 }
 
-/// The unfinished deploy that is meant: of the named target, else the only one there is.
+/// The unfinished deploy that is meant: of the named target, else the only one there is. A hold refuses it, unless that is waited for.
 pub(crate) fn unfinished(
     global: &Global,
     named: Option<&str>,
+    waits: bool,
 ) -> Result<(StreamId, Deploy), Failure> {
     let (root, targets) = target::all_or(global, named)?;
     let mut found = Vec::new();
@@ -36,8 +46,8 @@ pub(crate) fn unfinished(
     }
     match (found.pop(), found.is_empty()) {
         // Whatever else keeps it from going on, the hold comes first.
-        (Some((stream, _, Some(hold))), true) => Err(hold.failure(&stream)),
-        (Some((stream, deploy, None)), true) => Ok((stream, deploy)),
+        (Some((stream, _, Some(hold))), true) if !waits => Err(hold.failure(&stream)),
+        (Some((stream, deploy, _)), true) => Ok((stream, deploy)),
         (None, _) => {
             let of = named.map_or(String::new(), |target| format!(" of `{target}`"));
             Err(

@@ -11,6 +11,7 @@ use journal::{AppendError, ImportIntoError, Journal, Reader};
 use serde::Serialize;
 
 use crate::applier::args::{Export, Import};
+use crate::applier::command::verify::Folded;
 use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -94,6 +95,7 @@ struct Imported {
 /// Reads an export into a target that has no events: everything is verified before anything is written.
 pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     let root = target::root(global)?;
+    let mut folded = Folded::default();
     let (mut file, checked) = if args.file.as_os_str() == "-" {
         let mut spool =
             tempfile::tempfile().map_err(|error| Failure::of(Kind::Unreachable, &error))?;
@@ -101,14 +103,17 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
             from: std::io::stdin().lock().take(SPOOL_MAX),
             spool: &mut spool,
         };
-        let checked = transfer::check(BufReader::new(from));
+        let checked = transfer::check_each(BufReader::new(from), |whole| folded.add(whole));
         (spool, checked)
     } else {
         let mut file = open(&args.file)?;
-        let checked = transfer::check(BufReader::new(&mut file));
+        let checked = transfer::check_each(BufReader::new(&mut file), |whole| folded.add(whole));
         (file, checked)
     };
     let checked = checked.map_err(|error| import_failure(&error))?;
+    if let Some(problem) = folded.broken_document() {
+        return Err(Failure::new(Kind::Journal, problem).hint(NEXT_EXPORT));
+    }
     let stream = checked.stream;
     let holder = target::holder(&identity::actor(None));
     std::io::Seek::rewind(&mut file).map_err(|error| Failure::of(Kind::Unreachable, &error))?;
@@ -151,10 +156,13 @@ pub(crate) fn import_failure(error: &ImportError) -> Failure {
         ImportError::Line { .. }
         | ImportError::OtherStream { .. }
         | ImportError::Append(_)
-        | ImportError::Changed => Failure::of(Kind::Journal, error)
-            .hint("export the journal again, with `artifactctl export`, from where it is whole"),
+        | ImportError::Changed => Failure::of(Kind::Journal, error).hint(NEXT_EXPORT),
     }
 }
+
+/// What to do about an export that is not whole.
+const NEXT_EXPORT: &str =
+    "export the journal again, with `artifactctl export`, from where it is whole";
 
 /// Opens an export.
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {

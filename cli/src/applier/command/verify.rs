@@ -4,11 +4,11 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::run::StreamFold;
-use journal::transfer::verify as verify_export;
+use engine::run::{DeployJournalError, StreamFold, document_bytes};
+use journal::transfer::{Whole, verify as verify_export};
 use journal::{
-    Damage, DamageKind, EventLog, Head, Journal, ReadError, StoreError, StoredEvent, StreamId,
-    VerifyReport, chain,
+    Damage, DamageKind, EventLog, Head, Journal, ReadError, StoreError, StreamId, VerifyReport,
+    chain,
 };
 use serde::Serialize;
 
@@ -82,10 +82,9 @@ fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
         Box::new(transfer::open(file)?)
     };
     let mut folded = Folded::default();
-    let report = verify_export(BufReader::new(from), noted, |event: &StoredEvent| {
-        folded.add(event);
-    })
-    .map_err(|error| transfer::import_failure(&error))?;
+    let report = verify_export(BufReader::new(from), noted, |whole| folded.add(whole))
+        .map_err(|error| transfer::import_failure(&error))?;
+    folded.end();
     let verified = Verified {
         illegal: folded.illegal.filter(|_| report.damage.is_none()),
         unread: folded.fold.unread(),
@@ -116,17 +115,39 @@ fn export(file: &Path, noted: Option<&Head>, output: &Output) -> Ended {
 
 /// What folding the whole of a journal found.
 #[derive(Default)]
-struct Folded {
+pub(super) struct Folded {
     fold: StreamFold,
-    /// The first event that cannot follow, in words.
+    /// The first event that cannot follow, or that names a document which is not what it says, in words.
     illegal: Option<String>,
 }
 
 impl Folded {
-    /// Folds one more event, until one cannot follow.
-    fn add(&mut self, event: &StoredEvent) {
+    /// Folds one more event, or sees one more document, until something cannot be.
+    pub(super) fn add(&mut self, whole: Whole<'_>) {
+        self.note(|fold| match whole {
+            Whole::Event(event) => fold.add(event),
+            Whole::Document(bytes) => fold.add_document(bytes),
+        });
+    }
+
+    /// There is nothing more: every document that an event names must have been seen.
+    fn end(&mut self) {
+        self.note(|fold| fold.end());
+    }
+
+    /// What keeps an export from being imported: its events follow, and a document that one of them names is not what it says, or is
+    /// not there.
+    pub(super) fn broken_document(mut self) -> Option<String> {
+        if self.illegal.is_some() {
+            return None;
+        }
+        self.end();
+        self.illegal
+    }
+
+    fn note(&mut self, step: impl FnOnce(&mut StreamFold) -> Result<(), DeployJournalError>) {
         if self.illegal.is_none()
-            && let Err(error) = self.fold.add(event)
+            && let Err(error) = step(&mut self.fold)
         {
             self.illegal = Some(Failure::of(Kind::Journal, &error).sentence());
         }
@@ -183,12 +204,19 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
 /// Folds every event, the oldest first, until one cannot follow.
 fn fold_all(events: &dyn EventLog) -> Result<Folded, Failure> {
     let mut folded = Folded::default();
+    let failed = |error: StoreError| target::store_failure(&error);
     for event in journal::scan(events, 1) {
-        folded.add(&event.map_err(|error| target::store_failure(&error))?);
+        folded.add(Whole::Event(&event.map_err(failed)?));
         if folded.illegal.is_some() {
-            break;
+            return Ok(folded);
         }
     }
+    for digest in folded.fold.named_documents() {
+        if let Some(bytes) = document_bytes(events, &digest).map_err(failed)? {
+            folded.add(Whole::Document(&bytes));
+        }
+    }
+    folded.end();
     Ok(folded)
 }
 

@@ -16,6 +16,7 @@ use crate::applier::{events, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::process_limits;
 use crate::program::Ended;
 use crate::report::talk;
 use crate::signals;
@@ -30,12 +31,18 @@ const WAITING: usize = 1024;
 /// Follows until somebody stops it, or until the deploy ends.
 pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
     let (root, stream) = match &args.target {
-        // A target that is named may be deployed to for the first time later.
         Some(text) => target::named(global, text)?,
         None => target::one(global, None)?,
     };
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::of(Kind::Internal, &error))?;
+    if let Err(failure) = target::must_have_journal(&root, &stream) {
+        if !args.new || failure.kind != Kind::Refused {
+            return Err(failure.hint("`--new` waits for the first deploy onto a target"));
+        }
+        talk(&format!(
+            "`{stream}` has no journal yet; waiting for its first deploy"
+        ));
+    }
+    let runtime = process_limits::runtime()?;
     let (stop, stopped) = sync_channel(1);
     runtime
         .block_on(async { signals::listen() })

@@ -5,7 +5,7 @@ mod function;
 use std::fs;
 use std::path::Path;
 
-use engine::yaml::{self, Limits};
+use engine::yaml::{self, ParseLimits};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
@@ -346,7 +346,7 @@ impl Maker {
         let (file, text) = if self.one_in(2) {
             ("template.json", json)
         } else {
-            let tree = yaml::parse(&json, &Limits::default()).unwrap();
+            let tree = yaml::parse(&json, &ParseLimits::default()).unwrap();
             ("template.yaml", yaml::emit(&tree))
         };
         self.functions.sort();

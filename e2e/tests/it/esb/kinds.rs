@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::images::Context;
+use e2e::images::BuildContext;
 use e2e::stack::CONTAINER_REGISTRY;
 use e2e::{command, workspace};
 use zip::ZipWriter;
@@ -84,7 +84,7 @@ impl<'r> Kinds<'r> {
 fn push_base(rig: &Rig<'_>, programs: &Path) {
     let stack = rig.stack;
     let lambda = stack.host_image("esb-lambda-base", "1.4.2");
-    let mut context = Context::new(&format!(
+    let mut context = BuildContext::new(&format!(
         "FROM {lambda}\nCOPY bin/ /bin/\nCOPY other.py /var/task/\n"
     ))
     .unwrap();

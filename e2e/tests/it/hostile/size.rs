@@ -27,7 +27,7 @@ fn ten_thousand(bench: &Bench) {
     std::fs::remove_dir_all(bench.path("artifact/svc-a/functions")).unwrap();
 }
 
-/// The bounds are those of a debug build on a machine that does other things; docs/hostile.md has what was measured.
+/// The bounds are those of a debug build on a machine that does other things; docs/internals/hostile.md has what was measured.
 #[test]
 fn ten_thousand_functions_are_validated_planned_and_deployed() {
     let bench = Bench::with_images_of("many");

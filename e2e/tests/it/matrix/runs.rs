@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use e2e::command;
-use e2e::engine::{Engine, LABEL_RUN};
+use e2e::engine::{LABEL_RUN, TestEngine};
 use e2e::http;
 use rustix::process::{Pid, Signal};
 
@@ -26,7 +26,7 @@ struct Run {
 
 impl Run {
     fn start(edits: &[(&str, &str)], more: &[&str]) -> Self {
-        let folder = tempfile::tempdir_in(Engine::shared().folder()).unwrap();
+        let folder = tempfile::tempdir_in(TestEngine::shared().folder()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_e2e"));
         command
             .arg("matrix")
@@ -35,7 +35,7 @@ impl Run {
             .arg("--logs")
             .arg(folder.path().join("logs"))
             .args(more)
-            .env("DOCKER_HOST", Engine::shared().docker_host())
+            .env("DOCKER_HOST", TestEngine::shared().docker_host())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -100,7 +100,7 @@ impl Drop for Run {
 }
 
 fn docker(arguments: &[&str]) -> String {
-    command::run(Engine::shared().docker().args(arguments)).unwrap()
+    command::run(TestEngine::shared().docker().args(arguments)).unwrap()
 }
 
 /// What of a run is on the engine.
@@ -129,7 +129,7 @@ struct Foreign([String; 4]);
 impl Foreign {
     fn make() -> Self {
         // Ours to the watchdog of the tests, not to the run that must leave them alone.
-        let label = format!("{LABEL_RUN}={}", Engine::shared().run_id());
+        let label = format!("{LABEL_RUN}={}", TestEngine::shared().run_id());
         let base = shared().host_image("esb-lambda-base", "1.4.2");
         let [container, volume, network] =
             ["container", "volume", "network"].map(|kind| format!("contract-first-e2e-{kind}"));

@@ -5,6 +5,7 @@
 //! that was written (`crash`).
 
 mod disk;
+mod lost;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::artifactctl;
-use e2e::engine::Engine;
+use e2e::engine::TestEngine;
 use e2e::packages;
 use jiff::Timestamp;
 use journal::{
@@ -35,7 +36,7 @@ struct Bench {
 impl Bench {
     /// An artifact whose manifest is at least so large.
     fn new(manifest_bytes: usize) -> Self {
-        let folder = tempfile::tempdir_in(Engine::shared().folder()).unwrap();
+        let folder = tempfile::tempdir_in(TestEngine::shared().folder()).unwrap();
         let word = "x".repeat(manifest_bytes);
         let manifest = format!(
             "schema_version: \"1\"\nproject: unplugged\nenv: dev\nmode: docker\nruntime_stack: {{ api_version: \"1.0\", mode: docker }}\n\
@@ -78,7 +79,7 @@ impl Bench {
         let mut command = Command::new(program);
         command
             .args(words)
-            .env("DOCKER_HOST", Engine::shared().docker_host())
+            .env("DOCKER_HOST", TestEngine::shared().docker_host())
             .env("ARTIFACTCTL_JOURNAL", self.journal())
             // Only the program with failpoints knows it.
             .env("ARTIFACTCTL_KILL_AT", "after append Observed CompatChecked");

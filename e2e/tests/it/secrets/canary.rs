@@ -25,7 +25,10 @@ const PROGRAM: &str = "canary-of-the-credential-program";
 const ENVIRONMENT: &str = "canary-of-the-environment";
 /// In the addresses that engines and registries quote in their errors.
 pub(super) const REPLY: &str = "canary-of-a-reply";
-/// In the environment of a function: published, and nowhere else.
+/// In the environment of a function, under the name of a secret and in an address: published, and nowhere else.
+pub(super) const LITERAL: &str = "canary-of-a-literal";
+const ADDRESS: &str = "canary-of-an-address";
+/// In the environment of a function: published, and kept among the values of the deploy.
 pub(super) const FUNCTION: &str = "canary-of-a-function";
 /// The value of a `NoEcho` parameter, in a file of parameters.
 pub(super) const PARAMETER: &str = "canary=of \"the\" parameter";
@@ -33,7 +36,7 @@ pub(super) const PARAMETER: &str = "canary=of \"the\" parameter";
 pub(super) const DEFAULT: &str = "canary-of-a-default";
 
 /// Every canary, and where it may be found although nothing has gone wrong.
-pub(super) const ALL: [Canary; 11] = [
+pub(super) const ALL: [Canary; 13] = [
     Canary::new(SECRET, Home::Files),
     Canary::new(OTHER, Home::Files),
     Canary::new(PROXY_USER, Home::Environment),
@@ -42,7 +45,9 @@ pub(super) const ALL: [Canary; 11] = [
     Canary::new(PROGRAM, Home::Files),
     Canary::new(ENVIRONMENT, Home::Environment),
     Canary::new(REPLY, Home::Files),
-    Canary::new(FUNCTION, Home::Published),
+    Canary::new(FUNCTION, Home::Kept),
+    Canary::new(LITERAL, Home::Published),
+    Canary::new(ADDRESS, Home::Published),
     Canary::new(PARAMETER, Home::Files),
     Canary::new(DEFAULT, Home::Files),
 ];
@@ -71,7 +76,10 @@ pub(super) fn planted(repository: &str, logins: Logins) -> Bench {
     bench.edit(
         "artifact/svc-a/config/functions.yml",
         "      TABLE: orders\n",
-        &format!("      TABLE: orders\n      WORD: {FUNCTION}\n"),
+        &format!(
+            "      TABLE: orders\n      WORD: {FUNCTION}\n      DB_PASSWORD: {LITERAL}\n      \
+             DB: postgres://shop:{ADDRESS}@db/shop\n"
+        ),
     );
     fs::create_dir(bench.path("tmp")).unwrap();
     fs::create_dir(bench.path("state")).unwrap();

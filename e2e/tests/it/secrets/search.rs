@@ -1,17 +1,18 @@
-//! The search for canaries: in everything that a command has said or left behind, in every process that it has started, in every
-//! spelling in which a program may print a text.
+//! The search for canaries: in everything that a command has said or left behind, in every spelling in which a program
+//! may print a text.
+//!
+//! Not here: the processes that it starts (`processes`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::process::Command;
-use std::time::Duration;
+use std::io::Read as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use flate2::read::DeflateDecoder;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::canary::{ALL, surround};
-use crate::process::{Ran, Running, run};
+use crate::process::{Ran, run};
 use crate::refusal::{Bench, contents};
 
 /// Where a canary may be found although nothing has gone wrong, besides the files in which it was planted.
@@ -21,15 +22,17 @@ pub(super) enum Home {
     Files,
     /// In the environment of processes: that is where it came from.
     Environment,
-    /// In the published configuration.
+    /// In the published configuration, and not among the values of it that the journal keeps.
     Published,
+    /// In the published configuration, among the values that the journal keeps, and where somebody asks for these.
+    Kept,
 }
 
 /// A text that must not come out.
 #[derive(Clone, Copy)]
 pub(super) struct Canary {
     pub(super) text: &'static str,
-    home: Home,
+    pub(super) home: Home,
 }
 
 impl Canary {
@@ -38,92 +41,14 @@ impl Canary {
     }
 }
 
-/// Runs a command while it, and every process that comes from it, is watched: no argument holds a canary, and no environment that
-/// the command itself makes holds one that was not in its own. (Compose puts its env file into the environment of its children.)
-#[track_caller]
-pub(super) fn watched(command: &mut Command) -> Ran {
-    let running = Running::start(command);
-    let mut watch = Watch::of(running.pid());
-    while is_running(running.pid()) {
-        watch.look();
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let ran = running.wait();
-    assert!(watch.seen.is_empty(), "{:#?}", watch.seen);
-    ran
-}
-
-/// The state and the parent of a process.
-fn stat(pid: u32) -> Option<(char, u32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, between parentheses, may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.next()?.parse().ok()?))
-}
-
-fn is_running(pid: u32) -> bool {
-    stat(pid).is_some_and(|(state, _)| state != 'Z')
-}
-
-/// What was seen of a process and its family.
-struct Watch {
-    root: u32,
-    /// Those that were seen, with their arguments when they were looked at.
-    family: BTreeMap<u32, Vec<u8>>,
-    seen: BTreeSet<String>,
-}
-
-impl Watch {
-    fn of(root: u32) -> Self {
-        Self {
-            root,
-            family: BTreeMap::from([(root, Vec::new())]),
-            seen: BTreeSet::new(),
-        }
-    }
-
-    fn look(&mut self) {
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        for pid in numbers {
-            let parent = stat(pid).map(|(_, parent)| parent);
-            let is_family = parent.is_some_and(|parent| self.family.contains_key(&parent));
-            if pid == self.root || is_family {
-                let is_near = pid == self.root || parent == Some(self.root);
-                self.look_at(pid, is_near);
-            }
-        }
-    }
-
-    fn look_at(&mut self, pid: u32, is_near: bool) {
-        let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        let arguments = read("cmdline");
-        if self.family.get(&pid) == Some(&arguments) {
-            return;
-        }
-        let environment = if is_near { read("environ") } else { Vec::new() };
-        let shown = String::from_utf8_lossy(&arguments).into_owned();
-        for canary in ALL {
-            let text = canary.text;
-            if holds(&arguments, text) {
-                self.seen
-                    .insert(format!("`{text}` in the arguments {shown:?}"));
-            }
-            if canary.home != Home::Environment && holds(&environment, text) {
-                self.seen
-                    .insert(format!("`{text}` in the environment of {shown:?}"));
-            }
-        }
-        self.family.insert(pid, arguments);
-    }
-}
-
 /// The questions that a journal answers.
-const QUESTIONS: [&[&str]; 10] = [
+const QUESTIONS: [&[&str]; 13] = [
     &["export"],
     &["show", "latest", "-vvv"],
     &["show", "latest", "--format", "json"],
+    &["show", "latest", "--documents", "--format", "json"],
+    &["blame", "orders-place"],
+    &["diff", "-v"],
     &["history"],
     &["history", "--format", "json"],
     &["status"],
@@ -131,6 +56,14 @@ const QUESTIONS: [&[&str]; 10] = [
     &["lock", "status", "--format", "json"],
     &["verify"],
     &["assert", "latest", "Requested"],
+];
+
+/// Questions that are answered with values.
+const TELLS_VALUES: [&str; 4] = [
+    "stdout of export",
+    "stdout of show latest -vvv",
+    "stdout of show latest --documents --format json",
+    "stdout of blame orders-place",
 ];
 
 /// Searches what a command has said, what the journal answers, and all that was left behind: files of the store and its lock as
@@ -150,14 +83,27 @@ pub(super) fn search(bench: &Bench, ran: &Ran) {
     }
     for folder in ["journal", "out", "tmp", "state", "made"] {
         for (path, (_, _, bytes)) in contents(&bench.path(folder)) {
+            let bytes = inflated(&path, bytes);
             left.push((path.display().to_string(), bytes));
         }
     }
+    search_files(&left);
+}
+
+/// Searches bytes, each with the place that they are from.
+#[track_caller]
+pub(super) fn search_files(left: &[(String, Vec<u8>)]) {
     let mut found = Vec::new();
-    for (place, bytes) in &left {
+    for (place, bytes) in left {
         for canary in ALL {
-            let published = canary.home == Home::Published && place.ends_with("/out/functions.yml");
-            if !published && holds(bytes, canary.text) {
+            let published = place.ends_with("/out/functions.yml");
+            let kept = place.contains(DOCUMENTS) || TELLS_VALUES.contains(&place.as_str());
+            let is_home = match canary.home {
+                Home::Files | Home::Environment => false,
+                Home::Published => published,
+                Home::Kept => published || kept,
+            };
+            if !is_home && holds(bytes, canary.text) {
                 let text = String::from_utf8_lossy(bytes);
                 let mut lines = text.lines();
                 let line = lines.find(|line| holds(line.as_bytes(), canary.text));
@@ -166,6 +112,23 @@ pub(super) fn search(bench: &Bench, ran: &Ran) {
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Where a journal keeps documents.
+const DOCUMENTS: &str = "/store/documents/";
+
+/// The bytes of a file, or of the document in it: a journal compresses those, and a byte in front says so.
+fn inflated(path: &Path, bytes: Vec<u8>) -> Vec<u8> {
+    match bytes.split_first() {
+        Some((1, rest)) if path.display().to_string().contains(DOCUMENTS) => {
+            let mut document = Vec::new();
+            DeflateDecoder::new(rest)
+                .read_to_end(&mut document)
+                .unwrap();
+            document
+        }
+        Some(_) | None => bytes,
+    }
 }
 
 /// Whether a text is in some bytes, in any of its spellings.
@@ -240,20 +203,4 @@ fn a_canary_is_found_in_every_spelling() {
         let other = word.replace('a', "b");
         assert!(!holds(other.as_bytes(), word));
     }
-}
-
-/// The watch sees what a child was told by somebody who may know it.
-#[test]
-#[should_panic(expected = "in the arguments")]
-fn a_canary_in_an_argument_of_a_child_is_seen() {
-    let of_the_environment = ALL
-        .iter()
-        .find(|one| one.home == Home::Environment)
-        .unwrap();
-    let script = "/bin/sh -c 'sleep 1; true' x \"$CANARY\"; true";
-    watched(
-        Command::new("/bin/sh")
-            .args(["-c", script])
-            .env("CANARY", of_the_environment.text),
-    );
 }

@@ -1,4 +1,4 @@
-//! `docs/producer.md` says which fixture holds each feature of a template: the fixture is there, what is written stands in it, and
+//! `docs/guide/producer.md` says which fixture holds each feature of a template: the fixture is there, what is written stands in it, and
 //! no feature that the page calls read or refused is without one.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use e2e::workspace;
 use super::none;
 use super::ownership::{cell, is_test, quoted, read, rows_of};
 
-const PAGE: &str = "docs/producer.md";
+const PAGE: &str = "docs/guide/producer.md";
 
 /// Names and texts of the files that a fixture is made from.
 fn text_below(folder: &Path) -> String {

@@ -1,4 +1,4 @@
-//! `docs/ownership.md` is true: its tests, owners and parameters are there, and nothing crosses that it does not name.
+//! `docs/internals/ownership.md` is true: its tests, owners and parameters are there, and nothing crosses that it does not name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ pub(super) fn read(path: &str) -> String {
 
 /// The rows of a table of the page.
 fn rows(table: &str) -> Vec<String> {
-    rows_of("docs/ownership.md", table)
+    rows_of("docs/internals/ownership.md", table)
 }
 
 /// The rows of a table of a page, below its head.
@@ -131,7 +131,7 @@ fn what_crosses_into_the_engine_is_what_the_page_says() {
         .collect();
     assert!(there.len() > 20, "{there:?}");
     assert_eq!(said, there);
-    let flags = read("docs/cli.md");
+    let flags = read("docs/guide/cli.md");
     for row in &rows {
         for flag in quoted(cell(row, 0)).filter(|word| word.starts_with("--")) {
             assert!(flags.contains(flag), "`{flag}` is no flag");

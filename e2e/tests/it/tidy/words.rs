@@ -1,6 +1,6 @@
-//! The words of the project: what `docs/glossary.md` replaces does not come back, and the pages are in form.
+//! The words of the project: what `docs/internals/glossary.md` replaces does not come back, and the pages are in form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::ownership::{cell, quoted, read, rows_of};
@@ -8,12 +8,13 @@ use super::{Source, none, sources};
 
 /// Pages that speak of what was: records of decisions, the changelog, and the glossary itself.
 fn speaks_of_the_past(path: &str) -> bool {
-    path.starts_with("docs/adr/") || ["docs/changelog.md", "docs/glossary.md"].contains(&path)
+    path.starts_with("docs/adr/")
+        || ["docs/changelog.md", "docs/internals/glossary.md"].contains(&path)
 }
 
 /// The words that the glossary replaces.
 fn replaced() -> BTreeSet<String> {
-    let rows = rows_of("docs/glossary.md", "words");
+    let rows = rows_of("docs/internals/glossary.md", "words");
     assert!(rows.len() > 30, "{}", rows.len());
     let words = rows
         .iter()
@@ -63,20 +64,16 @@ fn identifiers_are_told_from_comments_and_texts() {
     assert_eq!(identifiers("/// A door."), Vec::<String>::new());
 }
 
-/// Lines of a page that are prose: no table, no code, no marker, and nothing that is made from the code.
+/// Lines of a page that are prose, made from the code or not: no table, no code, no marker.
 fn prose(source: &Source) -> Vec<(usize, &str)> {
-    let (mut inside_code, mut is_made) = (false, false);
+    let mut inside_code = false;
     let mut lines = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
         if line.trim_start().starts_with("```") {
             inside_code = !inside_code;
             continue;
         }
-        if line.starts_with("<!--") {
-            is_made = line.contains(": made by ");
-        }
-        let is_prose =
-            !is_made && !inside_code && !line.starts_with('|') && !line.starts_with("    ");
+        let is_prose = !inside_code && !line.starts_with('|') && !line.starts_with("    ");
         if is_prose && !line.starts_with("<!--") {
             lines.push((index + 1, line));
         }
@@ -96,7 +93,7 @@ fn a_page_calls_an_event_an_event() {
     let mut places = Vec::new();
     for source in sources().iter().filter(|source| is_page(source)) {
         // A fact about a container is no event of a journal.
-        if speaks_of_the_past(&source.path) || source.path == "docs/compat.md" {
+        if speaks_of_the_past(&source.path) || source.path == "docs/guide/compat.md" {
             continue;
         }
         for (line, text) in prose(source) {
@@ -110,6 +107,33 @@ fn a_page_calls_an_event_an_event() {
         }
     }
     none(&places, "the glossary has another word for it");
+}
+
+/// Who a page is for stands in its first lines, and the page stands where such readers look.
+#[test]
+fn a_page_says_for_whom_it_is() {
+    let mut places = Vec::new();
+    let mut pages = 0;
+    for source in sources().iter().filter(|source| is_page(source)) {
+        let reader = if source.path.starts_with("docs/guide/") {
+            "For operators"
+        } else if source.path.starts_with("docs/internals/") {
+            "For developers"
+        } else {
+            continue;
+        };
+        pages += 1;
+        if !source
+            .text
+            .lines()
+            .take(4)
+            .any(|line| line.starts_with(reader))
+        {
+            places.push(format!("{}: `{reader} …`", source.path));
+        }
+    }
+    assert!(pages > 15, "{pages}");
+    none(&places, "a page does not begin with whom it is for");
 }
 
 /// Longest line of prose, in characters.
@@ -150,4 +174,34 @@ fn every_decision_record_is_in_the_index() {
         })
         .collect();
     assert_eq!(listed, expected);
+}
+
+/// Names of the types that a file declares for others, test modules left out.
+fn public_types(source: &Source) -> Vec<String> {
+    let declared = |line: &str| {
+        let rest = line.trim_start().strip_prefix("pub ")?;
+        let (kind, rest) = rest.split_once(' ')?;
+        if !["struct", "enum", "trait", "type"].contains(&kind) {
+            return None;
+        }
+        let name = rest
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()?;
+        // An associated type repeats the name of its trait's.
+        (!line.starts_with(' ')).then(|| name.to_owned())
+    };
+    source.text.lines().filter_map(declared).collect()
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources().iter().filter(|source| source.is_rust()) {
+        for name in public_types(source) {
+            places.entry(name).or_default().push(source.path.clone());
+        }
+    }
+    assert!(places.len() > 200, "{}", places.len());
+    places.retain(|_, paths| paths.len() > 1);
+    assert!(places.is_empty(), "one name for two things: {places:#?}");
 }

@@ -15,7 +15,7 @@ use rstest::rstest;
 use tokio::net::UnixListener;
 
 use super::{container, digest_for, held_by_all, observe, recorded};
-use crate::compat::{Engine, Observed, VersionSource};
+use crate::compat::{Observed, ObservedEngine, VersionSource};
 use crate::docker::connect::connect;
 use crate::docker::limits::Limits;
 
@@ -237,7 +237,7 @@ async fn an_engine_is_recorded_with_its_id_its_name_and_its_address() {
 
     let seen = observe(&engine, "shop", &BTreeSet::new()).await.unwrap();
 
-    let expected = Engine {
+    let expected = ObservedEngine {
         id: Some("AB:CD".to_owned()),
         name: Some("build-7".to_owned()),
         address: Some(address),

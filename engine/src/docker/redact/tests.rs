@@ -41,6 +41,7 @@ fn credentials_of_build_arguments_are_taken_out_and_not_shown() {
 #[case::windows_lines(&["line one\r\nline two\r\n"], "x line one y", "x *** y")]
 #[case::trimmed(&["  indented"], "x indented", "x ***")]
 #[case::with_a_tab(&["a\tbcd"], "a bcd", "***")]
+#[case::with_what_nobody_sees(&["pass\u{200b}word"], "a password", "a ***")]
 #[case::not_ascii(&["gr\u{fc}n!"], "sehr gr\u{fc}n! heute", "sehr *** heute")]
 #[case::within_quotes(&["it's"], "it's; 'it'\\''s'; \"it's\"; it\\'s", "***; '***'; \"***\"; ***")]
 #[case::quotes_between_only(&["a'b'"], "cabin and cab", "cabin and cab")]

@@ -1,17 +1,25 @@
 //! How each registry is reached: who we are there, with or without encryption, and through which client.
+//!
+//! As the engine does it (docs/adr/0056-registries-over-tls.md): a registry of this machine, or one that the engine lists as
+//! insecure, is asked over HTTPS without verification first and over plain HTTP when it does not speak that. Every other one
+//! must prove who it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use super::HUB;
-use super::client::{Client, Scheme};
+use super::certificates;
+use super::client::{Client, Transport};
 use super::error::RegistryError;
+use super::pace::Pace;
 use crate::docker::connect::Engine;
 use crate::docker::credentials::{Credentials, Login};
 use crate::docker::limits::Limits;
+use crate::docker::wire::Host;
 use crate::image::proxy::is_loopback;
 use crate::run::Fault;
 
@@ -30,8 +38,20 @@ pub(super) struct Hosts {
 pub(super) struct Access {
     /// Who we are there.
     pub(super) login: Login,
-    scheme: Scheme,
+    trust: Trust,
     client: Arc<OnceCell<Client>>,
+    pub(super) pace: Arc<Pace>,
+}
+
+/// What a registry must prove before it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Nothing, because it is on this machine, to which no proxy leads.
+    Local,
+    /// Nothing, because the engine takes it so.
+    Insecure,
+    /// Its certificate.
+    Certificate,
 }
 
 impl Hosts {
@@ -45,6 +65,14 @@ impl Hosts {
         }
     }
 
+    /// The engine, when others can read a login on the way there.
+    pub(super) fn overheard_engine(&self, login: &Login) -> Option<&Host> {
+        let engine = self.engine.as_ref().filter(|_| *login != Login::Anonymous);
+        engine
+            .map(|engine| &engine.host)
+            .filter(|host| host.is_overheard())
+    }
+
     /// How a registry is reached; found out once, however many ask at the same time.
     pub(super) async fn access(&self, host: &str) -> Result<Access, Fault> {
         let cell = {
@@ -53,17 +81,18 @@ impl Hosts {
         };
         let find_out = || async {
             let login = self.credentials.login(host, self.limits.query).await;
-            let scheme = if is_loopback(host) {
-                Scheme::Local
+            let trust = if is_loopback(host) {
+                Trust::Local
             } else if self.is_insecure(host).await? {
-                Scheme::Plain
+                Trust::Insecure
             } else {
-                Scheme::Encrypted
+                Trust::Certificate
             };
             Ok(Access {
                 login,
-                scheme,
+                trust,
                 client: Arc::default(),
+                pace: Arc::default(),
             })
         };
         cell.get_or_try_init(find_out).await.cloned()
@@ -80,6 +109,11 @@ impl Hosts {
 }
 
 impl Access {
+    /// The client, when it is made.
+    pub(super) fn made(&self) -> Option<&Client> {
+        self.client.get()
+    }
+
     /// The client of the registry with this host. It is made when it is needed: that may read every certificate of this machine.
     pub(super) async fn client(
         &self,
@@ -91,12 +125,23 @@ impl Access {
             rustls::crypto::ring::default_provider()
                 .install_default()
                 .ok();
-            Client::new(
-                api_host(host),
-                self.scheme,
-                self.login.clone(),
-                limits.query,
-            )
+            let client = |transport| {
+                let login = self.login.clone();
+                Client::new(api_host(host), transport, login, limits.query)
+            };
+            let is_local = match self.trust {
+                Trust::Local => true,
+                Trust::Insecure => false,
+                Trust::Certificate => {
+                    let certificates = certificates::read(Path::new(certificates::FOLDER), host)?;
+                    return client(Transport::Verified(certificates));
+                }
+            };
+            let encrypted = client(Transport::Unverified { is_local })?;
+            if encrypted.answers().await {
+                return Ok(encrypted);
+            }
+            client(Transport::Plain { is_local })
         };
         self.client.get_or_try_init(make).await
     }

@@ -1,8 +1,14 @@
 //! Why a registry gave no answer, or none that can be used.
 
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::contract::Digest;
 
 /// Why a registry gave no answer, or none that can be used. No variant holds an address with its query, which may be signed.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +27,8 @@ pub(in crate::docker) enum RegistryError {
         status: StatusCode,
         /// The codes of its errors, `MANIFEST_UNKNOWN` and so on.
         codes: Vec<String>,
+        /// The blobs that it says are not there.
+        missing: Vec<Digest>,
         /// Its words.
         message: String,
         /// How long it wants not to be asked, when it is too busy and says so.
@@ -56,6 +64,14 @@ pub(in crate::docker) enum RegistryError {
         /// What came, in words.
         sent: String,
     },
+    /// A file with certificates for it cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// An answer is longer than any that makes sense.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
@@ -74,15 +90,19 @@ impl From<reqwest::Error> for RegistryError {
 impl RegistryError {
     /// The HTTP status, when the registry answered.
     pub(in crate::docker) fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Refused { status, .. } => Some(*status),
-            Self::Http(_)
-            | Self::Redirect { .. }
-            | Self::Stranger { .. }
-            | Self::Realm { .. }
-            | Self::NoManifest { .. }
-            | Self::TooLong(_)
-            | Self::Unusable(_) => None,
+        if let Self::Refused { status, .. } = self {
+            Some(*status)
+        } else {
+            None
+        }
+    }
+
+    /// The blobs that the registry says are not there.
+    pub(in crate::docker) fn missing(&self) -> &[Digest] {
+        if let Self::Refused { missing, .. } = self {
+            missing
+        } else {
+            &[]
         }
     }
 
@@ -95,8 +115,78 @@ impl RegistryError {
             | Self::Stranger { .. }
             | Self::Realm { .. }
             | Self::NoManifest { .. }
+            | Self::Certificates { .. }
             | Self::TooLong(_)
             | Self::Unusable(_) => false,
         }
+    }
+
+    /// Why no encrypted connection came about, when that is known.
+    pub(in crate::docker) fn handshake(&self) -> Option<Handshake> {
+        let Self::Http(error) = self else { return None };
+        Handshake::of(tls_error(error)?)
+    }
+}
+
+/// The error of TLS behind an error. An I/O error does not name the error that it wraps as its source.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    match error.downcast_ref::<io::Error>() {
+        Some(wrapping) => tls_error(wrapping.get_ref()?),
+        None => tls_error(error.source()?),
+    }
+}
+
+/// Why no encrypted connection to a registry came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::docker) enum Handshake {
+    /// Nobody who is trusted vouches for its certificate.
+    UnknownAuthority,
+    /// Its certificate is another host's.
+    OtherHost,
+    /// Its certificate is not valid today.
+    Expired,
+    /// It asks who we are, or does not take the certificate that says it.
+    ClientUnknown,
+}
+
+impl Handshake {
+    fn of(error: &rustls::Error) -> Option<Self> {
+        use rustls::Error as Tls;
+        if let Tls::InvalidCertificate(why) = error {
+            use CertificateError as Why;
+            // An authority of the same name with another key did not sign it.
+            return if matches!(why, Why::UnknownIssuer | Why::BadSignature) {
+                Some(Self::UnknownAuthority)
+            } else if matches!(
+                why,
+                Why::NotValidForName | Why::NotValidForNameContext { .. }
+            ) {
+                Some(Self::OtherHost)
+            } else if matches!(
+                why,
+                Why::Expired
+                    | Why::ExpiredContext { .. }
+                    | Why::NotValidYet
+                    | Why::NotValidYetContext { .. }
+            ) {
+                Some(Self::Expired)
+            } else {
+                None
+            };
+        }
+        let Tls::AlertReceived(alert) = error else {
+            return None;
+        };
+        matches!(
+            alert,
+            AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied
+        )
+        .then_some(Self::ClientUnknown)
     }
 }

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use super::error::RegistryError;
 use super::transport::{origin, read};
 use crate::contract::{Digest, printable};
+use crate::docker::platform::Platform;
 
 /// The longest manifest: as much as registries are asked to take.
 const MANIFEST_LIMIT: usize = 4 << 20;
@@ -42,12 +43,72 @@ const UNSPECIFIC: [&str; 4] = [
 ];
 
 /// A manifest as it is kept.
-#[derive(Debug)]
-pub(super) struct Manifest {
-    pub(super) bytes: Bytes,
-    pub(super) digest: Digest,
+#[derive(Debug, Clone)]
+pub(in crate::docker) struct Manifest {
+    pub(in crate::docker) bytes: Bytes,
+    pub(in crate::docker) digest: Digest,
     /// Its media type, one of those that are known.
-    pub(super) kind: String,
+    pub(in crate::docker) kind: String,
+}
+
+/// One image of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PlatformImage {
+    pub(super) platform: Platform,
+    pub(super) digest: Digest,
+}
+
+/// What a manifest of one image names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(in crate::docker) struct ImageManifest {
+    pub(in crate::docker) config: Descriptor,
+    pub(in crate::docker) layers: Vec<Descriptor>,
+}
+
+/// A blob that a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::docker) struct Descriptor {
+    pub(in crate::docker) media_type: String,
+    pub(in crate::docker) size: u64,
+    pub(in crate::docker) digest: Digest,
+    /// Where else it may be found.
+    #[serde(default)]
+    pub(in crate::docker) urls: Vec<String>,
+}
+
+impl Manifest {
+    /// What the manifest of one image names; nothing of a list, or of what cannot be read.
+    pub(in crate::docker) fn image(&self) -> Option<ImageManifest> {
+        serde_json::from_slice(&self.bytes).ok()
+    }
+
+    /// The images of a list, in its order; nothing of a manifest that is an image itself.
+    pub(super) fn images(&self) -> Option<Vec<PlatformImage>> {
+        #[derive(Deserialize)]
+        struct List {
+            #[serde(default)]
+            manifests: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            digest: String,
+            #[serde(default)]
+            platform: Platform,
+        }
+        if !INDEXES.contains(&self.kind.as_str()) {
+            return None;
+        }
+        let list: List = serde_json::from_slice(&self.bytes).unwrap_or(List {
+            manifests: Vec::new(),
+        });
+        let images = list.manifests.into_iter().filter_map(|entry| {
+            let digest = Digest::parse(&entry.digest)?;
+            let platform = entry.platform;
+            Some(PlatformImage { platform, digest })
+        });
+        Some(images.collect())
+    }
 }
 
 /// The digest that the head of an answer proves: it has one, and is that of a manifest. Else the body has to be read.
@@ -84,7 +145,7 @@ pub(super) async fn read_manifest(
 }
 
 /// The digest in the head of an answer.
-fn digest_of(answer: &Response) -> Result<Option<Digest>, RegistryError> {
+pub(super) fn digest_of(answer: &Response) -> Result<Option<Digest>, RegistryError> {
     let Some(said) = answer.headers().get(DIGEST) else {
         return Ok(None);
     };
@@ -153,7 +214,7 @@ fn kind_of(manifest: &[u8], sent: &str) -> Result<String, &'static str> {
 mod tests {
     use rstest::rstest;
 
-    use super::kind_of;
+    use super::{Digest, Manifest, Platform, PlatformImage, kind_of};
 
     const SHA: &str = "sha256:46d4ac86454ef41e49c88ec54cc3ca20e0f6240771e8ed1bbc1ef656e16f3936";
     const DOCKER: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -217,5 +278,32 @@ mod tests {
             (Err(why), Err(words)) => assert!(why.contains(words), "{why}"),
             (found, expected) => panic!("{found:?}, not {expected:?}"),
         }
+    }
+
+    #[rstest]
+    #[case::an_index(OCI_INDEX, true)]
+    #[case::an_image(OCI, false)]
+    fn a_list_has_an_image_for_each_platform(#[case] kind: &str, #[case] is_list: bool) {
+        let text = r#"{"schemaVersion":2,"manifests":[
+            {"digest":"SHA","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
+            {"digest":"md5:1","platform":{"os":"linux","architecture":"amd64"}},
+            {"digest":"SHA"}]}"#;
+        let bytes = text.replace("SHA", SHA).into_bytes();
+        let manifest = Manifest {
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+            kind: kind.to_owned(),
+        };
+        let image = |platform| PlatformImage {
+            platform,
+            digest: Digest::parse(SHA).unwrap(),
+        };
+        let arm = Platform {
+            os: "linux".to_owned(),
+            architecture: "arm64".to_owned(),
+            variant: "v8".to_owned(),
+        };
+        let expected = is_list.then(|| vec![image(arm), image(Platform::default())]);
+        assert_eq!(manifest.images(), expected);
     }
 }

@@ -11,9 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::RegistryError;
+use crate::contract::Digest;
 
 /// How much of an error is read.
 const ERROR_LIMIT: usize = 64 << 10;
+/// A manifest names a blob that its repository does not have.
+pub(super) const BLOB_UNKNOWN: [&str; 2] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"];
 /// `ENOSPC`: registries write errors of their system as numbers.
 const NO_SPACE: i64 = 28;
 
@@ -26,6 +29,12 @@ struct One {
 }
 
 impl One {
+    /// The blob that it is about.
+    fn digest(&self) -> Option<Digest> {
+        let text = self.detail.as_str();
+        Digest::parse(text.or_else(|| self.detail["digest"].as_str())?)
+    }
+
     /// In words, with the detail that matters: an error of the registry's own system is unknown to all but that.
     fn words(&self) -> String {
         let said = format!("{} {}", self.code, self.message);
@@ -58,10 +67,15 @@ pub(super) async fn refused(mut answer: reqwest::Response) -> RegistryError {
         body.extend_from_slice(&piece);
     }
     body.truncate(ERROR_LIMIT);
-    let (codes, message) = understand(&body);
+    let Words {
+        codes,
+        missing,
+        message,
+    } = understand(&body);
     RegistryError::Refused {
         status,
         codes,
+        missing,
         message,
         retry_after,
     }
@@ -92,15 +106,30 @@ pub(super) fn retry_after(
     )
 }
 
-/// The codes and the words of an answer.
-fn understand(body: &[u8]) -> (Vec<String>, String) {
+/// What an answer says.
+struct Words {
+    codes: Vec<String>,
+    missing: Vec<Digest>,
+    message: String,
+}
+
+fn understand(body: &[u8]) -> Words {
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(envelope) => {
-            let all: Vec<String> = envelope.errors.iter().map(One::words).collect();
-            let codes = envelope.errors.into_iter().map(|one| one.code);
-            (codes.collect(), all.join("\n"))
+        Ok(Envelope { errors }) => {
+            let message: Vec<String> = errors.iter().map(One::words).collect();
+            let unknown = |one: &&One| BLOB_UNKNOWN.contains(&one.code.as_str());
+            let missing = errors.iter().filter(unknown).filter_map(One::digest);
+            Words {
+                missing: missing.collect(),
+                message: message.join("\n"),
+                codes: errors.into_iter().map(|one| one.code).collect(),
+            }
         }
-        Err(_) => (Vec::new(), String::from_utf8_lossy(body).trim().to_owned()),
+        Err(_) => Words {
+            codes: Vec::new(),
+            missing: Vec::new(),
+            message: String::from_utf8_lossy(body).trim().to_owned(),
+        },
     }
 }
 
@@ -126,7 +155,20 @@ mod tests {
     #[case::code_only(r#"{"errors":[{"code":"UNAVAILABLE"}]}"#, "UNAVAILABLE")]
     #[case::something_else("out of paper\n", "out of paper")]
     fn the_words_of_a_registry(#[case] answer: &str, #[case] expected: &str) {
-        assert_eq!(understand(answer.as_bytes()).1, expected);
+        assert_eq!(understand(answer.as_bytes()).message, expected);
+    }
+
+    #[test]
+    fn a_registry_names_the_blobs_that_it_lacks() {
+        let [one, other] = ["1", "2"].map(Digest::of);
+        let answer = serde_json::json!({ "errors": [
+            { "code": "MANIFEST_BLOB_UNKNOWN", "detail": one },
+            { "code": "BLOB_UNKNOWN", "detail": { "digest": other } },
+            { "code": "MANIFEST_BLOB_UNKNOWN", "detail": "what" },
+            { "code": "UNKNOWN", "detail": Digest::of("3") },
+        ] });
+        let words = understand(answer.to_string().as_bytes());
+        assert_eq!(words.missing, [one, other]);
     }
 
     #[rstest]

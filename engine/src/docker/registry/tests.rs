@@ -1,9 +1,13 @@
 //! A registry that answers as it is told to, over a real connection.
 
+mod blobs;
+mod bodies;
 mod busy;
 mod complaint;
-mod fake;
+mod encrypted;
+pub(in crate::docker) mod fake;
 mod origins;
+pub(in crate::docker) mod store;
 
 use std::time::Duration;
 
@@ -21,7 +25,7 @@ use crate::image::Reference;
 use crate::machine::FailureKind;
 use fake::{Answer, Fake, MANIFEST, manifest, plain, unknown};
 
-fn registry(limit: Duration) -> Registry {
+pub(in crate::docker) fn registry(limit: Duration) -> Registry {
     let limits = Limits {
         query: limit,
         ..Limits::default()
@@ -29,7 +33,7 @@ fn registry(limit: Duration) -> Registry {
     Registry::new(Credentials::default(), None, limits)
 }
 
-const LONG: Duration = Duration::from_secs(10);
+pub(in crate::docker) const LONG: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn an_image_that_is_there_has_a_digest() {

@@ -9,6 +9,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::blob::Payload;
 use super::error::RegistryError;
 use super::refusal::refused;
 use super::transport::{self, Request, origin, read};
@@ -16,9 +17,13 @@ use super::transport::{self, Request, origin, read};
 /// The longest answer of a token server.
 const TOKEN_LIMIT: usize = 1 << 20;
 
-/// The token server that a registry names, when its credentials may go there: over HTTPS to any server that an HTTPS registry
-/// names, over HTTP to the registry itself only.
-pub(super) fn token_server(registry: &Url, realm: &str) -> Result<Url, RegistryError> {
+/// The token server that a registry names, when its credentials may go there: over HTTPS to any server that a registry with a
+/// verified certificate names, else to the registry itself only.
+pub(super) fn token_server(
+    registry: &Url,
+    is_verified: bool,
+    realm: &str,
+) -> Result<Url, RegistryError> {
     let parsed = Url::parse(realm).ok().and_then(transport::without_user);
     let Some(url) = parsed else {
         return Err(RegistryError::Unusable("a token server without an address"));
@@ -29,13 +34,14 @@ pub(super) fn token_server(registry: &Url, realm: &str) -> Result<Url, RegistryE
     };
     match registry.scheme() {
         "https" if url.scheme() != "https" => refuse("which has no encryption"),
-        "https" => Ok(url),
+        "https" if is_verified => Ok(url),
         _ if url.origin() == registry.origin() => Ok(url),
+        "https" => refuse("and a registry whose certificate is not verified may name only itself"),
         _ => refuse("and a registry without encryption may name only itself"),
     }
 }
 
-/// Asks a token server for a token of a scope.
+/// Asks a token server for a token of one scope or of several, with blanks between them.
 pub(super) async fn token(
     http: &reqwest::Client,
     mut server: Url,
@@ -48,16 +54,17 @@ pub(super) async fn token(
         #[serde(alias = "access_token")]
         token: String,
     }
+    let scopes = scope.split(' ').map(|scope| ("scope", scope));
     server
         .query_pairs_mut()
-        .append_pair("scope", scope)
+        .extend_pairs(scopes)
         .extend_pairs(service.map(|service| ("service", service)));
     let proof = basic.map(sensitive).transpose()?;
     let request = Request {
         method: Method::GET,
         url: server.clone(),
         headers: HeaderMap::new(),
-        body: bytes::Bytes::new(),
+        body: Payload::EMPTY,
         proof,
     };
     let answer = transport::send(http, request).await?;
@@ -138,11 +145,23 @@ mod tests {
         #[case] realm: &str,
         #[case] expected: Result<&str, &str>,
     ) {
-        let found = token_server(&Url::parse(registry).unwrap(), realm);
+        let registry = Url::parse(registry).unwrap();
+        let found = token_server(&registry, registry.scheme() == "https", realm);
         match (found, expected) {
             (Ok(url), Ok(expected)) => assert_eq!(url.as_str(), expected),
             (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
             (found, expected) => panic!("{found:?}, not {expected:?}"),
         }
+    }
+
+    /// Whoever answers without a certificate that is verified may be anybody.
+    #[rstest]
+    #[case::itself("https://127.0.0.1:5000/token", true)]
+    #[case::another_host("https://auth.example/token", false)]
+    #[case::another_port("https://127.0.0.1:5001/token", false)]
+    #[case::no_encryption("http://127.0.0.1:5000/token", false)]
+    fn a_registry_that_is_not_verified_names_itself(#[case] realm: &str, #[case] asked: bool) {
+        let registry = Url::parse("https://127.0.0.1:5000/v2").unwrap();
+        assert_eq!(token_server(&registry, false, realm).is_ok(), asked);
     }
 }

@@ -8,6 +8,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
 use reqwest::{Response, Url};
 
+use super::blob::Payload;
 use super::error::RegistryError;
 
 /// How many redirects are followed.
@@ -18,7 +19,7 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Payload,
     /// The value of `Authorization`, for the origin of `url` and nobody else.
     pub(super) proof: Option<HeaderValue>,
 }

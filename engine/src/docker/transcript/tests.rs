@@ -132,6 +132,9 @@ fn a_failure_keeps_the_last_forty_lines_each_cut() {
 #[case::other_escapes("\u{1b}]0;title\u{7}x", "0;titlex")]
 #[case::cut_escape("x\u{1b}[", "x")]
 #[case::tab("a\tb", "a b")]
+#[case::turned("a\u{202e}b\u{61c}c", "abc")]
+#[case::broken("a\u{2028}b\u{2029}c", "abc")]
+#[case::unseen("a\u{200b}b\u{feff}c", "abc")]
 #[case::bidi_is_text("\u{5d0}", "\u{5d0}")]
 fn a_line_never_moves_the_terminal(#[case] line: &str, #[case] shown: &str) {
     assert_eq!(super::tidy(&Line::whole(line), &Redactor::NONE), shown);

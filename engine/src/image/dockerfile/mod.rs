@@ -7,6 +7,7 @@
 mod embed;
 mod heredoc;
 mod reach;
+mod recipe;
 mod scope;
 mod shell;
 mod split;
@@ -15,6 +16,13 @@ mod walk;
 mod words;
 
 pub use embed::{Embedding, embed};
+pub(in crate::image) use reach::is_remote;
+pub(in crate::image) use recipe::{
+    Action, Check, CommandLine, RecipeStage, RecipeStep, Setting, StageBase, Transfer,
+};
+pub use recipe::{NotAssembled, Recipe, Word, recipe};
+
+use std::collections::BTreeMap;
 
 use super::reference::Reference;
 use super::registries::Registries;
@@ -24,6 +32,9 @@ mod tests;
 
 /// Largest Dockerfile that is read, in bytes.
 const MAX_SOURCE: usize = 1024 * 1024;
+
+/// The first Docker Engine whose own frontend knows heredocs.
+pub const HEREDOC_ENGINE: u64 = 23;
 
 /// What the environment of a deploy says about the images that a Dockerfile names.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +54,8 @@ pub struct Rewritten {
     pub text: String,
     /// Every external image, as rewritten, each once, in the order of the file: FROM, COPY --from, RUN --mount from.
     pub bases: Vec<Reference>,
+    /// Those of the bases that a FROM names for a platform of its own.
+    pub foreign: Vec<Reference>,
     /// Paths of the context that COPY, ADD and bind mounts reach, each once: no leading `/` or `./`, wildcards kept,
     /// `.` for the whole context, which is also what a variable that only the build knows widens a path to.
     pub sources: Vec<String>,
@@ -51,6 +64,8 @@ pub struct Rewritten {
     /// The predefined proxy arguments that a stage declares, each with its line: the builder writes the values of
     /// declared arguments into the image's history.
     pub declared_proxies: Vec<(String, u32)>,
+    /// The line of the first heredoc that the engine itself has to understand, because the text names no frontend.
+    pub heredoc: Option<u32>,
     /// It uses what the classic builder does not know.
     pub builder_needs_buildkit: bool,
     /// What is odd, in the order of the file.
@@ -94,7 +109,24 @@ pub fn rewrite(text: &str, context: &RewriteContext<'_>) -> Result<Rewritten, Do
         let message = "the Dockerfile is larger than 1 MiB".to_owned();
         return Err(located(text, split::Fault { offset: 0, message }));
     }
-    walk::walk(text, context).map_err(|fault| located(text, fault))
+    walk::walk(text, context, &BTreeMap::new()).map_err(|fault| located(text, fault))
+}
+
+/// Names each base of a rewritten Dockerfile by its pin, which is the same image by digest: a tag may move until it is built from.
+pub fn pinned(
+    text: &str,
+    pins: &BTreeMap<Reference, Reference>,
+) -> Result<String, DockerfileError> {
+    // What was rewritten is rewritten to itself.
+    let context = RewriteContext {
+        registries: &Registries::default(),
+        stack_version: None,
+        esb_tag: None,
+    };
+    let walked = walk::walk(text, &context, pins);
+    walked
+        .map(|walked| walked.text)
+        .map_err(|fault| located(text, fault))
 }
 
 fn located(text: &str, fault: split::Fault) -> DockerfileError {

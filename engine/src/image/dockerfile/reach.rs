@@ -121,7 +121,7 @@ impl Walk<'_> {
 }
 
 /// What ADD fetches instead of taking it from the context: URLs and git addresses.
-pub(super) fn is_remote(source: &str) -> bool {
+pub(in crate::image) fn is_remote(source: &str) -> bool {
     let schemes = ["http://", "https://", "git://", "ssh://"];
     let scp = source
         .split_once('@')

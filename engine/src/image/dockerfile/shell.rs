@@ -48,6 +48,24 @@ pub(super) fn expand(
     }
 }
 
+/// Expands a word where everything is known: a variable without a value is empty, as a builder has it.
+pub(super) fn expand_known(
+    word: &str,
+    escape: char,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, &'static str> {
+    let lookup = |name: &str| lookup(name).map_or(Variable::Unset, Variable::Set);
+    let mut lexer = Lexer::new(word, escape, Mode::Expand(&lookup));
+    lexer.unset_is_empty = true;
+    match (lexer.words(), lexer.missing) {
+        (Ok(words), None) => Ok(words.whole),
+        (Err(Unexpanded::Syntax(why)), _) => Err(why),
+        (Ok(_) | Err(Unexpanded::Unset(_) | Unexpanded::Unknown(_)), _) => {
+            Err("a variable that has to be set is not")
+        }
+    }
+}
+
 /// The words of a line with their quotes and escapes; none when it is no sequence of shell words.
 pub(super) fn raw_words(line: &str) -> Option<Vec<String>> {
     let words = Lexer::new(line, '\\', Mode::Raw).words();
@@ -112,6 +130,8 @@ struct Lexer<'a> {
     depth: usize,
     /// The first variable without a known value; the text goes on, since a default may not need it.
     missing: Option<Unexpanded>,
+    /// A variable that is not set is nothing that is missing, but for `${name?}`.
+    unset_is_empty: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -122,6 +142,7 @@ impl<'a> Lexer<'a> {
             mode,
             depth: 0,
             missing: None,
+            unset_is_empty: false,
         }
     }
 
@@ -323,6 +344,11 @@ impl<'a> Lexer<'a> {
             (_, Variable::Set(_)) => {
                 Err(Unexpanded::Syntax("`${…/…/…}` is not known to this tool"))
             }
+            ('?', Variable::Unset) => {
+                let missing = Unexpanded::Unset(name.to_owned());
+                self.missing.get_or_insert(missing);
+                Ok(String::new())
+            }
             (_, variable @ (Variable::Unset | Variable::Unknown)) => Ok(self.value(name, variable)),
         }
     }
@@ -331,6 +357,7 @@ impl<'a> Lexer<'a> {
     fn value(&mut self, name: &str, variable: Variable) -> String {
         let missing = match variable {
             Variable::Set(value) => return value,
+            Variable::Unset if self.unset_is_empty => return String::new(),
             Variable::Unset => Unexpanded::Unset(name.to_owned()),
             Variable::Unknown => Unexpanded::Unknown(name.to_owned()),
         };

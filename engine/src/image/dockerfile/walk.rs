@@ -36,13 +36,13 @@ const INSTRUCTIONS: [&str; 18] = [
     "WORKDIR",
 ];
 /// How many stages a Dockerfile may have.
-const MAX_STAGES: usize = 64;
+pub(super) const MAX_STAGES: usize = 64;
 /// How many external images a Dockerfile may name.
 const MAX_BASES: usize = 64;
 /// How many warnings are kept.
 const MAX_WARNINGS: usize = 64;
 /// The name of the image that holds nothing.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 /// Flags that the classic builder knows; any other needs `BuildKit`.
 const CLASSIC_FLAGS: [&str; 8] = [
     "platform",
@@ -55,10 +55,14 @@ const CLASSIC_FLAGS: [&str; 8] = [
     "retries",
 ];
 
-/// Walks a Dockerfile.
-pub(super) fn walk(text: &str, context: &RewriteContext<'_>) -> Result<Rewritten, Fault> {
+/// Walks a Dockerfile. Each base that has a pin is named by that instead.
+pub(super) fn walk(
+    text: &str,
+    context: &RewriteContext<'_>,
+    pins: &BTreeMap<Reference, Reference>,
+) -> Result<Rewritten, Fault> {
     let parts = split(text)?;
-    let mut walk = Walk::new(text, context, &parts);
+    let mut walk = Walk::new(text, context, pins, &parts);
     for instruction in &parts.instructions {
         walk.instruction(instruction)?;
     }
@@ -71,6 +75,7 @@ type Edit = (std::ops::Range<usize>, String);
 pub(super) struct Walk<'a> {
     pub(super) source: &'a str,
     context: &'a RewriteContext<'a>,
+    pins: &'a BTreeMap<Reference, Reference>,
     pub(super) escape: char,
     /// The names of all stages, in lower case: `--from` may name a later one.
     all_stages: BTreeSet<String>,
@@ -82,8 +87,10 @@ pub(super) struct Walk<'a> {
     begun: usize,
     edits: Vec<Edit>,
     bases: Vec<Reference>,
+    foreign: Vec<Reference>,
     pub(super) sources: Sources,
     declared_proxies: Vec<(String, u32)>,
+    heredoc: Option<u32>,
     /// The text names its own frontend, which may know more than the engine's.
     has_frontend: bool,
     buildkit: bool,
@@ -97,7 +104,12 @@ pub(super) struct Stage {
 }
 
 impl<'a> Walk<'a> {
-    fn new(source: &'a str, context: &'a RewriteContext<'a>, parts: &Split) -> Self {
+    fn new(
+        source: &'a str,
+        context: &'a RewriteContext<'a>,
+        pins: &'a BTreeMap<Reference, Reference>,
+        parts: &Split,
+    ) -> Self {
         let froms = parts.instructions.iter().filter_map(|instruction| {
             let (name, rest) = words::instruction(instruction.line());
             name.text.eq_ignore_ascii_case("FROM").then_some(rest)
@@ -109,6 +121,7 @@ impl<'a> Walk<'a> {
         Self {
             source,
             context,
+            pins,
             escape: parts.escape,
             stage_count: names.len(),
             all_stages: names.into_iter().flatten().collect(),
@@ -118,8 +131,10 @@ impl<'a> Walk<'a> {
             begun: 0,
             edits: Vec::new(),
             bases: Vec::new(),
+            foreign: Vec::new(),
             sources: Sources::default(),
             declared_proxies: Vec::new(),
+            heredoc: None,
             has_frontend: parts.syntax,
             buildkit: parts.syntax,
             warnings: Vec::new(),
@@ -143,9 +158,11 @@ impl<'a> Walk<'a> {
         Ok(Rewritten {
             text,
             bases: self.bases,
+            foreign: self.foreign,
             sources,
             source_lines,
             declared_proxies: self.declared_proxies,
+            heredoc: self.heredoc,
             builder_needs_buildkit: self.buildkit,
             warnings: self.warnings,
         })
@@ -195,6 +212,7 @@ impl<'a> Walk<'a> {
     fn heredoc(&mut self, offset: usize) {
         let message =
             "a heredoc needs Docker Engine 23.0, or the first line `# syntax=docker/dockerfile:1`";
+        self.heredoc.get_or_insert(place(self.source, offset).0);
         if self.warnings.iter().all(|known| known.message != message) {
             self.warn(offset, message.to_owned());
         }
@@ -284,7 +302,10 @@ impl<'a> Walk<'a> {
             .map_err(|why| fault(image.start(), &needs_value(image.text, why)))?;
         let parent = self.stages.get(&expanded.to_lowercase()).map(Scope::child);
         if parent.is_none() && expanded != SCRATCH {
-            self.image(image, &expanded)?;
+            let base = self.image(image, &expanded)?;
+            if platform.is_some() && !self.foreign.contains(&base) {
+                self.foreign.push(base);
+            }
         }
         let scope = parent.unwrap_or_else(Scope::stage);
         self.current = Some(Stage { name, scope });
@@ -353,20 +374,21 @@ impl<'a> Walk<'a> {
         if from.text == SCRATCH || self.all_stages.contains(&from.text.to_lowercase()) {
             return Ok(());
         }
-        self.image(from, from.text)
+        self.image(from, from.text).map(|_| ())
     }
 
     /// Notes an external image, and rewrites it where it stands.
-    fn image(&mut self, place: Piece<'_>, written: &str) -> Result<(), Fault> {
+    fn image(&mut self, place: Piece<'_>, written: &str) -> Result<Reference, Fault> {
         let refuse =
             |why: &dyn std::fmt::Display| fault(place.start(), &format!("not an image: {why}"));
         let reference = Reference::parse(written).map_err(|why| refuse(&why))?;
         let rewritten = self.rewritten(&reference).map_err(|why| refuse(&why))?;
-        if rewritten != reference {
-            self.edits.push((place.span(), rewritten.to_string()));
+        let built = self.pins.get(&rewritten).unwrap_or(&rewritten);
+        if *built != reference {
+            self.edits.push((place.span(), built.to_string()));
         }
         if self.bases.contains(&rewritten) {
-            return Ok(());
+            return Ok(rewritten);
         }
         if self.bases.len() >= MAX_BASES {
             return Err(fault(
@@ -374,8 +396,8 @@ impl<'a> Walk<'a> {
                 "the Dockerfile names more than 64 images",
             ));
         }
-        self.bases.push(rewritten);
-        Ok(())
+        self.bases.push(rewritten.clone());
+        Ok(rewritten)
     }
 
     /// The reference for this deploy. Only a lambda base gets a tag, and only where it has none of its own.

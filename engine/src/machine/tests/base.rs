@@ -17,7 +17,8 @@ fn a_deploy_that_may_have_begun_to_publish_is_the_base_of_the_next() {
         Some(Base {
             deploy: DEPLOY,
             merged: 4,
-            applied: false
+            applied: false,
+            images: None
         })
     );
     assert_eq!(
@@ -25,7 +26,8 @@ fn a_deploy_that_may_have_begun_to_publish_is_the_base_of_the_next() {
         Some(Base {
             deploy: DEPLOY,
             merged: 4,
-            applied: true
+            applied: true,
+            images: None
         })
     );
     // A later attempt that never got as far does not hide that the first one did.
@@ -34,7 +36,8 @@ fn a_deploy_that_may_have_begun_to_publish_is_the_base_of_the_next() {
         Some(Base {
             deploy: DEPLOY,
             merged: 4,
-            applied: false
+            applied: false,
+            images: None
         })
     );
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::compat::{Observation, Policy, Verdict};
 use crate::contract::{ArtifactEntry, Digest, FunctionName, Manifest, Mode};
 use crate::machine::*;
-use crate::merge::{Changes, Ownership};
+use crate::merge::{Changes, ConfigFile, Ownership};
 
 pub(super) fn requested() -> Requested {
     let entry = ArtifactEntry {
@@ -59,6 +59,7 @@ pub(super) fn merged(images: &[&str]) -> Event {
         drift: Vec::new(),
         images: OwedImages::Stated(functions(images)),
         warnings: Vec::new(),
+        values: BTreeMap::from([(ConfigFile::Functions, Digest::of("values"))]),
     })
 }
 
@@ -92,6 +93,7 @@ pub(super) fn built(name: &str) -> Event {
         bases: BTreeMap::new(),
         source: ImageSource::Built,
         duration_ms: 1,
+        assembled: true,
     })
 }
 

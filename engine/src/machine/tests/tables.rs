@@ -1,4 +1,4 @@
-//! The tables of `docs/events.md` that say what an event carries and what comes next.
+//! The tables of `docs/internals/events.md` that say what an event carries and what comes next.
 
 use std::collections::BTreeSet;
 

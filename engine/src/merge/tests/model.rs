@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Out, entry};
 use crate::merge::{ConfigFile, EntryConfig, MergeOutcome, SourceKey};
-use crate::yaml::{Limits, Node, Value, parse};
+use crate::yaml::{Node, ParseLimits, Value, parse};
 
 /// The keys that histories are about, by file, as the journal writes them.
 const FUNCTIONS: [&str; 8] = [
@@ -191,7 +191,7 @@ fn found(out: &Out) -> (Values, Vec<&'static str>) {
     let trees: BTreeMap<ConfigFile, Node> = out
         .texts
         .iter()
-        .map(|(file, text)| (*file, parse(text, &Limits::default()).unwrap()))
+        .map(|(file, text)| (*file, parse(text, &ParseLimits::default()).unwrap()))
         .collect();
     let mut values = Values::new();
     let mut positions = Vec::new();

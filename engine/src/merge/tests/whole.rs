@@ -52,7 +52,7 @@ fn an_output_directory_that_is_no_yaml_is_named() {
     let violations = super::ConfigTrees::parse(
         "/srv/config/",
         texts.into(),
-        &crate::yaml::Limits::default(),
+        &crate::yaml::ParseLimits::default(),
     )
     .expect_err("neither is valid");
     let files: Vec<_> = violations.iter().map(|v| v.place.file.as_str()).collect();

@@ -20,7 +20,7 @@ pub enum Mishap {
     /// The process dies after it is done.
     KilledAfter,
     /// The process dies, and the engine carries it out when it has been asked for this many other things. Files are written by
-    /// the process itself, under a lock that ends with it: of a publish nothing happens later.
+    /// the process itself, under a lock that ends with it, and a tag is one small message: of those nothing happens later.
     KilledLate(usize),
     /// Somebody changes the world just before.
     Changed(Change),
@@ -31,8 +31,12 @@ pub enum Mishap {
 pub enum Change {
     /// Every container whose version is known runs another one.
     Version(&'static str),
-    /// The registry loses what a reference names.
+    /// The registry loses what a reference names, and every image beside it.
     ImageLost(&'static str),
+    /// Somebody pushes images of their own under every key's tag beside a reference.
+    ImageReplaced(&'static str),
+    /// Somebody pushes an image of their own under a reference.
+    TagMoved(&'static str),
     /// A file of the output directory is edited by hand: what is replaced, by what.
     Edited(ConfigFile, &'static str, &'static str),
 }

@@ -4,8 +4,9 @@
 //! of its calls can go wrong in every way of [`Mishap`]. What takes no time is ready at once, so a run on it is a plain
 //! function call; a slow call is ready when whoever drives the run says that [time passes](SimulatedWorld::time_passes).
 //!
-//! Here: the world (`truth`), what goes wrong (`mishap`), and what a slow call waits for (`pace`).
+//! Here: the world (`truth`), what goes wrong (`mishap`), what a slow call waits for (`pace`), and a whole deploy (`deploy`).
 
+mod deploy;
 mod mishap;
 mod pace;
 mod truth;
@@ -14,15 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use deploy::deploy;
 pub use mishap::{Change, Mishap};
 pub use truth::{Act, Truth};
 
 use self::mishap::fault;
 use self::pace::Pace;
 use super::world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published, World,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published, World,
 };
 use crate::compat::Observation;
+use crate::contract::Digest;
 use crate::machine::{ComposeCall, FailureKind, ProvisionResult, Step};
 
 /// What the witness of a world is told.
@@ -180,7 +183,7 @@ impl<'w> SimulatedWorld<'w> {
                 pending().await
             }
             Some(Mishap::KilledLate(calls)) => {
-                let lives_on = act.filter(|act| !matches!(act, Act::Publish(_)));
+                let lives_on = act.filter(|act| matches!(act, Act::Build { .. } | Act::Provision));
                 self.lock()
                     .under_way
                     .extend(lives_on.map(|act| (calls, act)));
@@ -277,6 +280,15 @@ impl World for SimulatedWorld<'_> {
         self.look(asked, |truth| truth.look_up(order)).await
     }
 
+    async fn image_tags(&self, order: &ImageOrder, key: &Digest) -> Result<ImageTags, Fault> {
+        let asked = Asked {
+            looks_up: Some(order.reference.clone()),
+            ..Asked::to_look(Step::Image, FailureKind::Unreachable)
+        };
+        self.look(asked, |truth| truth.tags(&order.reference, key))
+            .await
+    }
+
     async fn build_image(
         &self,
         order: &ImageOrder,
@@ -294,6 +306,16 @@ impl World for SimulatedWorld<'_> {
             Ok(truth.build(&order.function, &order.reference, &status.key))
         })
         .await
+    }
+
+    async fn tag_image(&self, order: &ImageOrder, digest: &Digest) -> Result<(), Fault> {
+        let act = Act::Tag {
+            reference: order.reference.clone(),
+            digest: digest.clone(),
+        };
+        let asked = Asked::to_change(Step::Tag, FailureKind::Unreachable, act);
+        self.call(asked, |truth| truth.tag(&order.reference, digest))
+            .await
     }
 
     async fn publish(&self, publication: &Publication) -> Result<Published, Fault> {

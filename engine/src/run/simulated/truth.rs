@@ -7,7 +7,7 @@ use crate::compat::Observation;
 use crate::contract::{Digest, FunctionName};
 use crate::machine::{FailureKind, ProvisionResult, PublishedFile};
 use crate::run::world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, Publication, Published,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published,
 };
 
 /// What is really there.
@@ -17,8 +17,10 @@ pub struct Truth {
     pub observation: Observation,
     /// The output directory.
     pub config: ConfigTexts,
-    /// The registry: reference to the key and digest of the image it names.
-    pub registry: BTreeMap<String, (Digest, Digest)>,
+    /// The registry: each tag that the stack pulls, with the digest of the image that it names.
+    pub registry: BTreeMap<String, Digest>,
+    /// The registry: each tag of a content key beside such a tag, with the digest of the image that it names.
+    pub keyed: BTreeMap<(String, Digest), Digest>,
     /// What each function's sources hold; an edit changes its content key.
     pub sources: BTreeMap<FunctionName, String>,
     /// Builds that were done, in order.
@@ -38,10 +40,17 @@ pub enum Act {
     Build {
         /// The function.
         function: FunctionName,
-        /// The tag that will name it.
+        /// The tag that is to name it once it is published.
         reference: String,
         /// Its content key.
         key: Digest,
+    },
+    /// A tag that the stack pulls is moved.
+    Tag {
+        /// The tag.
+        reference: String,
+        /// The image that it is to name.
+        digest: Digest,
     },
     /// Files are put into the output directory.
     Publish(Publication),
@@ -56,6 +65,7 @@ impl Truth {
             observation,
             config: ConfigTexts::new(),
             registry: BTreeMap::new(),
+            keyed: BTreeMap::new(),
             sources: BTreeMap::new(),
             builds: Vec::new(),
             mutations: 0,
@@ -72,6 +82,7 @@ impl Truth {
                 reference,
                 key,
             } => drop(self.build(function, reference, key)),
+            Act::Tag { reference, digest } => drop(self.tag(reference, digest)),
             Act::Publish(publication) => drop(self.publish(publication)),
             Act::Provision => drop(self.provision()),
         }
@@ -87,7 +98,21 @@ impl Truth {
                     }
                 }
             }
-            Change::ImageLost(reference) => drop(self.registry.remove(reference)),
+            Change::ImageLost(reference) => {
+                self.registry.remove(reference);
+                self.keyed.retain(|(beside, _), _| beside != reference);
+            }
+            Change::ImageReplaced(reference) => {
+                let keyed = self.keyed.iter_mut();
+                for (_, digest) in keyed.filter(|((beside, _), _)| beside == reference) {
+                    *digest = Digest::of("an image of a stranger");
+                }
+            }
+            Change::TagMoved(reference) => {
+                if let Some(named) = self.registry.get_mut(reference) {
+                    *named = Digest::of("an image of somebody else");
+                }
+            }
             Change::Edited(file, from, to) => {
                 if let Some(text) = self.config.get_mut(&file) {
                     *text = text.replace(from, to);
@@ -116,13 +141,21 @@ impl Truth {
     /// The content key of a function is that of what its sources hold, and of nothing else.
     pub(super) fn look_up(&self, order: &ImageOrder) -> ImageStatus {
         let key = Digest::of(self.sources.get(&order.function).map_or("", String::as_str));
-        let known = self.registry.get(&order.reference);
-        let present = known.filter(|(known, _)| *known == key);
         ImageStatus {
             inputs: BTreeMap::from([("sources".to_owned(), key.clone())]),
             bases: BTreeMap::new(),
-            present: present.map(|(_, digest)| digest.clone()),
+            tags: self.tags(&order.reference, &key),
+            needs_builder: None,
             key,
+        }
+    }
+
+    /// What is behind both tags of an image.
+    pub(super) fn tags(&self, reference: &str, key: &Digest) -> ImageTags {
+        let keyed = (reference.to_owned(), key.clone());
+        ImageTags {
+            keyed: self.keyed.get(&keyed).cloned(),
+            named: self.registry.get(reference).cloned(),
         }
     }
 
@@ -133,11 +166,22 @@ impl Truth {
         key: &Digest,
     ) -> Built {
         let digest = Digest::of(format!("image of {key}"));
-        let image = (key.clone(), digest.clone());
-        self.registry.insert(reference.to_owned(), image);
+        let keyed = (reference.to_owned(), key.clone());
+        self.keyed.insert(keyed, digest.clone());
         self.builds.push(function.clone());
         self.mutations += 1;
-        Built { digest }
+        Built::taken(digest)
+    }
+
+    /// An image gets a tag as long as the registry has it.
+    pub(super) fn tag(&mut self, reference: &str, digest: &Digest) -> Result<(), Fault> {
+        let mut beside = self.keyed.iter();
+        if !beside.any(|((beside, _), found)| beside == reference && found == digest) {
+            return Err(fault(FailureKind::Image, "the registry has no such image"));
+        }
+        self.registry.insert(reference.to_owned(), digest.clone());
+        self.mutations += 1;
+        Ok(())
     }
 
     pub(super) fn publish(&mut self, publication: &Publication) -> Result<Published, Fault> {

@@ -15,6 +15,8 @@ use crate::run::deploy_journal::DeployJournalError;
 enum Second {
     /// The same deploy.
     Same,
+    /// The deploy that it finds unfinished, by its id.
+    Resume,
     /// A deploy of another artifact.
     Other,
     /// The unfinished deploy given up.
@@ -24,17 +26,25 @@ enum Second {
 }
 
 /// Steps of one process: more than it takes.
-const STEPS: usize = 13;
+const STEPS: usize = 18;
 
 #[rstest]
 fn of_two_processes_at_most_one_goes_on(
-    #[values(Second::Same, Second::Other, Second::Abandon, Second::Hold)] second: Second,
+    #[values(
+        Second::Same,
+        Second::Resume,
+        Second::Other,
+        Second::Abandon,
+        Second::Hold
+    )]
+    second: Second,
     #[values(false, true)] upgrade: bool,
 ) {
     // Three turns of every length where most can go wrong, two elsewhere.
     let thirds = match (second, upgrade) {
         (Second::Other, false) => STEPS,
-        (Second::Other, true) | (Second::Same | Second::Abandon | Second::Hold, _) => 1,
+        (Second::Other, true)
+        | (Second::Same | Second::Resume | Second::Abandon | Second::Hold, _) => 1,
     };
     let disk = OnDisk::new(&["a"]);
     let first = disk.input();
@@ -49,6 +59,7 @@ fn of_two_processes_at_most_one_goes_on(
         let mut target = begin.clone();
         let rival = match second {
             Second::Same => Rival::Deploys(&first),
+            Second::Resume => Rival::Resumes(&first),
             Second::Other => Rival::Deploys(&other),
             Second::Abandon => Rival::Is(Person::Abandons),
             Second::Hold => Rival::Is(Person::Holds),

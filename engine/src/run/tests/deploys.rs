@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::faulty_store::{FaultyStore, FixedStamp};
 use super::inputs::{OnDisk, truth};
 use super::rig::{Disturbance, Ended, Target, applied, author};
-use crate::machine::{self, Event, FailureKind, ImageSource, Refusal, Stage};
+use crate::machine::{self, Event, FailureKind, ImageSource, Refusal, Stage, Step};
 use crate::merge::ConfigFile;
 use crate::run::deploy_journal::{DeployJournal, DeployJournalError, latest_state, typed};
 use crate::run::simulated::Mishap;
@@ -51,8 +51,7 @@ fn a_second_deploy_of_the_same_changes_nothing() {
             "Observed",
             "CompatChecked",
             "Merged",
-            "ImageBuilt",
-            "ImageBuilt",
+            "ImagesKept",
             "Applied"
         ]
     );
@@ -73,6 +72,30 @@ fn an_incompatible_stack_sees_no_mutating_call() {
         target.kinds(),
         ["Requested", "Observed", "CompatChecked", "Failed"]
     );
+}
+
+#[test]
+fn a_key_that_was_changed_by_hand_ends_a_deploy_that_may_not_overwrite_it() {
+    let disk = OnDisk::new(&["a", "b"]);
+    let mut target = Target::new(truth("1.4.2"));
+    target.settle(&disk.input());
+    let careful = disk.input().with(|options| options.fail_on_drift = true);
+    assert!(applied(&target.run(&careful, &[])), "nothing was changed");
+    let functions = target.truth.config.get_mut(&ConfigFile::Functions).unwrap();
+    *functions = functions.replace("a:latest", "a:other");
+    let before = target.truth.clone();
+    let ended = target.run(&careful, &[]);
+    let Ended::Rested(_, Outcome::Failed(failed)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(
+        (failed.kind, failed.step),
+        (FailureKind::Drift, Step::Merge)
+    );
+    assert_eq!(failed.causes, ["functions/a was changed by hand"]);
+    assert_eq!(target.truth.config, before.config);
+    assert_eq!(target.truth.mutations, before.mutations);
+    assert!(applied(&target.run(&disk.input(), &[])), "asked otherwise");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) struct Alphabet {
     pub(super) appends: Vec<AppendMishap>,
     /// What may happen to a person who holds the target, or lets go of it, between two processes.
     pub(super) persons: Vec<Option<AppendMishap>>,
+    /// The unfinished deploy may be resumed by its id, instead of being asked for again.
+    pub(super) resumes: bool,
 }
 
 impl Alphabet {
@@ -39,6 +41,7 @@ impl Alphabet {
             stops: Vec::new(),
             appends: vec![AppendMishap::KilledBefore, AppendMishap::KilledAfter],
             persons: Vec::new(),
+            resumes: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Alphabet {
             Some(AppendMishap::KilledBefore),
             Some(AppendMishap::KilledAfter),
         ];
+        all.resumes = true;
         all
     }
 
@@ -100,6 +104,7 @@ impl Alphabet {
         };
         let persons = self.persons.iter();
         all.extend(persons.map(|mishap| (Disturbance::Person(person, *mishap), 1)));
+        all.extend(self.resumes.then_some((Disturbance::Resumes, 1)));
         all
     }
 }
@@ -322,7 +327,13 @@ impl<'a> Explorer<'a> {
         check_settled(target, &events, self.scenario.input, &before)
             .unwrap_or_else(|broken| self.fail(target, &broken));
         let edited = |other: &Outside| matches!(other.change, Change::Edited(..));
-        if !target.trace.outside.iter().any(edited) && !same(&target.truth, &self.undisturbed) {
+        // An image of a stranger is taken where nothing was recorded under its key; the laws of images say when.
+        let replaced = |other: &Outside| matches!(other.change, Change::ImageReplaced(_));
+        let mut undisturbed = self.undisturbed.clone();
+        if target.trace.outside.iter().any(replaced) {
+            undisturbed.registry.clone_from(&target.truth.registry);
+        }
+        if !target.trace.outside.iter().any(edited) && !alive_alike(&target.truth, &undisturbed) {
             self.fail(target, "law 1: the undisturbed run ended otherwise");
         }
     }
@@ -339,6 +350,11 @@ impl<'a> Explorer<'a> {
 
 /// The same world, but for what is only counted.
 fn same(one: &Truth, other: &Truth) -> bool {
+    one.keyed == other.keyed && alive_alike(one, other)
+}
+
+/// The same world, but for what is only counted and for images that nothing names any more.
+fn alive_alike(one: &Truth, other: &Truth) -> bool {
     one.config == other.config
         && one.registry == other.registry
         && one.under_way == other.under_way

@@ -43,7 +43,7 @@ impl Stamp for FixedStamp {
     }
 }
 
-/// What happens to one append.
+/// What happens to one append, or to one document that is kept: both are writes, and are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AppendMishap {
     /// It is refused: the disk is full.
@@ -77,6 +77,8 @@ pub(super) struct FaultyStore<'a> {
     /// Pages that were read, and events on them.
     pub(super) pages: AtomicUsize,
     pub(super) read: AtomicUsize,
+    /// Documents that were read.
+    pub(super) documents: AtomicUsize,
 }
 
 impl<'a> FaultyStore<'a> {
@@ -95,6 +97,7 @@ impl<'a> FaultyStore<'a> {
             lowest: AtomicU64::new(u64::MAX),
             pages: AtomicUsize::new(0),
             read: AtomicUsize::new(0),
+            documents: AtomicUsize::new(0),
         }
     }
 }
@@ -135,6 +138,7 @@ impl EventLog for FaultyStore<'_> {
     }
 
     fn document(&self, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.documents.fetch_add(1, Ordering::Relaxed);
         self.store.document(hash)
     }
 
@@ -151,10 +155,32 @@ impl FaultyStore<'_> {
             .get_or_init(|| self.calls.lock().unwrap().len());
     }
 
-    /// What a dead process would have been answered does not matter: nobody reads it.
-    fn die(&self) -> Result<Vec<StoredEvent>, AppendError> {
-        self.dead.store(true, Ordering::Relaxed);
-        Err(AppendError::Empty)
+    /// Writes, unless something happens to this write.
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, AppendError>) -> Result<T, AppendError> {
+        let number = self.appends.fetch_add(1, Ordering::Relaxed);
+        let mishap = self.mishap.filter(|(at, _)| *at == number);
+        // What a dead process would have been answered does not matter: nobody reads it.
+        let die = || {
+            self.dead.store(true, Ordering::Relaxed);
+            Err(AppendError::Empty)
+        };
+        let written = match mishap.map(|(_, mishap)| mishap) {
+            None => write(),
+            Some(AppendMishap::Refused) => Err(disk_full()),
+            Some(AppendMishap::Stopped(times)) => {
+                self.stop(times);
+                write()
+            }
+            Some(AppendMishap::KilledBefore) => die(),
+            Some(AppendMishap::KilledAfter) => {
+                write()?;
+                die()
+            }
+        };
+        if written.is_err() {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        written
     }
 }
 
@@ -167,7 +193,8 @@ fn disk_full() -> AppendError {
 
 impl Store for FaultyStore<'_> {
     fn put_document(&self, bytes: &[u8]) -> Result<Hash, AppendError> {
-        self.store.put_document(bytes)
+        self.check_identity()?;
+        self.write(|| self.store.put_document(bytes))
     }
 
     fn append(
@@ -176,27 +203,10 @@ impl Store for FaultyStore<'_> {
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError> {
         self.check_identity()?;
-        let number = self.appends.fetch_add(1, Ordering::Relaxed);
-        let mishap = self.mishap.filter(|(at, _)| *at == number);
-        let appended = match mishap.map(|(_, mishap)| mishap) {
-            None => self.store.append(expected, drafts),
-            Some(AppendMishap::Refused) => Err(disk_full()),
-            Some(AppendMishap::Stopped(times)) => {
-                self.stop(times);
-                self.store.append(expected, drafts)
-            }
-            Some(AppendMishap::KilledBefore) => self.die(),
-            Some(AppendMishap::KilledAfter) => {
-                self.store.append(expected, drafts)?;
-                self.die()
-            }
-        };
-        match &appended {
-            Ok(events) => self.known.store(
-                events.last().map_or(0, |event| event.header.sequence),
-                Ordering::Relaxed,
-            ),
-            Err(_) => self.refused.store(true, Ordering::Relaxed),
+        let appended = self.write(|| self.store.append(expected, drafts));
+        if let Ok(events) = &appended {
+            let last = events.last().map_or(0, |event| event.header.sequence);
+            self.known.store(last, Ordering::Relaxed);
         }
         appended
     }

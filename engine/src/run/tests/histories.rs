@@ -97,9 +97,10 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
         AppendMishap::Stopped(1),
     ]);
     prop_oneof![
-        4 => (0..9_usize, mishap()).prop_map(|(at, one)| Disturbance::Call(at, one)),
-        1 => (0..9_usize, 1..3_usize).prop_map(|(at, times)| Disturbance::Stop(at, times)),
-        2 => (0..7_usize, append).prop_map(|(at, one)| Disturbance::Append(at, one)),
+        4 => (0..14_usize, mishap()).prop_map(|(at, one)| Disturbance::Call(at, one)),
+        1 => (0..14_usize, 1..3_usize).prop_map(|(at, times)| Disturbance::Stop(at, times)),
+        2 => (0..9_usize, append).prop_map(|(at, one)| Disturbance::Append(at, one)),
+        1 => Just(Disturbance::Resumes),
     ]
 }
 
@@ -123,7 +124,7 @@ fn person() -> impl Strategy<Value = Move> {
 fn history() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         8 => (0..INPUTS, vec(disturbance(), 0..3)).prop_map(|(input, how)| Move::Deploy(input, how)),
-        3 => (0..INPUTS, vec(0..9_usize, 1..5)).prop_map(|(input, turns)| Move::Rivals(input, turns)),
+        3 => (0..INPUTS, vec(0..14_usize, 1..5)).prop_map(|(input, turns)| Move::Rivals(input, turns)),
         2 => person(),
         2 => change().prop_map(Move::Change),
         1 => (0..3_u8).prop_map(Move::Edit),

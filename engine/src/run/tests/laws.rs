@@ -6,12 +6,14 @@ use std::sync::Arc;
 use journal::AppendError;
 
 use super::faulty_store::AppendMishap;
+use super::image_laws::built_for;
 use super::inputs::DeployInput;
 use super::keys::keys;
 use super::model::{Model, owned};
+use super::read_event::ReadEvent;
 use super::rig::{Disturbance, Ended, Ran, Target, applied};
 use super::trace::{Asked, digests};
-use crate::machine::{Event, Failed, FailureKind, RecordedEvent, Refusal, State, Step, evolve};
+use crate::machine::{Event, Failed, FailureKind, Refusal, State, Step, evolve};
 use crate::merge::Key;
 use crate::run::ConfigTexts;
 use crate::run::deploy_journal::DeployJournalError;
@@ -20,7 +22,7 @@ use crate::run::simulated::{Act, Call, Mishap};
 /// What one process did, and what it left.
 pub(super) struct ProcessResult<'a> {
     pub(super) target: &'a Target,
-    pub(super) events: &'a [Arc<RecordedEvent>],
+    pub(super) events: &'a [Arc<ReadEvent>],
     pub(super) ran: &'a Ran,
     pub(super) disturbances: &'a [Disturbance],
 }
@@ -35,20 +37,25 @@ impl ProcessResult<'_> {
         self.check_fold(model)?;
         self.check_stop()?;
         self.check_asked(model)?;
+        self.check_second_look(model)?;
         if self.ran.found.alone {
             self.check_locks(model)?;
             self.check_images(model)?;
+            self.check_sources(model)?;
+            self.check_kept(model)?;
+            self.check_tags(model)?;
+            self.check_resume(model)?;
         }
         self.check_files(model)
     }
 
     /// What it asked for.
-    fn asked(&self) -> &[Asked] {
+    pub(super) fn asked(&self) -> &[Asked] {
         &self.target.trace.asked[self.ran.found.asked..]
     }
 
     /// What it recorded, where it was alone.
-    fn recorded(&self) -> &[Arc<RecordedEvent>] {
+    pub(super) fn recorded(&self) -> &[Arc<ReadEvent>] {
         let found = self.ran.found.head;
         &self.events[self.events.partition_point(|event| event.sequence <= found)..]
     }
@@ -85,6 +92,13 @@ impl ProcessResult<'_> {
             Ended::Broken(DeployJournalError::Append(AppendError::Conflict { .. })) if !alone => {
                 Ok(())
             }
+            Ended::Broken(DeployJournalError::Refused(
+                Refusal::NothingUnfinished | Refusal::Another { .. },
+            )) if !alone
+                || self.disturbances.contains(&Disturbance::Resumes) && self.nothing_happened() =>
+            {
+                Ok(())
+            }
             Ended::Broken(DeployJournalError::Refused(Refusal::OnHold(_)))
                 if !alone || held && self.nothing_happened() =>
             {
@@ -111,6 +125,15 @@ impl ProcessResult<'_> {
             Ended::Rested(_, outcome) => outcome.failed(),
             Ended::Killed | Ended::Left | Ended::Unready | Ended::Broken(_) => None,
         };
+        let recorded = self.recorded().iter();
+        let recorded = recorded.filter(|event| event.event.as_failed().is_some());
+        let (recorded, expected) = (recorded.count(), usize::from(failed.is_some()));
+        let may_have_died = matches!(ended, Ended::Killed | Ended::Broken(_));
+        if ran.found.alone && recorded != expected && (!may_have_died || recorded > 1) {
+            return Err(format!(
+                "law 2: {recorded} failures are recorded, of {expected}"
+            ));
+        }
         for Call { step, .. } in failures {
             let named = failed.is_some_and(|failed| failed.step == *step);
             if applied(ended) || self.disturbances.len() == 1 && ran.found.alone && !named {
@@ -123,7 +146,12 @@ impl ProcessResult<'_> {
                 FailureKind::Incompatible | FailureKind::Payload
             )
         };
-        if failed.is_some_and(checked) && !asked.is_empty() {
+        // What was built for a stack that was replaced meanwhile changes nothing that is live.
+        let seen = self.recorded().iter().rev();
+        let seen = seen.filter(|event| event.event.as_observed().is_some());
+        let seen = seen.map(|event| event.sequence).next().unwrap_or(0);
+        let harms = |one: &Asked| one.after >= seen || !matches!(one.act, Act::Build { .. });
+        if failed.is_some_and(checked) && asked.iter().any(harms) {
             return Err(format!("law 8: {failed:?} after {asked:?}"));
         }
         let provisioned = self.target.truth.provisions > ran.found.provisions;
@@ -133,14 +161,18 @@ impl ProcessResult<'_> {
         Ok(())
     }
 
-    /// Who was asked to stop begins no further step, and does not come to its end. Publishing and provisioning are one.
+    /// Who was asked to stop begins no further step, and does not come to its end. Publishing, live tags and the provisioner are one.
     fn check_stop(&self) -> Result<(), String> {
         let ran = self.ran;
         let Some(then) = ran.stopped else {
             return Ok(());
         };
         let at_hand = then.checked_sub(1).map(|last| ran.calls[last].step);
-        let last_step = matches!(at_hand, Some(Step::Publish | Step::Provision));
+        let is_published = ran.calls[..then]
+            .iter()
+            .any(|call| call.step == Step::Publish);
+        let last_step =
+            is_published && matches!(at_hand, Some(Step::Publish | Step::Tag | Step::Provision));
         let aborted = |one: &Disturbance| {
             matches!(
                 one,
@@ -149,7 +181,13 @@ impl ProcessResult<'_> {
         };
         let aborts = self.disturbances.len() == 1 && self.disturbances.iter().any(aborted);
         for Call { step, .. } in &ran.calls[then..] {
-            if *step != Step::Provision || at_hand != Some(Step::Publish) || aborts {
+            // Live tags follow the files that they go with.
+            let follows = match step {
+                Step::Tag => last_step,
+                Step::Provision => last_step && at_hand != Some(Step::Provision),
+                Step::Observe | Step::Check | Step::Merge | Step::Image | Step::Publish => false,
+            };
+            if !follows || aborts {
                 return Err(format!(
                     "law 5: asked to stop in {at_hand:?}, it went on with {step:?}"
                 ));
@@ -174,12 +212,49 @@ impl ProcessResult<'_> {
             if one.refused {
                 return Err(say("its append had been refused".to_owned()));
             }
-            let published = index.checked_sub(1).map(|index| &asked[index].act);
-            if one.act == Act::Provision && !matches!(published, Some(Act::Publish(_))) && alone {
+            let is_published = asked[..index]
+                .iter()
+                .any(|one| matches!(one.act, Act::Publish(_)));
+            if (one.act == Act::Provision || one.live) && !is_published && alone {
                 return Err(say("nothing was published before".to_owned()));
             }
-            if one.there && alone && !before.may_build_again(&one.act) {
+            let built = asked[..index]
+                .iter()
+                .any(|other| built_for(other, &one.act));
+            let replaced = before.is_of_a_stranger(&one.act, one.found.as_ref());
+            if one.there && alone && !built && !replaced && !before.may_build_again(&one.act) {
                 return Err(say("it was there already".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What takes its time is not published before the stack was looked at again, and what is published follows from the last look.
+    fn check_second_look(&self, model: Model<'_>) -> Result<(), String> {
+        let (mut built, mut looked) = (None, None);
+        for (index, call) in self.ran.calls.iter().enumerate() {
+            match call.step {
+                Step::Image if call.changes => built = Some(index),
+                Step::Observe => looked = Some(index),
+                Step::Publish if built > looked => {
+                    return Err("law 5: built and published without a look between".to_owned());
+                }
+                Step::Check
+                | Step::Merge
+                | Step::Image
+                | Step::Publish
+                | Step::Tag
+                | Step::Provision => {}
+            }
+        }
+        let publishes = |one: &&Asked| matches!(one.act, Act::Publish(_));
+        for one in self.asked().iter().filter(publishes) {
+            let seen = model.until(one.after).observed();
+            if self.ran.found.alone && seen != one.stack.as_deref() {
+                return Err(format!(
+                    "law 5: published for {seen:?}, and the last look showed {:?}",
+                    one.stack
+                ));
             }
         }
         Ok(())
@@ -187,7 +262,7 @@ impl ProcessResult<'_> {
 
     /// The last deploy folds; the ones before it did so when they were the last.
     fn check_fold(&self, model: Model<'_>) -> Result<(), String> {
-        let begins = |event: &Arc<RecordedEvent>| matches!(event.event, Event::Requested(_));
+        let begins = |event: &Arc<ReadEvent>| matches!(event.event, Event::Requested(_));
         let first = self.events.iter().rposition(begins).unwrap_or(0);
         let folded = self.events[first..]
             .iter()
@@ -225,25 +300,22 @@ impl ProcessResult<'_> {
         Ok(())
     }
 
-    /// What is recorded of an image is true: it was looked up in this attempt, and is there unless it was lost later.
-    fn check_images(&self, model: Model<'_>) -> Result<(), String> {
-        for image in model.images() {
-            let reference = &image.reference;
-            let look = self.target.trace.looked.get(reference);
-            let Some(look) = look.filter(|look| model.attempt_knows(look.after)) else {
-                return Err(format!(
-                    "law 5: `{reference}` was recorded, and this attempt did not look"
-                ));
-            };
-            let found = self.target.truth.registry.get(reference);
-            if found != Some(&(image.key.clone(), image.digest.clone())) && !look.lost_since {
-                let key = &image.key;
-                return Err(format!(
-                    "law 5: `{reference}` was recorded with {key}, and the registry has {found:?}"
-                ));
-            }
+    /// Who resumes goes on with the deploy that it names, or changes nothing.
+    fn check_resume(&self, model: Model<'_>) -> Result<(), String> {
+        if !self.disturbances.contains(&Disturbance::Resumes) {
+            return Ok(());
         }
-        Ok(())
+        let named = model.until(self.ran.found.head).unfinished();
+        let is_foreign = |event: &&Arc<ReadEvent>| Some(event.deploy) != named;
+        match self.recorded().iter().find(is_foreign) {
+            Some(event) => Err(format!(
+                "law 2: {named:?} is resumed, and {event:?} is recorded"
+            )),
+            None if named.is_none() && !self.nothing_happened() => {
+                Err("law 2: nothing is to be resumed, and something happened".to_owned())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every file is one that may stand there.
@@ -271,7 +343,7 @@ impl ProcessResult<'_> {
 /// directory as that run found it.
 pub(super) fn check_settled(
     target: &Target,
-    events: &[Arc<RecordedEvent>],
+    events: &[Arc<ReadEvent>],
     input: &DeployInput,
     before: &ConfigTexts,
 ) -> Result<(), String> {
@@ -296,7 +368,7 @@ pub(super) fn check_settled(
             .get(function)
             .ok_or("law 1: an image is not recorded")?;
         let found = truth.registry.get(&image.reference);
-        if found != Some(&(image.key.clone(), image.digest.clone())) {
+        if found != Some(&image.digest) {
             return Err(format!("law 1: the image of `{function}` is {found:?}"));
         }
     }
@@ -326,7 +398,8 @@ fn check_keys(target: &Target, model: Model<'_>, before: &ConfigTexts) -> Result
     }
     for (key, value) in &stand {
         let left = of_others.contains_key(key) && !claimed.contains(key);
-        if !ours.contains(key) && !left && seeds.get(key) != Some(value) {
+        let disowned = model.disowned().contains(key);
+        if !ours.contains(key) && !left && !disowned && seeds.get(key) != Some(value) {
             return Err(format!("law 1: `{}` is there and nobody's", key.0));
         }
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::compat::Verdict;
+use super::read_event::ReadEvent;
+use crate::compat::{Observation, Verdict};
 use crate::contract::{Digest, FunctionName};
 use crate::machine::{Event, ImageBuilt, Merged, OwedImages, Owners, RecordedEvent, Requested};
 use crate::merge::{ConfigFile, Key};
@@ -16,7 +17,7 @@ use crate::run::simulated::Act;
 
 /// A list of events, oldest first.
 #[derive(Clone, Copy)]
-pub(super) struct Model<'a>(pub(super) &'a [Arc<RecordedEvent>]);
+pub(super) struct Model<'a>(pub(super) &'a [Arc<ReadEvent>]);
 
 impl<'a> Model<'a> {
     /// The list as it was when an event was the last one.
@@ -26,17 +27,29 @@ impl<'a> Model<'a> {
     }
 
     /// The events of the last attempt: from the last `Requested` or `Resumed` on.
-    fn attempt(self) -> &'a [Arc<RecordedEvent>] {
-        let begins = |event: &Arc<RecordedEvent>| {
-            matches!(event.event, Event::Requested(_) | Event::Resumed(_))
-        };
+    fn attempt(self) -> &'a [Arc<ReadEvent>] {
+        let begins =
+            |event: &Arc<ReadEvent>| matches!(event.event, Event::Requested(_) | Event::Resumed(_));
         let begin = self.0.iter().rposition(begins).unwrap_or(0);
         &self.0[begin..]
     }
 
+    /// The events of the last attempt from its last look at the stack on.
+    fn round(self) -> &'a [Arc<ReadEvent>] {
+        let attempt = self.attempt();
+        let looked = |event: &Arc<ReadEvent>| matches!(event.event, Event::Observed(_));
+        &attempt[attempt.iter().rposition(looked).unwrap_or(0)..]
+    }
+
+    /// What the last attempt saw of the stack at last.
+    pub(super) fn observed(self) -> Option<&'a Observation> {
+        let seen = self.round().first()?.event.as_observed()?;
+        Some(&seen.observation)
+    }
+
     /// The events of the last deploy.
-    fn deploy(self) -> &'a [Arc<RecordedEvent>] {
-        let begins = |event: &Arc<RecordedEvent>| matches!(event.event, Event::Requested(_));
+    fn deploy(self) -> &'a [Arc<ReadEvent>] {
+        let begins = |event: &Arc<ReadEvent>| matches!(event.event, Event::Requested(_));
         let begin = self.0.iter().rposition(begins).unwrap_or(0);
         &self.0[begin..]
     }
@@ -49,17 +62,17 @@ impl<'a> Model<'a> {
             .find_map(|event| event.event.as_requested())
     }
 
-    /// The merge of the last attempt.
+    /// The merge of the last attempt that follows from its last look at the stack.
     pub(super) fn merged(self) -> Option<&'a Merged> {
-        self.attempt()
+        self.round()
             .iter()
             .rev()
-            .find_map(|event| event.event.as_merged())
+            .find_map(|event| event.merged.as_ref())
     }
 
-    /// The images that the last attempt says are in the registry.
+    /// The images that the last attempt says are in the registry, since its last look at the stack.
     pub(super) fn images(self) -> Vec<&'a ImageBuilt> {
-        images(self.attempt())
+        images(self.round())
     }
 
     /// The last event that is about how far a deploy is, and not about who may use the target.
@@ -95,6 +108,15 @@ impl<'a> Model<'a> {
         self.is_held() || unfinished
     }
 
+    /// The deploy that a resume goes on with: the last one, when it has neither been applied nor given up.
+    pub(super) fn unfinished(self) -> Option<Uuid> {
+        let deploys = self.0.iter().rev();
+        let mut deploys = deploys.filter(|event| !Event::LOCK_KINDS.contains(&event.event.kind()));
+        let last = deploys.next()?;
+        let is_over = matches!(last.event, Event::Applied(_) | Event::Abandoned(_));
+        (!is_over).then_some(last.deploy)
+    }
+
     /// The last deploy asked for the provisioner.
     pub(super) fn owes_a_provisioner(self) -> bool {
         self.request()
@@ -128,10 +150,10 @@ impl<'a> Model<'a> {
         if self.is_held() {
             return Err("a person holds the target".to_owned());
         }
-        let attempt = self.attempt();
+        let round = self.round();
         let place =
-            |wanted: fn(&Event) -> bool| attempt.iter().position(|event| wanted(&event.event));
-        if attempt.iter().any(|event| is_end(&event.event)) {
+            |wanted: fn(&Event) -> bool| round.iter().position(|event| wanted(&event.event));
+        if round.iter().any(|event| is_end(&event.event)) {
             return Err("the attempt has ended".to_owned());
         }
         let observed = place(|event| matches!(event, Event::Observed(_)));
@@ -153,7 +175,9 @@ impl<'a> Model<'a> {
                 Err(format!("no image of `{function}` is pending"))
             }
             Act::Build { .. } => Ok(()),
-            Act::Publish(_) | Act::Provision if (built.len() as u64) < owes.images.count() => {
+            Act::Publish(_) | Act::Tag { .. } | Act::Provision
+                if (built.len() as u64) < owes.images.count() =>
+            {
                 Err(format!("of {:?} only {built:?} are there", owes.images))
             }
             Act::Publish(publication) => {
@@ -167,15 +191,40 @@ impl<'a> Model<'a> {
                     Err("the files are not those that were merged".to_owned())
                 }
             }
+            Act::Tag { reference, digest } => {
+                let images = self.images();
+                let is_recorded =
+                    |image: &&&ImageBuilt| image.reference == *reference && image.digest == *digest;
+                match images.iter().find(is_recorded) {
+                    Some(_) => Ok(()),
+                    None => Err("no such image is recorded".to_owned()),
+                }
+            }
             Act::Provision if self.owes_a_provisioner() => Ok(()),
             Act::Provision => Err("no provisioner was asked for".to_owned()),
         }
     }
 
+    /// The digest that was recorded last for an image under a key, by any deploy.
+    pub(super) fn recorded(self, reference: &str, key: &Digest) -> Option<&'a Digest> {
+        let mut images = self.0.iter().rev().flat_map(|event| &event.images);
+        let of_key = images.find(|image| image.reference == *reference && image.key == *key);
+        of_key.map(|image| &image.digest)
+    }
+
+    /// The image that is there under the key that is built is not the one that was recorded under it.
+    pub(super) fn is_of_a_stranger(self, act: &Act, there: Option<&Digest>) -> bool {
+        let Act::Build { reference, key, .. } = act else {
+            return false;
+        };
+        let recorded = self.recorded(reference, key);
+        recorded.is_some() && there.is_some() && recorded != there
+    }
+
     /// A build is no repetition: `--no-cache` asks for it, and no attempt of this deploy has recorded it.
     pub(super) fn may_build_again(self, act: &Act) -> bool {
         let Act::Build { function, key, .. } = act else {
-            return true;
+            return !matches!(act, Act::Tag { .. });
         };
         let no_cache = self
             .request()
@@ -235,6 +284,18 @@ impl<'a> Model<'a> {
         (self.images().len() as u64 == merged.images.count()).then_some(merged)
     }
 
+    /// Keys that an unfinished deploy may have been about to remove, once somebody deployed without pruning: they are nobody's.
+    pub(super) fn disowned(self) -> BTreeSet<&'a Key> {
+        let mut requests = self.0.iter().filter_map(|event| event.event.as_requested());
+        if requests.all(|request| request.options.prune) {
+            return BTreeSet::new();
+        }
+        (0..=self.0.len())
+            .filter_map(|index| Self(&self.0[..index]).publishable())
+            .flat_map(|merged| &merged.changes.removed)
+            .collect()
+    }
+
     /// Every key that a deploy claimed as its own and may have published as such.
     pub(super) fn ever_claimed(self) -> BTreeSet<&'a Key> {
         (0..=self.0.len())
@@ -253,6 +314,8 @@ struct Order {
     /// It is a hold that stands by itself.
     by_itself: bool,
     held: bool,
+    /// The attempt has failed.
+    failed: bool,
     attempts: u32,
     seen: BTreeSet<Uuid>,
 }
@@ -276,6 +339,11 @@ impl Order {
             return Err("law 6: follows a hold, or ends none".to_owned());
         }
         self.held = matches!(event.event, Event::Held(_)) || self.held && !releases;
+        let goes_on = matches!(event.event, Event::Resumed(_) | Event::Abandoned(_));
+        if self.failed && !goes_on && !Event::LOCK_KINDS.contains(&event.event.kind()) {
+            return Err("law 4: follows the end of its attempt".to_owned());
+        }
+        self.failed = matches!(event.event, Event::Failed(_)) || self.failed && !goes_on;
         if let Event::Resumed(resumed) = &event.event {
             self.attempts += 1;
             if resumed.attempt != self.attempts {
@@ -321,11 +389,8 @@ pub(super) fn pending_of(merged: &Merged) -> &[FunctionName] {
     functions
 }
 
-fn images(events: &[Arc<RecordedEvent>]) -> Vec<&ImageBuilt> {
-    let images = events.iter();
-    images
-        .filter_map(|event| event.event.as_image_built())
-        .collect()
+fn images(events: &[Arc<ReadEvent>]) -> Vec<&ImageBuilt> {
+    events.iter().flat_map(|event| &event.images).collect()
 }
 
 fn is_end(event: &Event) -> bool {

@@ -23,8 +23,10 @@ use crate::run::{Interrupts, Run, begin_or_resume, run_to_completion};
 #[case::looked_up(Step::Image, 3, 0)]
 #[case::two_builds_at_once(Step::Image, 4, 2)]
 #[case::the_last_build(Step::Image, 6, 3)]
-#[case::published(Step::Publish, 1, 4)]
-#[case::provisioned(Step::Provision, 1, 5)]
+#[case::looked_again(Step::Observe, 2, 3)]
+#[case::tagged(Step::Tag, 1, 4)]
+#[case::published(Step::Publish, 1, 7)]
+#[case::provisioned(Step::Provision, 1, 8)]
 fn once_the_journal_is_moved_nothing_more_is_changed(
     #[case] step: Step,
     #[case] calls_of_step: usize,

@@ -12,13 +12,14 @@ use journal::{EventLog, Hash, MemoryStore, StreamId};
 use super::faulty_store::{AppendMishap, FaultyStore, FixedStamp};
 use super::inputs::DeployInput;
 use super::person::{Person, act};
+use super::read_event::ReadEvent;
 use super::trace::Trace;
 use crate::image::Registries;
-use crate::machine::{LostHolder, RecordedEvent, State};
-use crate::run::deploy_journal::{Author, DeployJournal, DeployJournalError, typed};
+use crate::machine::{LostHolder, Refusal, State};
+use crate::run::deploy_journal::{Author, DeployJournal, DeployJournalError, latest_state};
 use crate::run::simulated::{Call, Change, Mishap, Seen, SimulatedWorld, Truth};
 use crate::run::{
-    BeginOutcome, ConfigTexts, Interrupts, Outcome, Run, begin_or_resume, run_to_completion,
+    BeginOutcome, ConfigTexts, Interrupts, Outcome, Run, begin_or_resume, resume, run_to_completion,
 };
 
 /// A witness who puts on tape what a process does.
@@ -45,6 +46,8 @@ pub(super) enum Disturbance {
     Stop(usize, usize),
     /// The append of this number, from 0, goes wrong.
     Append(usize, AppendMishap),
+    /// It resumes the unfinished deploy by its id, and does not ask for one.
+    Resumes,
     /// A person does something about the target, and the one append of it may go wrong.
     Person(Person, Option<AppendMishap>),
 }
@@ -54,7 +57,7 @@ impl Disturbance {
         match self {
             Self::Call(at, mishap) => Some((at, mishap)),
             Self::Stop(at, _) => Some((at, Mishap::Slow)),
-            Self::Append(..) | Self::Person(..) => None,
+            Self::Append(..) | Self::Resumes | Self::Person(..) => None,
         }
     }
 
@@ -62,7 +65,7 @@ impl Disturbance {
     fn stops(self) -> usize {
         match self {
             Self::Stop(_, times) => times,
-            Self::Call(..) | Self::Append(..) | Self::Person(..) => 0,
+            Self::Call(..) | Self::Append(..) | Self::Resumes | Self::Person(..) => 0,
         }
     }
 }
@@ -119,9 +122,9 @@ pub(super) struct Target {
     /// What was seen of the world so far.
     pub(super) trace: Trace,
     /// The events that were read so far.
-    read: Vec<Arc<RecordedEvent>>,
+    read: Vec<Arc<ReadEvent>>,
     /// Each event that was decoded, here or on another way, by its hash, which stands for it and all before it.
-    decoded: Arc<Mutex<HashMap<Hash, Arc<RecordedEvent>>>>,
+    decoded: Arc<Mutex<HashMap<Hash, Arc<ReadEvent>>>>,
 }
 
 impl Clone for Target {
@@ -201,15 +204,16 @@ impl Target {
     }
 
     /// Every event, oldest first. Each is decoded once.
-    pub(super) fn events(&mut self) -> Vec<Arc<RecordedEvent>> {
+    pub(super) fn events(&mut self) -> Vec<Arc<ReadEvent>> {
         let next = self.read.last().map_or(1, |event| event.sequence + 1);
         let mut decoded = self.decoded.lock().unwrap();
-        self.read
-            .extend(journal::scan(&self.store, next).map(|event| {
-                let event = event.unwrap();
-                let known = decoded.entry(event.header.hash);
-                Arc::clone(known.or_insert_with(|| Arc::new(typed(&event).unwrap())))
-            }));
+        for stored in journal::scan(&self.store, next) {
+            let stored = stored.unwrap();
+            let known = decoded.entry(stored.header.hash);
+            let read = || Arc::new(ReadEvent::of(&stored, &self.store, &self.read));
+            let event = Arc::clone(known.or_insert_with(read));
+            self.read.push(event);
+        }
         self.read.clone()
     }
 
@@ -258,7 +262,10 @@ fn drive(
 ) -> Ran {
     let append = disturbances.iter().find_map(|one| match one {
         Disturbance::Append(at, mishap) => Some((*at, *mishap)),
-        Disturbance::Call(..) | Disturbance::Stop(..) | Disturbance::Person(..) => None,
+        Disturbance::Call(..)
+        | Disturbance::Stop(..)
+        | Disturbance::Resumes
+        | Disturbance::Person(..) => None,
     });
     let faulty_store = FaultyStore::new(store, append);
     let witness = witness(trace, &faulty_store);
@@ -270,6 +277,7 @@ fn drive(
         interrupts: faulty_store.stops.interrupts(),
         actor: "tester",
         lost: found.lost.clone(),
+        resumes: disturbances.contains(&Disturbance::Resumes),
     };
     let mut work = pin!(life.of(input));
     let mut context = Context::from_waker(Waker::noop());
@@ -311,6 +319,8 @@ pub(super) struct Process<'a> {
     pub(super) interrupts: Interrupts,
     pub(super) actor: &'a str,
     pub(super) lost: Option<LostHolder>,
+    /// It resumes the deploy that is unfinished when it begins.
+    pub(super) resumes: bool,
 }
 
 impl Process<'_> {
@@ -329,6 +339,18 @@ impl Process<'_> {
         self,
         input: &DeployInput,
     ) -> Result<(BeginOutcome, Outcome, State), DeployJournalError> {
+        let request = input.request(&self.world.truth());
+        // As `resume` of the program does: which deploy is meant is read before the target is owned.
+        let meant = if self.resumes {
+            let state = latest_state(self.store)?;
+            self.world.turn().await;
+            let deploy = state.unfinished();
+            deploy
+                .filter(|deploy| deploy.request.asks_the_same(&request))
+                .map(|deploy| deploy.id)
+        } else {
+            None
+        };
         let stamp = FixedStamp::after(&self.store.head()?);
         let mut journal =
             DeployJournal::open(self.store, &stamp, author(self.actor))?.taking_over(self.lost);
@@ -342,8 +364,12 @@ impl Process<'_> {
             interrupts: &self.interrupts,
             notice: &|_| {},
         };
-        let request = input.request(&self.world.truth());
-        let begun = begin_or_resume(&mut journal, request, run.notice)?;
+        let begun = if self.resumes {
+            let named = meant.ok_or(Refusal::NothingUnfinished)?;
+            resume(&mut journal, named, run.notice)?
+        } else {
+            begin_or_resume(&mut journal, request, run.notice)?
+        };
         let outcome = run_to_completion(&run, &mut journal).await?;
         Ok((begun, outcome, journal.state().clone()))
     }

@@ -19,6 +19,8 @@ use crate::run::simulated::SimulatedWorld;
 pub(super) enum Rival<'a> {
     /// It deploys.
     Deploys(&'a DeployInput),
+    /// It resumes the deploy that is unfinished when it begins.
+    Resumes(&'a DeployInput),
     /// A person: it gives the unfinished deploy up, or holds the target.
     Is(Person),
 }
@@ -99,13 +101,14 @@ async fn life(
     actor: &str,
 ) -> Ended {
     match rival {
-        Rival::Deploys(input) => {
+        Rival::Deploys(input) | Rival::Resumes(input) => {
             let life = Alive {
                 store,
                 world,
                 interrupts: Interrupts::never(),
                 actor,
                 lost: None,
+                resumes: matches!(rival, Rival::Resumes(_)),
             };
             life.of(input).await.0
         }

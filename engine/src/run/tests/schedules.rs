@@ -10,15 +10,17 @@ use crate::merge::ConfigFile;
 use crate::run::simulated::{Change, Mishap};
 
 /// What others do to the world while a deploy goes on.
-pub(super) const CHANGES: [Change; 4] = [
+pub(super) const CHANGES: [Change; 6] = [
     Change::Version("1.3.0"),
     Change::ImageLost("registry:5000/a:latest"),
+    Change::TagMoved("registry:5000/a:latest"),
     Change::Edited(
         ConfigFile::Routing,
         "routes:\n",
         "routes:\n  - path: /by-hand\n    function: seed\n",
     ),
     Change::Edited(ConfigFile::Routing, "function: a\n", "function: edited\n"),
+    Change::ImageReplaced("registry:5000/a:latest"),
 ];
 
 /// The small deploys.
@@ -139,9 +141,9 @@ impl Small {
     }
 }
 
-/// Calls of a deploy of two functions: the stack, the output directory, two looks, two builds.
+/// Calls of a deploy of two functions: the stack, the output directory, two looks, two builds, the stack again, two tags.
 const SECOND_BUILD: usize = 5;
-const PUBLISH: usize = 6;
+const PUBLISH: usize = 9;
 
 fn half_done(disk: &OnDisk, begin: &mut Target) {
     let killed = Disturbance::Call(SECOND_BUILD, Mishap::KilledBefore);
@@ -195,7 +197,7 @@ fn the_laws_hold_whatever_disturbs_the_processes(
 }
 
 #[rstest]
-#[case::edited_by_hand_after_the_merge(Small::First, &[Disturbance::Call(2, Mishap::Changed(CHANGES[2]))])]
+#[case::edited_by_hand_after_the_merge(Small::First, &[Disturbance::Call(2, Mishap::Changed(CHANGES[3]))])]
 fn a_schedule_that_once_failed(#[case] small: Small, #[case] schedule: &[Disturbance]) {
     small.with(|scenario| replay(scenario, schedule));
 }

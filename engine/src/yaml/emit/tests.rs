@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::emit;
-use crate::yaml::{Entry, Limits, Map, Node, Value, parse};
+use crate::yaml::{Entry, Map, Node, ParseLimits, Value, parse};
 
 fn string(text: &str) -> Node {
     Value::String(text.to_owned()).into()
 }
 
 fn read(text: &str) -> Node {
-    parse(text, &Limits::default()).unwrap_or_else(|error| panic!("{error:?} in:\n{text}"))
+    parse(text, &ParseLimits::default()).unwrap_or_else(|error| panic!("{error:?} in:\n{text}"))
 }
 
 fn map(entries: &[(&str, Node)]) -> Node {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_saphyr::granit_parser::{Event, ScalarStyle, Span as Range, Tag};
 
 use super::copy::{Cost, cost, merge_bases};
-use super::problem::{self, ParseError, Rule};
-use super::{Limits, schema, span_at};
+use super::problem::{self, ParseError, YamlRule};
+use super::{ParseLimits, schema, span_at};
 use crate::yaml::{Entry, Map, Node, Span, Value};
 
 /// At most this many problems of one document are collected.
@@ -72,7 +72,7 @@ fn written_out(node: Node, long: Option<&'static str>) -> Node {
 
 /// A tree in the making.
 pub(super) struct Builder {
-    limits: Limits,
+    limits: ParseLimits,
     shorthand: fn(&str) -> Option<&'static str>,
     frames: Vec<Frame>,
     root: Option<Node>,
@@ -90,7 +90,7 @@ pub(super) struct Builder {
 type Step = Result<(), ParseError>;
 
 impl Builder {
-    pub(super) fn new(limits: Limits, shorthand: fn(&str) -> Option<&'static str>) -> Self {
+    pub(super) fn new(limits: ParseLimits, shorthand: fn(&str) -> Option<&'static str>) -> Self {
         Self {
             limits,
             shorthand,
@@ -149,7 +149,7 @@ impl Builder {
                 self.documents += 1;
                 if self.documents > 1 {
                     return Err(ParseError::new(
-                        Rule::SecondDocument,
+                        YamlRule::SecondDocument,
                         span,
                         "a second document begins here; the file must hold one",
                     ));
@@ -159,7 +159,7 @@ impl Builder {
             Event::Alias(id) => self.alias(id, span),
             Event::UnresolvedAlias(name) => {
                 self.note(ParseError::new(
-                    Rule::UnknownAlias,
+                    YamlRule::UnknownAlias,
                     span,
                     format!(
                         "no anchor `{}` stands above this alias",
@@ -189,7 +189,7 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             // The parser may learn further events; none of them is asked for in its options.
             _ => Err(ParseError::new(
-                Rule::Syntax,
+                YamlRule::Syntax,
                 span,
                 "this part of YAML is not supported",
             )),
@@ -200,7 +200,7 @@ impl Builder {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > self.limits.nodes {
             return Err(ParseError::new(
-                Rule::TooManyNodes,
+                YamlRule::TooManyNodes,
                 span,
                 format!("the document has more than {} values", self.limits.nodes),
             ));
@@ -215,7 +215,7 @@ impl Builder {
         if self.alias_nodes > self.limits.alias_nodes || self.alias_bytes > self.limits.alias_bytes
         {
             return Err(ParseError::new(
-                Rule::AliasBomb,
+                YamlRule::AliasBomb,
                 span,
                 format!(
                     "aliases expand to more than {} values or {} bytes",
@@ -230,7 +230,7 @@ impl Builder {
         let tagged = self.frames.iter().filter(|frame| frame.long.is_some());
         if self.frames.len() + tagged.count() + further > self.limits.depth {
             return Err(ParseError::new(
-                Rule::TooDeep,
+                YamlRule::TooDeep,
                 span,
                 format!(
                     "lists and mappings are nested more than {} deep",
@@ -248,7 +248,7 @@ impl Builder {
         let is_key = self.wants_key();
         if is_key {
             self.note(ParseError::new(
-                Rule::ComplexKey,
+                YamlRule::ComplexKey,
                 span,
                 "a key must be a scalar, not a list or a mapping",
             ))?;
@@ -294,7 +294,7 @@ impl Builder {
         let Some((node, cost)) = self.anchors.get(&id).cloned() else {
             // The parser resolves names, so an anchor without a node is one that is still open.
             return Err(ParseError::new(
-                Rule::RecursiveAlias,
+                YamlRule::RecursiveAlias,
                 span,
                 "this alias stands inside the value that it names",
             ));
@@ -326,7 +326,7 @@ impl Builder {
         let value = match schema::resolve(text, plain, known_tag) {
             Ok(value) => value,
             Err(message) => {
-                self.note(ParseError::new(Rule::UnsupportedTag, span, message))?;
+                self.note(ParseError::new(YamlRule::UnsupportedTag, span, message))?;
                 Value::Null
             }
         };
@@ -375,7 +375,7 @@ impl Builder {
                     && !schema::is_non_specific(tag) =>
             {
                 self.note(ParseError::new(
-                    Rule::UnsupportedTag,
+                    YamlRule::UnsupportedTag,
                     span,
                     format!(
                         "the tag `{}` is not supported here",
@@ -399,7 +399,7 @@ impl Builder {
     }
 
     fn refuse_key(&mut self, span: Span, message: &str) -> Step {
-        self.note(ParseError::new(Rule::ComplexKey, span, message))?;
+        self.note(ParseError::new(YamlRule::ComplexKey, span, message))?;
         self.key(Key::Refused)
     }
 
@@ -475,7 +475,7 @@ impl Builder {
                     return Ok(());
                 }
                 self.note(ParseError::new(
-                    Rule::BadMergeKey,
+                    YamlRule::BadMergeKey,
                     span,
                     "`<<` takes a mapping or a list of mappings",
                 ))

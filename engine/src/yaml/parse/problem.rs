@@ -9,7 +9,7 @@ pub struct ParseError {
     /// Where; line 0 when the whole text is meant.
     pub span: Span,
     /// The rule it breaks.
-    pub rule: Rule,
+    pub rule: YamlRule,
     /// A lowercase fragment, no period.
     pub message: String,
     /// Where the first of two clashing keys stands.
@@ -17,7 +17,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    pub(super) fn new(rule: Rule, span: Span, message: impl Into<String>) -> Self {
+    pub(super) fn new(rule: YamlRule, span: Span, message: impl Into<String>) -> Self {
         Self {
             span,
             rule,
@@ -29,7 +29,7 @@ impl ParseError {
 
 /// The rules that every YAML text must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
+pub enum YamlRule {
     /// The text is no YAML 1.2.
     Syntax,
     /// A tab where only spaces are allowed.
@@ -62,7 +62,7 @@ pub enum Rule {
     BadMergeKey,
 }
 
-impl Rule {
+impl YamlRule {
     /// Every rule.
     pub const ALL: [Self; 15] = [
         Self::Syntax,
@@ -106,7 +106,7 @@ impl Rule {
 
 pub(super) fn too_large(limit: usize) -> ParseError {
     ParseError::new(
-        Rule::TooLarge,
+        YamlRule::TooLarge,
         Span::default(),
         format!("the file is larger than {limit} bytes"),
     )
@@ -117,7 +117,7 @@ pub(super) fn duplicate_key(key: &str, span: Span, first: Span) -> ParseError {
     ParseError {
         first: Some(first),
         ..ParseError::new(
-            Rule::DuplicateKey,
+            YamlRule::DuplicateKey,
             span,
             format!(
                 "the key `{}` stands twice; the first is at line {}, column {}",
@@ -137,7 +137,7 @@ pub(super) fn not_utf8(bytes: &[u8], valid: usize) -> ParseError {
     } else {
         "this byte is not UTF-8"
     };
-    ParseError::new(Rule::NotUtf8, end_of(before), hint)
+    ParseError::new(YamlRule::NotUtf8, end_of(before), hint)
 }
 
 /// The first control character that YAML does not allow in a text.
@@ -152,7 +152,7 @@ pub(super) fn control_character(text: &str) -> Option<ParseError> {
         format!("the control character U+{:04X}", u32::from(found))
     };
     Some(ParseError::new(
-        Rule::ControlCharacter,
+        YamlRule::ControlCharacter,
         end_of(&text[..at]),
         format!("{name} stands in the text"),
     ))

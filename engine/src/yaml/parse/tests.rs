@@ -3,16 +3,17 @@ use std::fmt::Write as _;
 use rstest::rstest;
 
 use super::{
-    Limits, ParseError, Rule, parse, parse_all, parse_bytes, parse_last_wins, parse_shorthand,
+    ParseError, ParseLimits, YamlRule, parse, parse_all, parse_bytes, parse_last_wins,
+    parse_shorthand,
 };
 use crate::yaml::{Map, Node, Span, Value};
 
 fn read(text: &str) -> Node {
-    parse(text, &Limits::default()).unwrap()
+    parse(text, &ParseLimits::default()).unwrap()
 }
 
 fn refused(text: &str) -> ParseError {
-    parse(text, &Limits::default()).unwrap_err()
+    parse(text, &ParseLimits::default()).unwrap_err()
 }
 
 fn at(line: u32, column: u32) -> Span {
@@ -147,33 +148,37 @@ fn a_value_behind_an_alias_stands_where_it_was_written() {
 }
 
 #[rstest]
-#[case("a: [1\n", Rule::Syntax, at(1, 4))]
-#[case("a: b: c\n", Rule::Syntax, at(1, 5))]
-#[case("a:\n\t- b\n", Rule::Tab, at(2, 2))]
-#[case("a: 1\nb: \u{0}\n", Rule::ControlCharacter, at(2, 4))]
-#[case("a: 1\r\nb: \u{1b}[31m\n", Rule::ControlCharacter, at(2, 4))]
-#[case("a: 1\nb: 2\na: 3\n", Rule::DuplicateKey, at(3, 1))]
-#[case("1: x\n'1': y\n", Rule::DuplicateKey, at(2, 1))]
-#[case("b: &b {}\na:\n  <<: *b\n  <<: *b\n", Rule::DuplicateKey, at(4, 3))]
-#[case("k: &k b\nb: 1\n*k : 2\n", Rule::DuplicateKey, at(3, 1))]
-#[case("a: 1\n---\nb: 2\n", Rule::SecondDocument, at(2, 1))]
-#[case("a: 1\n---\n", Rule::SecondDocument, at(2, 1))]
-#[case("[1]: 2\n", Rule::ComplexKey, at(1, 1))]
-#[case("? {a: 1}\n: 2\n", Rule::ComplexKey, at(1, 3))]
-#[case(": 2\n", Rule::ComplexKey, at(1, 1))]
-#[case("a: &a [1]\n*a : 2\n", Rule::ComplexKey, at(2, 1))]
-#[case("a: !Ref x\n", Rule::UnsupportedTag, at(1, 9))]
-#[case("a: !!binary aGk=\n", Rule::UnsupportedTag, at(1, 13))]
-#[case("a: !!int x\n", Rule::UnsupportedTag, at(1, 10))]
-#[case("a: !!int 1.5\n", Rule::UnsupportedTag, at(1, 10))]
-#[case("a: !Sub [x]\n", Rule::UnsupportedTag, at(1, 9))]
-#[case("a: !!map [x]\n", Rule::UnsupportedTag, at(1, 10))]
-#[case("a: {<<: 1}\n", Rule::BadMergeKey, at(1, 5))]
-#[case("a: {<<: [{}, 1]}\n", Rule::BadMergeKey, at(1, 5))]
-#[case("a: *x\n", Rule::UnknownAlias, at(1, 4))]
-#[case("*x : 1\n", Rule::UnknownAlias, at(1, 1))]
-#[case("a: &x [*x]\n", Rule::RecursiveAlias, at(1, 8))]
-fn a_breach_names_its_rule_and_place(#[case] text: &str, #[case] rule: Rule, #[case] span: Span) {
+#[case("a: [1\n", YamlRule::Syntax, at(1, 4))]
+#[case("a: b: c\n", YamlRule::Syntax, at(1, 5))]
+#[case("a:\n\t- b\n", YamlRule::Tab, at(2, 2))]
+#[case("a: 1\nb: \u{0}\n", YamlRule::ControlCharacter, at(2, 4))]
+#[case("a: 1\r\nb: \u{1b}[31m\n", YamlRule::ControlCharacter, at(2, 4))]
+#[case("a: 1\nb: 2\na: 3\n", YamlRule::DuplicateKey, at(3, 1))]
+#[case("1: x\n'1': y\n", YamlRule::DuplicateKey, at(2, 1))]
+#[case("b: &b {}\na:\n  <<: *b\n  <<: *b\n", YamlRule::DuplicateKey, at(4, 3))]
+#[case("k: &k b\nb: 1\n*k : 2\n", YamlRule::DuplicateKey, at(3, 1))]
+#[case("a: 1\n---\nb: 2\n", YamlRule::SecondDocument, at(2, 1))]
+#[case("a: 1\n---\n", YamlRule::SecondDocument, at(2, 1))]
+#[case("[1]: 2\n", YamlRule::ComplexKey, at(1, 1))]
+#[case("? {a: 1}\n: 2\n", YamlRule::ComplexKey, at(1, 3))]
+#[case(": 2\n", YamlRule::ComplexKey, at(1, 1))]
+#[case("a: &a [1]\n*a : 2\n", YamlRule::ComplexKey, at(2, 1))]
+#[case("a: !Ref x\n", YamlRule::UnsupportedTag, at(1, 9))]
+#[case("a: !!binary aGk=\n", YamlRule::UnsupportedTag, at(1, 13))]
+#[case("a: !!int x\n", YamlRule::UnsupportedTag, at(1, 10))]
+#[case("a: !!int 1.5\n", YamlRule::UnsupportedTag, at(1, 10))]
+#[case("a: !Sub [x]\n", YamlRule::UnsupportedTag, at(1, 9))]
+#[case("a: !!map [x]\n", YamlRule::UnsupportedTag, at(1, 10))]
+#[case("a: {<<: 1}\n", YamlRule::BadMergeKey, at(1, 5))]
+#[case("a: {<<: [{}, 1]}\n", YamlRule::BadMergeKey, at(1, 5))]
+#[case("a: *x\n", YamlRule::UnknownAlias, at(1, 4))]
+#[case("*x : 1\n", YamlRule::UnknownAlias, at(1, 1))]
+#[case("a: &x [*x]\n", YamlRule::RecursiveAlias, at(1, 8))]
+fn a_breach_names_its_rule_and_place(
+    #[case] text: &str,
+    #[case] rule: YamlRule,
+    #[case] span: Span,
+) {
     let error = refused(text);
 
     assert_eq!((error.rule, error.span), (rule, span), "{error}");
@@ -191,7 +196,7 @@ fn a_duplicate_key_names_both_places() {
 fn breaches_are_found_all_at_once() {
     let text = "a: 1\na: 2\nb: !Ref x\n[1]: 3\nc: *x\nd: {e: 1, e: 2}\nf: [\n";
 
-    let errors = parse_all(text, &Limits::default()).unwrap_err();
+    let errors = parse_all(text, &ParseLimits::default()).unwrap_err();
 
     let rules: Vec<_> = errors
         .iter()
@@ -200,12 +205,12 @@ fn breaches_are_found_all_at_once() {
     assert_eq!(
         rules,
         [
-            (2, Rule::DuplicateKey),
-            (3, Rule::UnsupportedTag),
-            (4, Rule::ComplexKey),
-            (5, Rule::UnknownAlias),
-            (6, Rule::DuplicateKey),
-            (7, Rule::Syntax),
+            (2, YamlRule::DuplicateKey),
+            (3, YamlRule::UnsupportedTag),
+            (4, YamlRule::ComplexKey),
+            (5, YamlRule::UnknownAlias),
+            (6, YamlRule::DuplicateKey),
+            (7, YamlRule::Syntax),
         ]
     );
 }
@@ -215,7 +220,7 @@ fn problems_are_bounded() {
     let text = "a: 1\n".repeat(10_000);
 
     assert_eq!(
-        parse_all(&text, &Limits::default()).unwrap_err().len(),
+        parse_all(&text, &ParseLimits::default()).unwrap_err().len(),
         super::build::MAX_PROBLEMS
     );
 }
@@ -228,7 +233,7 @@ fn an_alias_bomb_is_refused() {
         writeln!(text, "a{level}: &a{level} [{below}]").unwrap();
     }
 
-    assert_eq!(refused(&text).rule, Rule::AliasBomb);
+    assert_eq!(refused(&text).rule, YamlRule::AliasBomb);
 }
 
 #[test]
@@ -239,7 +244,7 @@ fn an_alias_bomb_of_one_long_string_is_refused() {
         "*a, ".repeat(64)
     );
 
-    assert_eq!(refused(&text).rule, Rule::AliasBomb);
+    assert_eq!(refused(&text).rule, YamlRule::AliasBomb);
 }
 
 #[test]
@@ -249,7 +254,7 @@ fn aliases_cannot_build_a_depth_that_the_text_does_not_have() {
         writeln!(text, "a{level}: &a{level} [*a{}]", level - 1).unwrap();
     }
 
-    assert_eq!(refused(&text).rule, Rule::TooDeep);
+    assert_eq!(refused(&text).rule, YamlRule::TooDeep);
 }
 
 #[rstest]
@@ -260,7 +265,7 @@ fn aliases_cannot_build_a_depth_that_the_text_does_not_have() {
 #[case::mixed("- [".to_owned() + &"[".repeat(63) + &"]".repeat(64))]
 fn a_deep_document_is_refused(#[case] text: String) {
     let error = refused(&text);
-    assert_eq!(error.rule, Rule::TooDeep);
+    assert_eq!(error.rule, YamlRule::TooDeep);
     let said = "lists and mappings are nested ";
     assert!(error.message.starts_with(said), "{error}");
 }
@@ -269,7 +274,7 @@ fn a_deep_document_is_refused(#[case] text: String) {
 fn a_document_at_the_depth_limit_is_read() {
     let text = "[".repeat(64) + &"]".repeat(64);
 
-    assert!(parse(&text, &Limits::default()).is_ok());
+    assert!(parse(&text, &ParseLimits::default()).is_ok());
 }
 
 #[test]
@@ -280,7 +285,7 @@ fn a_document_with_too_many_values_is_refused() {
 
     assert_eq!(
         (error.rule, error.span),
-        (Rule::TooManyNodes, at(500_000, 3))
+        (YamlRule::TooManyNodes, at(500_000, 3))
     );
 }
 
@@ -288,10 +293,10 @@ fn a_document_with_too_many_values_is_refused() {
 fn a_text_over_the_limit_is_refused_before_it_is_read() {
     let text = " ".repeat(9 << 20);
 
-    assert_eq!(refused(&text).rule, Rule::TooLarge);
+    assert_eq!(refused(&text).rule, YamlRule::TooLarge);
     assert_eq!(
-        parse_bytes(text.as_bytes(), &Limits::default()).unwrap_err()[0].rule,
-        Rule::TooLarge
+        parse_bytes(text.as_bytes(), &ParseLimits::default()).unwrap_err()[0].rule,
+        YamlRule::TooLarge
     );
 }
 
@@ -300,29 +305,29 @@ fn a_text_over_the_limit_is_refused_before_it_is_read() {
 #[case(b"\xff\xfea\x00", at(1, 1))]
 #[case("é: \u{e9}".as_bytes().split_last().unwrap().1, at(1, 4))]
 fn bytes_that_are_not_utf8_are_refused(#[case] bytes: &[u8], #[case] span: Span) {
-    let errors = parse_bytes(bytes, &Limits::default()).unwrap_err();
+    let errors = parse_bytes(bytes, &ParseLimits::default()).unwrap_err();
 
-    assert_eq!((errors[0].rule, errors[0].span), (Rule::NotUtf8, span));
+    assert_eq!((errors[0].rule, errors[0].span), (YamlRule::NotUtf8, span));
 }
 
 #[test]
 fn rule_names_are_unique() {
-    let mut names: Vec<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+    let mut names: Vec<_> = YamlRule::ALL.iter().map(|rule| rule.name()).collect();
     names.sort_unstable();
     names.dedup();
 
-    assert_eq!(names.len(), Rule::ALL.len());
+    assert_eq!(names.len(), YamlRule::ALL.len());
 }
 
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "[-a:{}\\[\\]&*!<|>'\"#?,%~ \t\n\r\u{e9}0-2]{0,60}") {
-        let _read = parse_all(&text, &Limits::default());
+        let _read = parse_all(&text, &ParseLimits::default());
     }
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
-        let _read = parse_bytes(&bytes, &Limits::default());
+        let _read = parse_bytes(&bytes, &ParseLimits::default());
     }
 }
 
@@ -336,7 +341,7 @@ fn short(tag: &str) -> Option<&'static str> {
 }
 
 fn read_short(text: &str) -> Result<Node, Vec<ParseError>> {
-    parse_shorthand(text, &Limits::default(), short)
+    parse_shorthand(text, &ParseLimits::default(), short)
 }
 
 #[rstest]
@@ -361,11 +366,11 @@ fn a_short_tag_is_a_mapping_written_short(#[case] text: &str, #[case] long: &str
 }
 
 #[rstest]
-#[case("a: !Other x\n", Rule::UnsupportedTag)]
-#[case("a: !Other [x]\n", Rule::UnsupportedTag)]
-#[case("!Ref a: x\n", Rule::ComplexKey)]
-#[case("? !Sub [a]\n: x\n", Rule::ComplexKey)]
-fn any_other_use_of_a_tag_is_refused(#[case] text: &str, #[case] rule: Rule) {
+#[case("a: !Other x\n", YamlRule::UnsupportedTag)]
+#[case("a: !Other [x]\n", YamlRule::UnsupportedTag)]
+#[case("!Ref a: x\n", YamlRule::ComplexKey)]
+#[case("? !Sub [a]\n: x\n", YamlRule::ComplexKey)]
+fn any_other_use_of_a_tag_is_refused(#[case] text: &str, #[case] rule: YamlRule) {
     assert_eq!(read_short(text).unwrap_err()[0].rule, rule);
 }
 
@@ -386,23 +391,23 @@ fn short_tags_count_as_the_mappings_that_they_are(
     #[case] nodes: usize,
 ) {
     let read = |depth, nodes| {
-        let limits = Limits {
+        let limits = ParseLimits {
             depth,
             nodes,
-            ..Limits::default()
+            ..ParseLimits::default()
         };
         parse_shorthand(text, &limits, short).map_err(|problems| problems[0].rule)
     };
     assert!(read(depth, nodes).is_ok());
-    assert_eq!(read(depth - 1, nodes), Err(Rule::TooDeep));
-    assert_eq!(read(depth, nodes - 1), Err(Rule::TooManyNodes));
+    assert_eq!(read(depth - 1, nodes), Err(YamlRule::TooDeep));
+    assert_eq!(read(depth, nodes - 1), Err(YamlRule::TooManyNodes));
 }
 
 #[test]
 fn the_last_of_equal_keys_counts_where_it_may() {
     let text_of = "a: 1\nb: {c: 2, c: 3}\na: [4]\n";
 
-    let (node, twice) = parse_last_wins(text_of, &Limits::default(), |_| None).unwrap();
+    let (node, twice) = parse_last_wins(text_of, &ParseLimits::default(), |_| None).unwrap();
 
     assert!(matches!(map(&node)["a"].node.value, Value::List(_)));
     assert_eq!(text(&node, &["b", "c"]), Some("3"));
@@ -417,7 +422,7 @@ fn the_last_of_equal_keys_counts_where_it_may() {
 fn a_merge_key_stands_once_even_where_the_last_key_counts() {
     let text = "b: &b {}\na:\n  <<: *b\n  <<: *b\n";
 
-    let errors = parse_last_wins(text, &Limits::default(), |_| None).unwrap_err();
+    let errors = parse_last_wins(text, &ParseLimits::default(), |_| None).unwrap_err();
 
-    assert_eq!(errors[0].rule, Rule::DuplicateKey);
+    assert_eq!(errors[0].rule, YamlRule::DuplicateKey);
 }

@@ -120,9 +120,15 @@ fn translate(path: &Path, sequence: u64, error: Error) -> StoreError {
     }
 }
 
+/// How a library below sled says that there is no memory.
+const NO_MEMORY: &str = "converting zero into `Owned`";
+
 /// The limit of the process that a text of an error is about.
 fn limit_in(text: &str) -> Option<io::Error> {
     use rustix::io::Errno;
+    if text.contains(NO_MEMORY) {
+        return Some(Errno::NOMEM.into());
+    }
     [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE]
         .into_iter()
         .find(|errno| text.contains(&format!("code: {},", errno.raw_os_error())))
@@ -161,4 +167,42 @@ fn broken(path: &Path, sequence: u64, reason: &str) -> StoreError {
         .collect();
     let text = format!("`{}`: {reason}", file.display());
     Damage::at(sequence, DamageKind::Storage(text)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// The words of a panic, as the libraries below write them.
+    #[rstest]
+    #[case::threads(
+        "called `Result::unwrap()` on an `Err` value: Os { code: 11, kind: WouldBlock }",
+        true
+    )]
+    #[case::descriptors(
+        "Os { code: 24, kind: Uncategorized, message: \"Too many open files\" }",
+        true
+    )]
+    #[case::memory("converting zero into `Owned`", true)]
+    #[case::damage("assertion `left == right` failed", false)]
+    #[case::another_code("Os { code: 5, kind: Uncategorized }", false)]
+    fn a_limit_of_the_process_is_no_damage(#[case] words: &str, #[case] is_limit: bool) {
+        let words = words.to_owned();
+        let error = guarded(Path::new("/nowhere"), 1, || -> ::sled::Result<()> {
+            std::panic::panic_any(words)
+        });
+        let error = error.unwrap_err();
+        assert_eq!(
+            matches!(error, StoreError::Io { .. }),
+            is_limit,
+            "{error:?}"
+        );
+        assert_eq!(
+            matches!(error, StoreError::Damaged(_)),
+            !is_limit,
+            "{error:?}"
+        );
+    }
 }

@@ -200,6 +200,30 @@ fn too_many_entries_are_refused_before_any_is_read() {
     );
 }
 
+/// Names are parsed with the list, so that a list which says that it is long is not read.
+#[test]
+fn a_long_list_of_entries_is_refused_before_it_is_parsed() {
+    let mut bytes = archive(&[("x", b"y")], &[]);
+    let end = bytes
+        .windows(4)
+        .rposition(|at| at == b"PK\x05\x06")
+        .unwrap();
+    let length = u32::try_from(MAX_DIRECTORY + 1).unwrap();
+    bytes[end + 12..end + 16].copy_from_slice(&length.to_le_bytes());
+    assert_eq!(
+        unpacked(&bytes).unwrap_err(),
+        "its list of entries has more than 32 MiB"
+    );
+    // The number of entries is one too.
+    let mut bytes = archive(&[("x", b"y")], &[]);
+    bytes[end + 10..end + 12].copy_from_slice(&[0xff, 0xfe]);
+    let entries = bytes.clone();
+    assert_eq!(
+        directory::announced(Cursor::new(entries)).unwrap().entries,
+        0xfeff
+    );
+}
+
 #[rstest]
 #[case::owner(0o100, true)]
 #[case::group(0o010, true)]
@@ -210,7 +234,7 @@ fn an_entry_that_anybody_may_execute_is_executable(#[case] bit: u32, #[case] exe
     let options = SimpleFileOptions::default().unix_permissions(0o600 | bit);
     zip.start_file("run", options).unwrap();
     let tree = unpacked(&zip.finish().unwrap().into_inner()).unwrap();
-    let expected = Piece::text("");
+    let expected = TreeFile::text("");
     let expected = if executable {
         expected.executable()
     } else {
@@ -231,7 +255,7 @@ fn the_large_form_of_an_archive_is_read() {
         "has a large header"
     );
     let tree = unpacked(&bytes).unwrap();
-    assert_eq!(tree.get("app.py"), Some(&Piece::text("pass")));
+    assert_eq!(tree.get("app.py"), Some(&TreeFile::text("pass")));
 }
 
 /// Cut off anywhere, or with any byte changed, an archive is refused or gives other files: it never ends the program.
@@ -261,10 +285,12 @@ fn a_damaged_archive_never_gives_a_part_of_itself() {
     }
 }
 
-fn same_content(left: &Piece, right: &Piece) -> bool {
+fn same_content(left: &TreeFile, right: &TreeFile) -> bool {
     match (left, right) {
-        (Piece::Bytes { content: left, .. }, Piece::Bytes { content: right, .. }) => left == right,
-        (Piece::Link(_), _) | (_, Piece::Link(_)) => true,
-        (Piece::Copy { .. }, _) | (_, Piece::Copy { .. }) => false,
+        (TreeFile::Bytes { content: left, .. }, TreeFile::Bytes { content: right, .. }) => {
+            left == right
+        }
+        (TreeFile::Link(_), _) | (_, TreeFile::Link(_)) => true,
+        (TreeFile::Copy { .. }, _) | (_, TreeFile::Copy { .. }) => false,
     }
 }

@@ -11,7 +11,7 @@ use super::install::{Install, install};
 use super::tree::Tree;
 use crate::model::{Architecture, Build, BuildMethod, Esbuild, Family, Runtime};
 pub(super) use recipe::{GRADLE_SCRIPT, GRADLE_SCRIPT_PATH, Layers, Work, layer_steps, steps};
-pub(super) use runnable::{check, file_of_handler};
+pub(super) use runnable::{check, file_of_handler, names_function};
 
 /// A stage of a Dockerfile. Its folder is `/build`, and what it makes is in `/out`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,9 +194,7 @@ fn by_code(subject: &Subject<'_>) -> Result<Option<Tool>, super::function::Funct
             install @ (Install::Pip { .. } | Install::Npm { .. }) => Some(Tool::Install(install)),
         },
         Family::Java => java(source),
-        Family::Ruby if has("Gemfile") && !source.top().contains_key("vendor") => {
-            Some(Tool::Bundler)
-        }
+        Family::Ruby if has("Gemfile") && !has_gems(source) => Some(Tool::Bundler),
         Family::Dotnet if has(&file_of_handler(Family::Dotnet, handler)) => None,
         Family::Dotnet => dotnet(source, false)?,
         Family::Go if has("go.mod") && !has(handler) => Some(Tool::Go {
@@ -210,6 +208,13 @@ fn by_code(subject: &Subject<'_>) -> Result<Option<Tool>, super::function::Funct
         Family::Provided if has("Cargo.toml") => Some(Tool::Cargo { binary: None }),
         Family::Provided => dotnet(source, true)?,
     })
+}
+
+/// Whether installed gems are in the code; `vendor/cache` holds gems that are to be installed.
+fn has_gems(source: &Tree) -> bool {
+    source
+        .paths()
+        .any(|path| path.starts_with("vendor/bundle/"))
 }
 
 /// The tool of a Java project.

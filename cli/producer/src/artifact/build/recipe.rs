@@ -2,7 +2,9 @@
 //! the code. What runs is in `/out` at the end, and a build that made nothing that runs fails.
 
 use super::{BuildError, Step, Tool, processor, runnable, word};
-use crate::artifact::install::{Install, Needs, install};
+use crate::artifact::function::FunctionError;
+use crate::artifact::install::{Install, Needs, install, npm_needs};
+use crate::artifact::layer::has_suffix;
 use crate::artifact::tree::Tree;
 use crate::model::{Architecture, Esbuild, Family};
 
@@ -11,6 +13,10 @@ pub(in crate::artifact) const GRADLE_SCRIPT_PATH: &str = "build/lambda.gradle";
 
 /// Those tasks.
 pub(in crate::artifact) const GRADLE_SCRIPT: &str = include_str!("lambda.gradle");
+
+/// Maven's goal that collects jars. The group is a part of their names, as of those that `sam build` makes: two groups may have
+/// an artifact of one name.
+const JARS: &str = "dependency:copy-dependencies -DincludeScope=runtime -Dmdep.prependGroupId=true";
 
 /// What is built.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +70,11 @@ impl Work<'_> {
         self.source.get(file).is_some()
     }
 
+    /// Whether there are files below a folder, `vendor/cache/`.
+    fn has_below(&self, folder: &str) -> bool {
+        self.source.paths().any(|path| path.starts_with(folder))
+    }
+
     fn text(&self, file: &str) -> String {
         let piece = self.source.get(file);
         piece
@@ -77,7 +88,7 @@ fn run(script: impl Into<String>) -> Step {
 }
 
 /// The steps that build the code of a function.
-pub(in crate::artifact) fn steps(tool: &Tool, work: &Work<'_>) -> Result<Vec<Step>, BuildError> {
+pub(in crate::artifact) fn steps(tool: &Tool, work: &Work<'_>) -> Result<Vec<Step>, FunctionError> {
     let check = || runnable::in_stage(work.family, work.handler);
     Ok(match tool {
         Tool::Install(install) => installed(*install, work, "/out/"),
@@ -85,7 +96,7 @@ pub(in crate::artifact) fn steps(tool: &Tool, work: &Work<'_>) -> Result<Vec<Ste
         Tool::Maven => maven(
             work,
             &format!(
-                "dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/out/lib && cp -R target/classes/. /out/ && {}",
+                "{JARS} -DoutputDirectory=/out/lib && cp -R target/classes/. /out/ && {}",
                 check()
             ),
         ),
@@ -93,7 +104,7 @@ pub(in crate::artifact) fn steps(tool: &Tool, work: &Work<'_>) -> Result<Vec<Ste
         Tool::Bundler => bundler(
             work,
             "/out",
-            "cp Gemfile* /out/ && cd /out && bundle config set --local path vendor/bundle && bundle config set --local without development:test && bundle install",
+            "cp -R . /out/ && cd /out && bundle config set --local path vendor/bundle",
         ),
         Tool::Go { file } => go(work, &word("handler", file)?),
         Tool::Cargo { binary } => cargo(work, binary.as_deref())?,
@@ -106,7 +117,7 @@ pub(in crate::artifact) fn steps(tool: &Tool, work: &Work<'_>) -> Result<Vec<Ste
 pub(in crate::artifact) fn layer_steps(
     makefile: bool,
     work: &Work<'_>,
-) -> Result<Layers, crate::artifact::function::FunctionError> {
+) -> Result<Layers, FunctionError> {
     if makefile {
         let not_empty = "test -n \"$(ls -A /out)\"";
         return Ok(Layers::Built(Tool::Make, make(work, not_empty)));
@@ -128,7 +139,9 @@ pub(in crate::artifact) fn layer_steps(
             Tool::Maven,
             maven(
                 work,
-                "dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/out/java/lib && cp target/*.jar /out/java/lib/",
+                &format!(
+                    "{JARS} -DoutputDirectory=/out/java/lib && cp target/*.jar /out/java/lib/"
+                ),
             ),
         ),
         Family::Java if work.has("build.gradle") || work.has("build.gradle.kts") => built(
@@ -136,11 +149,8 @@ pub(in crate::artifact) fn layer_steps(
             gradle(work, "lambdaLayer", "test -n \"$(ls -A /out/java/lib)\""),
         ),
         Family::Ruby if work.has("Gemfile") => {
-            let mut steps = bundler(
-                work,
-                "/out/ruby",
-                "bundle config set --local path /gems && bundle config set --local without development:test && bundle install && mv /gems/ruby /out/ruby/gems",
-            );
+            let mut steps = bundler(work, "/out/ruby", "bundle config set --local path /gems");
+            steps.push(run("mv /gems/ruby /out/ruby/gems"));
             steps.push(work.copy_code("/out/ruby/lib/"));
             built(Tool::Bundler, steps)
         }
@@ -181,19 +191,24 @@ fn installed(install: Install, work: &Work<'_>, to: &str) -> Vec<Step> {
     }
 }
 
-fn esbuild_steps(esbuild: &Esbuild, work: &Work<'_>) -> Result<Vec<Step>, BuildError> {
+fn esbuild_steps(esbuild: &Esbuild, work: &Work<'_>) -> Result<Vec<Step>, FunctionError> {
     let mut steps = Vec::new();
+    let needs = npm_needs(work.source)?;
     if work.has("package.json") {
-        let install = if work.has("package-lock.json") {
+        let word = if work.has("package-lock.json") {
             "ci"
         } else {
             "install"
         };
-        let files = ["package.json", "package-lock.json", ".npmrc"];
-        steps.push(work.copy_files(&files, "/build/"));
-        steps.push(run(format!("npm {install} --no-audit --no-fund")));
+        steps.push(match needs {
+            Needs::List => work.copy_files(&["package.json", "package-lock.json"], "/build/"),
+            Needs::Code => work.copy_code("/build/"),
+        });
+        steps.push(run(format!("npm {word} --no-audit --no-fund")));
     }
-    steps.push(work.copy_code("/build/"));
+    if needs == Needs::List {
+        steps.push(work.copy_code("/build/"));
+    }
     let mut words = vec!["npx --yes esbuild".to_owned()];
     for entry in &esbuild.entry_points {
         words.push(word("`EntryPoints`", entry)?);
@@ -221,7 +236,8 @@ fn esbuild_steps(esbuild: &Esbuild, work: &Work<'_>) -> Result<Vec<Step>, BuildE
         let fields = word("`MainFields`", &esbuild.main_fields.join(","))?;
         words.push(format!("--main-fields={fields}"));
     }
-    steps.push(run(words.join(" ")));
+    let check = runnable::in_stage(work.family, work.handler);
+    steps.push(run(format!("{} && {check}", words.join(" "))));
     Ok(steps)
 }
 
@@ -274,40 +290,68 @@ fn gradle(work: &Work<'_>, task: &str, check: &str) -> Vec<Step> {
     steps
 }
 
-fn bundler(work: &Work<'_>, folder: &str, script: &str) -> Vec<Step> {
+fn bundler(work: &Work<'_>, folder: &str, prepare: &str) -> Vec<Step> {
     let gemfile = work.text("Gemfile");
     let names_files = ["path:", ":path", "gemspec", "eval_gemfile", "file:"]
         .iter()
         .any(|word| gemfile.contains(word));
-    let lists = if names_files {
-        work.copy_code("/build/")
+    let has_cache = work.has_below("vendor/cache/");
+    let mut steps = if names_files {
+        vec![work.copy_code("/build/")]
     } else {
-        work.copy_files(&["Gemfile", "Gemfile.lock"], "/build/")
+        vec![work.copy_files(&["Gemfile", "Gemfile.lock"], "/build/")]
     };
-    vec![lists, run(format!("mkdir -p {folder} && {script}"))]
+    if has_cache && !names_files {
+        steps.push(work.copy_folder("vendor/cache/", "/build/vendor/cache/"));
+    }
+    // Else Bundler asks the registry for its index first, even when every gem is there.
+    let install = if has_cache {
+        "{ bundle install --local || bundle install; }"
+    } else {
+        "bundle install"
+    };
+    steps.push(run(format!(
+        "mkdir -p {folder} && {prepare} && bundle config set --local without development:test && {install}"
+    )));
+    steps
 }
 
 fn go(work: &Work<'_>, file: &str) -> Vec<Step> {
     let mut steps = Vec::new();
-    if !work.text("go.mod").contains("=> .") {
+    // Modules in `vendor` are all that a build takes.
+    if !work.text("go.mod").contains("=> .") && !work.has("vendor/modules.txt") {
         steps.push(work.copy_files(&["go.mod", "go.sum"], "/build/"));
         steps.push(run("go mod download"));
     }
     steps.push(work.copy_code("/build/"));
     let (processor, _) = processor(work.architecture);
+    let package = go_package(work, file);
     steps.push(run(format!(
-        "mkdir -p /out && CGO_ENABLED=0 GOOS=linux GOARCH={processor} go build -buildvcs=false -trimpath -tags lambda.norpc -ldflags '-s -w' -o /out/{file} ."
+        "mkdir -p /out && CGO_ENABLED=0 GOOS=linux GOARCH={processor} go build -buildvcs=false -trimpath -tags lambda.norpc -ldflags '-s -w' -o /out/{file} {package}"
     )));
     steps
+}
+
+/// The package of the program: the folder of the code, else the one below it that the handler names, as `sam build` finds it.
+fn go_package(work: &Work<'_>, file: &str) -> String {
+    let is_go = |path: &str| has_suffix(path, ".go");
+    let at_top = |path: &str| !path.contains('/') && is_go(path);
+    let folder = format!("{file}/");
+    let in_folder = |path: &str| path.strip_prefix(&folder).is_some_and(at_top);
+    if !work.source.paths().any(at_top) && work.source.paths().any(in_folder) {
+        return format!("./{file}");
+    }
+    ".".to_owned()
 }
 
 fn cargo(work: &Work<'_>, binary: Option<&str>) -> Result<Vec<Step>, BuildError> {
     let manifest = work.text("Cargo.toml");
     let mut steps = Vec::new();
-    let names_files = ["[workspace", "[[bin]]", "[lib]", "path ="]
+    let names_files = ["[workspace", "[[", "[lib]", "path =", "build ="]
         .iter()
         .any(|word| manifest.contains(word));
-    if !names_files {
+    // Its configuration may name vendored crates, or a registry.
+    if !names_files && !work.has_below(".cargo/") {
         steps.push(work.copy_files(&["Cargo.toml", "Cargo.lock"], "/build/"));
         steps.push(run(
             "mkdir src && touch src/main.rs && cargo fetch && rm -r src",

@@ -89,6 +89,17 @@ pub(in crate::artifact) fn check(
     (!found).then(|| format!("`{}`", wanted[0]))
 }
 
+/// Whether a handler says which function of its file to call, where its runtime asks for one.
+pub(in crate::artifact) fn names_function(family: Family, handler: &str) -> bool {
+    match family {
+        Family::Python | Family::Nodejs | Family::Ruby => handler
+            .rsplit_once('.')
+            .is_some_and(|(file, function)| !file.is_empty() && !function.is_empty()),
+        // Of these it may be a class or a program.
+        Family::Java | Family::Dotnet | Family::Go | Family::Provided => true,
+    }
+}
+
 /// A test of a stage that fails when what it made does not run.
 pub(super) fn in_stage(family: Family, handler: &str) -> String {
     let exists = |file: &String| is_word(file).then(|| format!("test -e /out/{file}"));

@@ -1,12 +1,12 @@
 use rstest::rstest;
 
 use super::*;
-use crate::artifact::tree::Piece;
+use crate::artifact::tree::TreeFile;
 
 fn code(files: &[&str]) -> Tree {
     let mut tree = Tree::default();
     for file in files {
-        tree.put(*file, Piece::text(""));
+        tree.put(*file, TreeFile::text(""));
     }
     tree
 }
@@ -26,6 +26,7 @@ fn runtime(family: Family) -> Runtime {
 #[case::classes(Family::Java, "com.A::b", &["com/A.class"], None)]
 #[case::bundler(Family::Ruby, "app.run", &["Gemfile", "app.rb"], Some("Bundler"))]
 #[case::gems(Family::Ruby, "app.run", &["Gemfile", "app.rb", "vendor/bundle/x"], None)]
+#[case::cached_gems(Family::Ruby, "app.run", &["Gemfile", "app.rb", "vendor/cache/x.gem"], Some("Bundler"))]
 #[case::dotnet(Family::Dotnet, "Shop::Shop.F::Run", &["Shop.csproj", "F.cs"], Some("the .NET SDK"))]
 #[case::published(Family::Dotnet, "Shop::Shop.F::Run", &["Shop.dll"], None)]
 #[case::go(Family::Go, "main", &["go.mod", "main.go"], Some("Go"))]
@@ -55,6 +56,131 @@ fn the_code_shows_what_builds_it(
     assert_eq!(tool(&done).unwrap(), None);
 }
 
+/// The lines that a tool writes for these files, their texts included.
+fn written(tool: &Tool, family: Family, handler: &str, files: &[(&str, &str)]) -> String {
+    let mut source = Tree::default();
+    for (path, text) in files {
+        source.put(*path, TreeFile::text(*text));
+    }
+    let work = Work {
+        home: "f",
+        folder: "src",
+        source: &source,
+        id: "Fn",
+        family,
+        handler,
+        architecture: Architecture::X86_64,
+    };
+    let lines = steps(tool, &work)
+        .unwrap()
+        .into_iter()
+        .map(|step| match step {
+            Step::Copy { from, to } => format!("COPY {} {to}\n", from.join(" ")),
+            Step::Run(script) => format!("RUN {script}\n"),
+        });
+    lines.collect()
+}
+
+#[test]
+fn go_with_vendored_modules_downloads_none() {
+    let go = Tool::Go {
+        file: "bootstrap".to_owned(),
+    };
+    let module = ("go.mod", "module a\n");
+    let code = ("main.go", "");
+    let vendored = ("vendor/modules.txt", "");
+    let built = |files: &[(&str, &str)]| written(&go, Family::Provided, "bootstrap", files);
+    assert!(built(&[module, code]).contains("RUN go mod download\n"));
+    assert!(!built(&[module, code, vendored]).contains("download"));
+}
+
+#[rstest]
+#[case::at_the_top(&["main.go", "orders/main.go"], ".")]
+#[case::in_the_folder_of_the_handler(&["orders/main.go", "other/main.go"], "./orders")]
+#[case::elsewhere(&["cmd/main.go"], ".")]
+fn the_program_of_go_is_where_sam_looks_for_it(#[case] files: &[&str], #[case] package: &str) {
+    let file = "orders".to_owned();
+    let files: Vec<_> = files.iter().map(|file| (*file, "")).collect();
+    let built = written(&Tool::Go { file }, Family::Go, "orders", &files);
+    assert!(
+        built.ends_with(&format!("-o /out/orders {package}\n")),
+        "{built}"
+    );
+}
+
+#[test]
+fn gems_of_the_code_are_installed_without_asking_for_others_first() {
+    let files = [("Gemfile", ""), ("app.rb", ""), ("vendor/cache/a.gem", "")];
+    let built = |files: &[(&str, &str)]| written(&Tool::Bundler, Family::Ruby, "app.run", files);
+    let cached = built(&files);
+    assert!(
+        cached.contains("COPY f/src/vendor/cache/ /build/vendor/cache/\n"),
+        "{cached}"
+    );
+    assert!(
+        cached.ends_with("&& { bundle install --local || bundle install; }\n"),
+        "{cached}"
+    );
+    let asked = built(&files[..2]);
+    assert!(
+        asked.ends_with("development:test && bundle install\n"),
+        "{asked}"
+    );
+    let local = built(&[("Gemfile", "gem 'a', path: 'a'"), ("a/a.gemspec", "")]);
+    assert!(local.contains("COPY f/src/ /build/\n"), "{local}");
+}
+
+#[rstest]
+#[case::plain("[package]\nname = \"a\"\n", &[], true)]
+#[case::configured("[package]\nname = \"a\"\n", &[".cargo/config.toml"], false)]
+#[case::bench("[package]\nname = \"a\"\n[[bench]]\nname = \"b\"\n", &[], false)]
+#[case::script("[package]\nname = \"a\"\nbuild = \"b.rs\"\n", &[], false)]
+fn crates_are_fetched_beforehand_where_the_manifest_is_all_that_it_takes(
+    #[case] manifest: &str,
+    #[case] more: &[&str],
+    #[case] beforehand: bool,
+) {
+    let mut files = vec![("Cargo.toml", manifest)];
+    files.extend(more.iter().map(|file| (*file, "")));
+    let cargo = Tool::Cargo { binary: None };
+    let built = written(&cargo, Family::Provided, "bootstrap", &files);
+    assert_eq!(built.contains("cargo fetch"), beforehand, "{built}");
+}
+
+#[test]
+fn esbuild_has_the_packages_of_the_code_and_fails_without_the_file_of_the_handler() {
+    let esbuild = Tool::Esbuild(Esbuild {
+        entry_points: vec!["app.ts".to_owned()],
+        format: "cjs".to_owned(),
+        target: "es2020".to_owned(),
+        minify: true,
+        sourcemap: false,
+        keep_names: false,
+        external: Vec::new(),
+        loader: Vec::new(),
+        out_extension: Vec::new(),
+        main_fields: Vec::new(),
+    });
+    let built = |package: &str| {
+        let files = [("package.json", package), ("app.ts", "")];
+        written(&esbuild, Family::Nodejs, "app.handler", &files)
+    };
+    let local = built(r#"{"dependencies": {"a": "file:a"}}"#);
+    assert!(
+        local.starts_with("COPY f/src/ /build/\nRUN npm install"),
+        "{local}"
+    );
+    let remote = built(r#"{"dependencies": {"a": "1"}}"#);
+    assert!(
+        remote.starts_with("COPY f/src/package.json /build/\nRUN npm install"),
+        "{remote}"
+    );
+    assert!(
+        remote.contains("test -e /out/app.js || test -e /out/app.mjs"),
+        "{remote}"
+    );
+}
+
 #[rstest]
 #[case::python(Family::Python, "shop/app.main", &["shop/app.py"], None)]
 #[case::package(Family::Python, "shop.app.main", &["shop/app/__init__.py"], None)]
@@ -74,6 +200,22 @@ fn what_a_handler_runs_has_to_be_there(
 ) {
     let found = check(&runtime(family), handler, &code(files), &[]);
     assert_eq!(found.as_deref(), missing);
+}
+
+#[rstest]
+#[case::python(Family::Python, "app", false)]
+#[case::nothing(Family::Nodejs, "", false)]
+#[case::no_name(Family::Nodejs, "dist/index.", false)]
+#[case::no_file(Family::Ruby, ".run", false)]
+#[case::module(Family::Ruby, "app.Shop::Orders.run", true)]
+#[case::class(Family::Java, "Orders", true)]
+#[case::program(Family::Provided, "bootstrap", true)]
+fn a_script_is_told_which_function_to_call(
+    #[case] family: Family,
+    #[case] handler: &str,
+    #[case] expected: bool,
+) {
+    assert_eq!(names_function(family, handler), expected);
 }
 
 #[test]

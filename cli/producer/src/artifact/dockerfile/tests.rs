@@ -42,6 +42,29 @@ fn a_runtime_loads_the_hooks_that_are_there(
     assert_eq!(written(&Extras::default()), "");
 }
 
+/// An artifact that `artifactctl manifest validate` refuses is never made.
+#[test]
+fn an_image_that_only_a_build_argument_names_needs_that_argument() {
+    let made = |text: &str, args: &BTreeMap<String, String>| {
+        let told = Own {
+            text,
+            target: None,
+            args,
+        };
+        own("f", told, &ImageConfig::default(), None, &Extras::default())
+    };
+    let error = made("ARG X\nFROM $X\n", &BTreeMap::new()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("line 2, column 6: `$X` needs `X`"),
+        "{error}"
+    );
+    made("ARG X=a:1\nFROM $X\n", &BTreeMap::new()).unwrap();
+    let given = BTreeMap::from([("X".to_owned(), "a:1".to_owned())]);
+    made("ARG X\nFROM $X\n", &given).unwrap();
+}
+
 #[rstest]
 #[case::line("/srv\nRUN evil", "\\", Unwritable::Control("its `WorkingDirectory`"))]
 #[case::return_("/srv\rRUN evil", "\\", Unwritable::Control("its `WorkingDirectory`"))]

@@ -7,18 +7,19 @@
 //! A manifest elsewhere is taken out of its place before and put there after: it never names an artifact that it was not made with.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
-use super::beside::{Beside, beside, lock};
-use super::elsewhere::Elsewhere;
-use super::{StoreError, mode, parent, replaceable, unreadable, unwritable};
-use crate::artifact::tree::{Piece, Tree};
+use super::file::{put, synced};
+use super::parallel::on_each;
+use super::separate_manifest::SeparateManifest;
+use super::working_folder::{WorkingFolder, beside, lock};
+use super::{WriteError, parent, replaceable, unwritable};
+use crate::artifact::tree::{Tree, TreeFile};
 
 /// What an artifact is called that has stepped aside.
 pub(super) const ASIDE: &str = "esb-old";
@@ -26,15 +27,15 @@ pub(super) const ASIDE: &str = "esb-old";
 /// An artifact in the making. Dropped, it leaves no trace.
 #[derive(Debug)]
 pub struct Draft {
-    beside: Beside,
+    beside: WorkingFolder,
     place: PathBuf,
 }
 
 impl Draft {
     /// Begins an artifact for a place. What is there already must be an artifact, or nothing.
-    pub fn begin(place: &Path) -> Result<Self, StoreError> {
+    pub fn begin(place: &Path) -> Result<Self, WriteError> {
         let draft = Self {
-            beside: Beside::begin(place)?,
+            beside: WorkingFolder::begin(place)?,
             place: place.to_owned(),
         };
         draft.take_up()?;
@@ -43,7 +44,7 @@ impl Draft {
     }
 
     /// Takes up an artifact that stepped aside in a killed run.
-    fn take_up(&self) -> Result<(), StoreError> {
+    fn take_up(&self) -> Result<(), WriteError> {
         let aside = self.aside();
         if !aside.exists() {
             Ok(())
@@ -67,26 +68,27 @@ impl Draft {
     }
 
     /// Writes the files.
-    pub fn write(&self, tree: &Tree) -> Result<(), StoreError> {
-        let mut made = BTreeSet::new();
-        for (path, piece) in tree.files() {
-            let to = self.path().join(path);
-            let folder = parent(&to);
-            if !made.contains(folder) {
-                fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o755)
-                    .create(folder)
-                    .map_err(unwritable(folder))?;
-                made.insert(folder.to_owned());
-            }
-            put(&to, piece)?;
+    pub fn write(&self, tree: &Tree) -> Result<(), WriteError> {
+        let files: Vec<(&str, &TreeFile)> = tree.files().collect();
+        let folders: BTreeSet<&str> = files
+            .iter()
+            .filter_map(|(path, _)| path.rsplit_once('/'))
+            .map(|(folder, _)| folder)
+            .collect();
+        for folder in folders {
+            let folder = self.path().join(folder);
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(&folder)
+                .map_err(unwritable(&folder))?;
         }
+        on_each(&files, |(path, piece)| put(&self.path().join(path), piece))?;
         Ok(())
     }
 
     /// Puts the artifact in its place, and its manifest where that lies elsewhere; what stood there is gone afterwards.
-    pub fn publish(mut self, mut manifest: Option<Elsewhere>) -> Result<(), StoreError> {
+    pub fn publish(mut self, mut manifest: Option<SeparateManifest>) -> Result<(), WriteError> {
         // Beginning has looked already; writing may have taken a while.
         replaceable(&self.place)?;
         // Hundreds of small files and their folders: one call for all of them costs a tenth of one for each.
@@ -100,13 +102,13 @@ impl Draft {
             None => {
                 fs::rename(self.path(), &self.place).map_err(unwritable(&self.place))?;
                 self.beside.moved();
-                manifest.map_or(Ok(()), Elsewhere::publish)?;
+                manifest.map_or(Ok(()), SeparateManifest::publish)?;
             }
             Some(old) => {
                 self.exchange()?;
                 // The old artifact bears the name of the draft: it is held like one until it is removed.
                 self.beside.lock = old;
-                manifest.map_or(Ok(()), Elsewhere::publish)?;
+                manifest.map_or(Ok(()), SeparateManifest::publish)?;
                 self.beside.remove()?;
             }
         }
@@ -114,7 +116,7 @@ impl Draft {
     }
 
     /// Changes places with the old artifact.
-    fn exchange(&self) -> Result<(), StoreError> {
+    fn exchange(&self) -> Result<(), WriteError> {
         match renameat_with(CWD, self.path(), CWD, &self.place, RenameFlags::EXCHANGE) {
             Ok(()) => Ok(()),
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.step_aside(),
@@ -123,7 +125,7 @@ impl Draft {
     }
 
     /// The same in three steps. Only a whole artifact is ever aside.
-    fn step_aside(&self) -> Result<(), StoreError> {
+    fn step_aside(&self) -> Result<(), WriteError> {
         let aside = self.aside();
         fs::rename(&self.place, &aside).map_err(unwritable(&self.place))?;
         if let Err(error) = fs::rename(self.path(), &self.place) {
@@ -133,37 +135,4 @@ impl Draft {
         }
         fs::rename(&aside, self.path()).map_err(unwritable(&aside))
     }
-}
-
-/// Brings the names in a folder to disk.
-pub(super) fn synced(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(unwritable(folder))
-}
-
-/// Writes a file that is not there.
-pub(super) fn put(to: &Path, piece: &Piece) -> Result<(), StoreError> {
-    // A name that is there already, a link too, is an error.
-    let made = || File::create_new(to).map_err(unwritable(to));
-    let (file, executable) = match piece {
-        Piece::Link(target) => return symlink(target, to).map_err(unwritable(to)),
-        Piece::Bytes {
-            content,
-            executable,
-        } => {
-            let mut file = made()?;
-            file.write_all(content).map_err(unwritable(to))?;
-            (file, *executable)
-        }
-        Piece::Copy { from, executable } => {
-            let mut source = File::open(from).map_err(unreadable(from))?;
-            let mut file = made()?;
-            io::copy(&mut source, &mut file).map_err(unwritable(to))?;
-            (file, *executable)
-        }
-    };
-    // Neither the mode of the source nor the umask decides.
-    let mode = Permissions::from_mode(mode(executable));
-    file.set_permissions(mode).map_err(unwritable(to))
 }

@@ -3,13 +3,16 @@ use tempfile::TempDir;
 
 fn tree(word: &str) -> Tree {
     let mut tree = Tree::default();
-    tree.put("shop/config/functions.yml", Piece::text(word));
-    tree.put("shop/functions/a/src/run", Piece::text("x").executable());
-    tree.put("shop/functions/a/src/link", Piece::Link("run".to_owned()));
+    tree.put("shop/config/functions.yml", TreeFile::text(word));
+    tree.put("shop/functions/a/src/run", TreeFile::text("x").executable());
+    tree.put(
+        "shop/functions/a/src/link",
+        TreeFile::Link("run".to_owned()),
+    );
     tree
 }
 
-fn write(place: &Path, word: &str) -> Result<(), StoreError> {
+fn write(place: &Path, word: &str) -> Result<(), WriteError> {
     let draft = Draft::begin(place)?;
     draft.write(&tree(word))?;
     draft.publish(None)
@@ -73,7 +76,7 @@ fn a_folder_for_drafts_that_others_may_write_to_is_refused() {
     fs::set_permissions(&planted, fs::Permissions::from_mode(0o777)).unwrap();
     let refused = write(&place, "one").unwrap_err();
     assert!(
-        matches!(refused, StoreError::NotOurs { mode: 0o777, .. }),
+        matches!(refused, WriteError::NotOurs { mode: 0o777, .. }),
         "{refused}"
     );
     assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
@@ -91,7 +94,7 @@ fn a_folder_for_drafts_belongs_to_this_user_alone() {
         (7, 0o40757, false),
     ] {
         assert_eq!(
-            beside::is_ours(owner, mode, 7),
+            working_folder::is_ours(owner, mode, 7),
             expected,
             "{owner} {mode:o}"
         );
@@ -162,7 +165,7 @@ fn two_do_not_write_one_artifact() {
     let folder = TempDir::new().unwrap();
     let place = folder.path().join("build");
     let first = Draft::begin(&place).unwrap();
-    assert!(matches!(Draft::begin(&place), Err(StoreError::Busy(_))));
+    assert!(matches!(Draft::begin(&place), Err(WriteError::Busy(_))));
     first.write(&tree("one")).unwrap();
     first.publish(None).unwrap();
     assert_eq!(word(&place), "one");

@@ -7,7 +7,7 @@ use engine::yaml::Span;
 
 use super::properties::IN_IMAGE;
 use crate::model::{Layer, Package};
-use crate::report::{Level, Read, Rule};
+use crate::report::{Level, Read, TemplateRule};
 use crate::sam::fields::Fields;
 use crate::sam::{LayerInstead, Layers};
 
@@ -35,7 +35,7 @@ pub(super) fn used(
             Ok(Some(id)) => {
                 let own = fields.at("Layers");
                 let message = format!("the layer `{id}` stands there twice, and counts once");
-                let (level, rule) = (Level::Warning, Rule::BadValue);
+                let (level, rule) = (Level::Warning, TemplateRule::BadValue);
                 own.findings()
                     .note(level, rule, &own.subject, span, message, None);
             }
@@ -58,7 +58,7 @@ fn one(
     let mut keys = [arn, without_version, name].into_iter();
     let left_out = |why: &str| {
         let message = format!("the layer {} is left out: {why}", quoted(arn));
-        let (level, rule) = (Level::Note, Rule::NoEffect);
+        let (level, rule) = (Level::Note, TemplateRule::NoEffect);
         own.findings()
             .note(level, rule, &own.subject, span, message, None);
     };
@@ -80,7 +80,7 @@ fn one(
                 .or_else(|| FunctionName::parse(name));
             let Some(name) = name else {
                 let message = format!("{} cannot name a layer", quoted(arn));
-                return Err(own.error(Rule::BadValue, span, message));
+                return Err(own.error(TemplateRule::BadValue, span, message));
             };
             let layer = Layer {
                 logical_id: arn.to_owned(),
@@ -100,7 +100,7 @@ fn one(
             Ok(None)
         }
         None => Err(own.findings().error_with_hint(
-            Rule::PropertyRefused,
+            TemplateRule::PropertyRefused,
             &own.subject,
             span,
             format!("the layer {} is not in the template", quoted(arn)),

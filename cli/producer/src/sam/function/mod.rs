@@ -14,11 +14,11 @@ use super::event::{self, Claim};
 use super::fields::{Fields, choose};
 use super::property::Properties;
 use super::{Input, Layers};
-use crate::intrinsics::{Context, Resolver};
+use crate::intrinsics::{Context, Resolver, SecretSource};
 use crate::model::{Architecture, EnvValue, Function, Scaling};
-use crate::report::{Level, Read, Rule};
+use crate::report::{Level, Read, TemplateRule};
 use crate::template::{Kind, Resource};
-use crate::text::{Piece, Taint, Text};
+use crate::text::{Piece, Taint, is_env_name, push};
 
 /// A function, and the routes it asks for.
 pub(super) struct Found {
@@ -107,7 +107,11 @@ fn url(fields: &Fields<'_, '_>, kind: Kind) -> Read<bool> {
     if url.text("AuthType")?.as_deref() == Some("AWS_IAM") {
         let own = url.at("AuthType");
         let message = "it is left out: the gateway does not ask who calls";
-        let (level, rule, span) = (Level::Warning, Rule::PropertyLeftOut, url.place("AuthType"));
+        let (level, rule, span) = (
+            Level::Warning,
+            TemplateRule::PropertyLeftOut,
+            url.place("AuthType"),
+        );
         own.findings()
             .note(level, rule, &own.subject, span, message, None);
     }
@@ -154,7 +158,7 @@ fn architecture(fields: &Fields<'_, '_>) -> Read<Architecture> {
             choose(one, &ARCHITECTURES).map_err(|message| fields.bad("Architectures", message))
         }
         Some(_) => Err(fields.own().findings().error_with_hint(
-            Rule::BadValue,
+            TemplateRule::BadValue,
             &fields.at("Architectures").subject,
             fields.place("Architectures"),
             "a function has one architecture",
@@ -194,12 +198,12 @@ fn environment(fields: &Fields<'_, '_>) -> Read<BTreeMap<String, EnvValue>> {
         .iter()
         .map(|(name, entry)| {
             let own = environment.at(&format!("Variables.{name}"));
-            if !is_variable(name) {
+            if !is_env_name(name) {
                 let message = format!(
                     "a variable's name is made of letters, digits and `_`, which {} is not",
                     quoted(name)
                 );
-                return Err(own.error(Rule::BadValue, entry.key_span, message));
+                return Err(own.error(TemplateRule::BadValue, entry.key_span, message));
             }
             let value = variable(&own, &entry.node)?;
             Ok(value.map(|value| (name.clone(), value)))
@@ -214,24 +218,33 @@ fn variable(own: &Resolver<'_>, node: &Node) -> Read<Option<EnvValue>> {
     let Some(text) = own.text(node)? else {
         return Ok(None);
     };
-    let pieces = match text.taint() {
-        Taint::Inside(pieces) => pieces,
-        Taint::None | Taint::Part(_) => {
+    let mut pieces = Vec::new();
+    let all = match (text.taint(), text.shown()) {
+        (Taint::Inside(all), _) => all.clone(),
+        (Taint::None, Ok(text)) => vec![Piece::Literal(text.to_owned())],
+        (Taint::None | Taint::Part(_), _) => {
             let text = own.plain(&text, node.span)?;
-            return Ok(Some(EnvValue::Text(text.to_owned())));
+            return Ok(Some(EnvValue::Text(text.into_owned())));
         }
     };
-    for piece in pieces {
+    for piece in &all {
         match piece {
             Piece::Literal(literal) => {
-                own.plain(&Text::clean(literal), node.span)?;
+                for piece in own.pieces_of(literal, node.span)? {
+                    push(&mut pieces, &piece);
+                }
             }
-            Piece::Secret(parameter) if is_variable(parameter) => {}
+            Piece::Secret(parameter) if is_env_name(parameter) => {
+                let source = SecretSource::Parameter(parameter.clone());
+                let context = own.context();
+                context.use_secret(parameter, source, &own.subject, node.span);
+                push(&mut pieces, piece);
+            }
             Piece::Secret(parameter) => {
                 let message = format!("the `NoEcho` parameter `{parameter}` cannot name a secret");
                 let hint = "let its name begin with a letter";
                 return Err(own.findings().error_with_hint(
-                    Rule::SecretInText,
+                    TemplateRule::SecretInText,
                     &own.subject,
                     node.span,
                     message,
@@ -241,14 +254,9 @@ fn variable(own: &Resolver<'_>, node: &Node) -> Read<Option<EnvValue>> {
         }
     }
     Ok(Some(match pieces.as_slice() {
-        [Piece::Secret(parameter)] => EnvValue::Secret(parameter.clone()),
+        [] => EnvValue::Text(String::new()),
+        [Piece::Literal(text)] => EnvValue::Text(text.clone()),
+        [Piece::Secret(name)] => EnvValue::Secret(name.clone()),
         pieces => EnvValue::Joined(pieces.to_vec()),
     }))
-}
-
-fn is_variable(name: &str) -> bool {
-    let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';
-    name.as_bytes().first().is_some_and(begins)
-        && name.len() <= 256
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

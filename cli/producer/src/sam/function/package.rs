@@ -9,9 +9,9 @@ use engine::yaml::{Span, Value};
 use super::build;
 use super::properties::{IN_IMAGE, OF_ZIPS};
 use crate::model::{
-    Build, Code, Family, ImageConfig, ImageSource, LocalPath, OwnDockerfile, Package, Runtime,
+    Build, Code, Family, ImageConfig, LocalPath, OwnDockerfile, Package, Runtime, TemplateImage,
 };
-use crate::report::{Read, Reported, Rule, Subject};
+use crate::report::{Read, Reported, Subject, TemplateRule};
 use crate::sam::fields::Fields;
 use crate::sam::path::{join, local_path};
 use crate::template::{Kind, is_call};
@@ -153,7 +153,7 @@ fn not_fetched(subject: &Subject, fields: &Fields<'_, '_>, span: Span) -> Report
     let message = "what lies in S3 is not fetched";
     let hint = "name a local path";
     let findings = fields.own().findings();
-    findings.error_with_hint(Rule::PropertyRefused, subject, span, message, hint)
+    findings.error_with_hint(TemplateRule::PropertyRefused, subject, span, message, hint)
 }
 
 /// Where the CDK put the asset that a resource is made from.
@@ -262,29 +262,29 @@ fn image(
         }
     }
     let source = given
-        .map(ImageSource::Uri)
-        .or(built.map(ImageSource::Dockerfile))
-        .or(in_template.map(ImageSource::Uri));
+        .map(TemplateImage::Uri)
+        .or(built.map(TemplateImage::Dockerfile))
+        .or(in_template.map(TemplateImage::Uri));
     let Some(source) = source else {
         let own = fields.at("ImageUri");
         let message = "the function has no image";
         let hint = "give it with `--image-uri FUNCTION=IMAGE`, or name a `Dockerfile` and a `DockerContext` in its `Metadata`";
         return Err(own.findings().error_with_hint(
-            Rule::MissingProperty,
+            TemplateRule::MissingProperty,
             &own.subject,
             fields.span,
             message,
             hint,
         ));
     };
-    if let ImageSource::Uri(uri) = &source
+    if let TemplateImage::Uri(uri) = &source
         && Reference::parse(uri).is_err()
     {
         let own = fields.at("ImageUri");
         let message = format!("{} can be no reference of an image", quoted(uri));
         let hint = "an archive is loaded by `docker load`, and its image named with `--image-uri`";
         return Err(own.findings().error_with_hint(
-            Rule::BadValue,
+            TemplateRule::BadValue,
             &own.subject,
             fields.span,
             message,
@@ -348,7 +348,7 @@ fn own_dockerfile(metadata: &Fields<'_, '_>, code: Option<&Code>) -> Read<Option
             let own = metadata.at(&format!("{args_name}.{name}"));
             if let Some(text) = own.text(&entry.node)? {
                 let text = own.plain(&text, entry.node.span)?;
-                args.insert(name.clone(), text.to_owned());
+                args.insert(name.clone(), text.into_owned());
             }
         }
     }

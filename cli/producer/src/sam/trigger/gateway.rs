@@ -6,7 +6,7 @@ use engine::yaml::{Map, Node, Value};
 use super::{Trigger, Wanted, openapi, route_key, url_path};
 use crate::intrinsics::references;
 use crate::model::Method;
-use crate::report::{Read, Rule};
+use crate::report::{Read, TemplateRule};
 use crate::sam::Parts;
 use crate::sam::event;
 use crate::template::Resource;
@@ -26,8 +26,11 @@ pub(super) fn method(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
         return Ok(());
     };
     let text = trigger.own.plain(&text, node.span)?;
-    let method = event::method(text)
-        .map_err(|message| trigger.own.error(Rule::BadValue, node.span, message))?;
+    let method = event::method(&text).map_err(|message| {
+        trigger
+            .own
+            .error(TemplateRule::BadValue, node.span, message)
+    })?;
     let integration = trigger.property("Integration").map(|node| &node.value);
     let Some(Value::Map(integration)) = integration else {
         trigger.left_out(span, "the method", NO_FUNCTION);
@@ -87,11 +90,11 @@ fn path_of(trigger: &Trigger<'_, '_>, node: &Node) -> Read<Option<String>> {
         let Some(text) = trigger.own.text(&part.node)? else {
             return Ok(None);
         };
-        parts.push(trigger.own.plain(&text, part.node.span)?.to_owned());
+        parts.push(trigger.own.plain(&text, part.node.span)?.into_owned());
         node = &parent.node;
     }
     let message = format!("the path has more than {MAX_PARTS} parts, or needs itself");
-    Err(trigger.own.error(Rule::Cycle, node.span, message))
+    Err(trigger.own.error(TemplateRule::Cycle, node.span, message))
 }
 
 /// `AWS::ApiGatewayV2::Route`.
@@ -104,11 +107,11 @@ pub(super) fn route(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
         return Ok(());
     };
     let text = trigger.own.plain(&text, node.span)?;
-    let what = format!("the route {}", quoted(text));
+    let what = format!("the route {}", quoted(&text));
     let is_socket = trigger
         .property("ApiId")
         .is_some_and(|node| api_behind(trigger, node).is_some_and(is_socket));
-    let Some(wanted) = route_key(text).filter(|_| !is_socket) else {
+    let Some(wanted) = route_key(&text).filter(|_| !is_socket) else {
         trigger.left_out(span, &what, "the gateway serves no WebSocket");
         return Ok(());
     };

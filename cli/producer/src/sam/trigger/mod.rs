@@ -9,14 +9,16 @@ mod source;
 mod target;
 mod times;
 
-use engine::contract::quoted;
+use std::collections::BTreeSet;
+
+use engine::contract::{Place, quoted};
 use engine::yaml::{Map, Node, Span, Value};
 
 use super::event::{self, Claim};
-use super::{Input, Parts};
+use super::{Input, Parts, route};
 use crate::intrinsics::{Context, Resolver};
 use crate::model::Schedule;
-use crate::report::{Findings, Level, Rule, Subject};
+use crate::report::{Findings, Level, Subject, TemplateRule};
 use crate::template::Resource;
 
 pub(super) use source::leave_out;
@@ -127,7 +129,7 @@ pub(super) fn read(
     };
     if let Some((_, says)) = TYPES.iter().find(|(name, _)| *name == resource.type_name) {
         let message = format!("it is read for what calls functions: {says}");
-        trigger.note(Level::Note, Rule::NoEffect, resource.span, message);
+        trigger.note(Level::Note, TemplateRule::NoEffect, resource.span, message);
     }
 }
 
@@ -136,7 +138,7 @@ impl<'t, 'c> Trigger<'t, 'c> {
         self.own.findings()
     }
 
-    fn note(&self, level: Level, rule: Rule, span: Span, message: String) {
+    fn note(&self, level: Level, rule: TemplateRule, span: Span, message: String) {
         let subject = &self.own.subject;
         self.findings()
             .note(level, rule, subject, span, message, None);
@@ -145,7 +147,7 @@ impl<'t, 'c> Trigger<'t, 'c> {
     /// Warns that something of it is not served.
     fn left_out(&self, span: Span, what: &str, why: &str) {
         let message = format!("{what} is left out: {why}");
-        self.note(Level::Warning, Rule::PropertyLeftOut, span, message);
+        self.note(Level::Warning, TemplateRule::PropertyLeftOut, span, message);
     }
 
     fn properties(&self) -> &'t Map {
@@ -207,8 +209,11 @@ impl<'t, 'c> Trigger<'t, 'c> {
 
     /// Notes that an API has settings by which it would answer preflight requests.
     fn answers_preflight(&self, parts: &mut Parts, span: Span) {
-        let place = self.findings().place(span);
-        parts.preflight.push((self.own.subject.clone(), place));
+        parts.preflight.push(Preflight {
+            subject: self.own.subject.clone(),
+            place: self.findings().place(span),
+            api: Some(self.api_name()),
+        });
     }
 }
 
@@ -243,27 +248,53 @@ fn route_key(text: &str) -> Option<Wanted> {
     Some(Wanted::One { path, method })
 }
 
+/// A setting by which an API would answer preflight requests.
+pub(super) struct Preflight {
+    /// What findings about it are about.
+    pub(super) subject: Subject,
+    /// Where it stands.
+    pub(super) place: Place,
+    /// The API; none for every API of the template.
+    pub(super) api: Option<String>,
+}
+
 /// Warns once that nothing answers the preflight requests that APIs of the template would answer.
-pub(super) fn check_preflight(findings: &Findings<'_>, parts: &Parts, is_answered: bool) {
-    let Some((subject, place)) = parts.preflight.first() else {
+pub(super) fn check_preflight(findings: &Findings<'_>, parts: &Parts) {
+    let mut unanswered = BTreeSet::new();
+    let mut first = None;
+    for preflight in &parts.preflight {
+        let is_its_own = |claim: &Claim| match &preflight.api {
+            Some(_) => claim.api == preflight.api,
+            None => claim.api.is_some(),
+        };
+        let paths = route::without_options(&parts.functions, is_its_own);
+        if !paths.is_empty() && first.is_none() {
+            first = Some(preflight);
+        } else if preflight.api.is_none() {
+            let (subject, place) = (&preflight.subject, preflight.place.clone());
+            let message = "it has no effect: the gateway answers no preflight requests";
+            let (level, rule) = (Level::Note, TemplateRule::NoEffect);
+            findings.note_at(level, rule, subject, place, message, None);
+        }
+        unanswered.extend(paths);
+    }
+    let (Some(preflight), Some(path)) = (first, unanswered.first()) else {
         return;
     };
-    if is_answered {
-        return;
-    }
-    let others = match parts.preflight.len() - 1 {
+    let others = match unanswered.len() - 1 {
         0 => String::new(),
-        more => format!(" (the same of {more} more)"),
+        1 => " and one more path".to_owned(),
+        more => format!(" and {more} more paths"),
     };
     let message = format!(
-        "nothing answers the preflight requests (`OPTIONS`) of browsers, which the API would answer{others}"
+        "nothing answers the preflight requests (`OPTIONS`) of browsers for `{path}`{others}, which the API would answer"
     );
     let hint = "let a function answer them by an event with `Method: options` or `any`, and let it send the headers of CORS";
     findings.note_at(
         Level::Warning,
-        Rule::PropertyLeftOut,
-        subject,
-        place.clone(),
+        TemplateRule::PropertyLeftOut,
+        &preflight.subject,
+        preflight.place.clone(),
         message,
         Some(hint.to_owned()),
     );
@@ -293,16 +324,11 @@ pub(super) fn hand_out(findings: &Findings<'_>, parts: &mut Parts) {
     }
 }
 
-fn missing(
-    findings: &Findings<'_>,
-    subject: &Subject,
-    place: engine::contract::Place,
-    function: &str,
-) {
+fn missing(findings: &Findings<'_>, subject: &Subject, place: Place, function: &str) {
     let message = format!(
         "it is left out: no function of the template is called {}",
         quoted(function)
     );
-    let (level, rule) = (Level::Warning, Rule::PropertyLeftOut);
+    let (level, rule) = (Level::Warning, TemplateRule::PropertyLeftOut);
     findings.note_at(level, rule, subject, place, message, None);
 }

@@ -1,12 +1,13 @@
 //! Routes of an `OpenAPI` definition, version 2 or 3: of operations that a function of the template answers.
 
 use engine::contract::quoted;
-use engine::yaml::{self, Entry, Limits, Map, Node, Span, Value};
+use engine::yaml::{self, Entry, Map, Node, ParseLimits, Span, Value};
 
 use super::{Trigger, Wanted};
-use crate::report::{Level, Read, Rule};
+use crate::report::{Level, Read, TemplateRule};
 use crate::sam::Parts;
 use crate::sam::event;
+use crate::sam::globals::PREFLIGHT;
 use crate::sam::path::{join, local_path};
 use crate::template::shorthand;
 
@@ -15,7 +16,7 @@ const INTEGRATION: &str = "x-amazon-apigateway-integration";
 
 /// Reads an API of SAM: its definition, and whether it would answer preflight requests.
 pub(super) fn of_sam(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
-    for name in ["Cors", "CorsConfiguration"] {
+    for name in PREFLIGHT {
         if let Some(entry) = trigger.properties().get(name) {
             trigger.answers_preflight(parts, entry.key_span);
         }
@@ -79,19 +80,25 @@ fn file(trigger: &Trigger<'_, '_>, node: &Node, what: &str, parts: &mut Parts) -
     if text.contains("://") {
         return left_out("nothing is fetched; name a local path");
     }
-    let path = match local_path(text) {
+    let path = match local_path(&text) {
         Ok(path) => join(&trigger.context.nest().folder, path.as_str()),
-        Err(message) => return Err(trigger.own.error(Rule::BadValue, node.span, message)),
+        Err(message) => {
+            return Err(trigger
+                .own
+                .error(TemplateRule::BadValue, node.span, message));
+        }
     };
     let Some(files) = trigger.input.files else {
         return left_out("no file beside the template is read here");
     };
     let unread = |why: &str| {
         let message = format!("cannot read {}: {why}", quoted(&path));
-        trigger.own.error(Rule::BadValue, node.span, message)
+        trigger
+            .own
+            .error(TemplateRule::BadValue, node.span, message)
     };
     let text = files.read(&path).map_err(|why| unread(&why))?;
-    match yaml::parse_last_wins(&text, &Limits::default(), shorthand) {
+    match yaml::parse_last_wins(&text, &ParseLimits::default(), shorthand) {
         Ok((mut body, _)) => {
             place(&mut body, node.span);
             let includes =
@@ -136,7 +143,9 @@ fn map_in<'n>(trigger: &Trigger<'_, '_>, map: &'n Map, name: &str) -> Read<Optio
 fn definition(trigger: &Trigger<'_, '_>, body: &Node, parts: &mut Parts) -> Read<()> {
     let Value::Map(root) = &body.value else {
         let message = format!("a definition is a mapping, not {}", body.value.kind());
-        return Err(trigger.own.error(Rule::WrongKind, body.span, message));
+        return Err(trigger
+            .own
+            .error(TemplateRule::WrongKind, body.span, message));
     };
     if let Some(location) = root.get("Fn::Transform").and_then(included) {
         return file(trigger, location, "the definition", parts);
@@ -170,7 +179,7 @@ fn definition(trigger: &Trigger<'_, '_>, body: &Node, parts: &mut Parts) -> Read
             let Some(integration) = answer else {
                 // A function's own event may answer it.
                 let message = format!("{what} has no integration of its own");
-                trigger.note(Level::Note, Rule::NoEffect, span, message);
+                trigger.note(Level::Note, TemplateRule::NoEffect, span, message);
                 continue;
             };
             if is_mock(integration) && method == Some(crate::model::Method::Options) {
@@ -190,7 +199,7 @@ fn definition(trigger: &Trigger<'_, '_>, body: &Node, parts: &mut Parts) -> Read
                 Ok(path) => Wanted::One { path, method },
                 Err(message) => {
                     let own = &trigger.own;
-                    return Err(own.error(Rule::BadValue, entry.key_span, message));
+                    return Err(own.error(TemplateRule::BadValue, entry.key_span, message));
                 }
             };
             trigger.ask(parts, &function, span, wanted);

@@ -5,7 +5,7 @@ use engine::yaml::Span;
 
 use super::Trigger;
 use crate::intrinsics::{Resolver, references};
-use crate::report::{Level, Rule, did_you_mean};
+use crate::report::{Level, TemplateRule, did_you_mean};
 use crate::sam::event::{LEFT_OUT, TYPES};
 
 /// Reports an event of a type that is not read.
@@ -33,7 +33,7 @@ pub(in crate::sam) fn leave_out(own: &Resolver<'_>, type_name: &str, span: Span)
         let message = format!("it is left out, as the first event of the type `{type_name}` is");
         (Level::Note, message, None)
     };
-    let rule = Rule::TypeLeftOut;
+    let rule = TemplateRule::TypeLeftOut;
     findings.note(level, rule, &own.subject, span, message, hint);
 }
 

@@ -4,7 +4,7 @@ use engine::yaml::{Map, Node, Value};
 
 use super::{Timed, Trigger, source};
 use crate::model::Schedule;
-use crate::report::{Read, Rule};
+use crate::report::{Read, TemplateRule};
 use crate::sam::Parts;
 use crate::sam::event;
 
@@ -34,7 +34,9 @@ pub(super) fn rule(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()> {
         };
         let Value::Map(map) = &target.value else {
             let message = format!("a target is a mapping, not {}", target.value.kind());
-            return Err(trigger.own.error(Rule::WrongKind, target.span, message));
+            return Err(trigger
+                .own
+                .error(TemplateRule::WrongKind, target.span, message));
         };
         let what = format!("target {} of the rule", index + 1);
         let suffix = match index {
@@ -57,7 +59,9 @@ pub(super) fn schedule(trigger: &Trigger<'_, '_>, parts: &mut Parts) -> Read<()>
     let Some(expression) = text(trigger, trigger.properties(), "ScheduleExpression")? else {
         let message = "`ScheduleExpression` is required";
         let span = trigger.resource.span;
-        return Err(trigger.own.error(Rule::MissingProperty, span, message));
+        return Err(trigger
+            .own
+            .error(TemplateRule::MissingProperty, span, message));
     };
     let target = match trigger.property("Target") {
         Some(node) => trigger.own.branch(node)?,
@@ -98,7 +102,7 @@ fn call(
     let at_too = trigger.resource.type_name == "AWS::Scheduler::Schedule";
     let expression = event::expression(expression, at_too).map_err(|message| {
         let span = properties["ScheduleExpression"].node.span;
-        trigger.own.error(Rule::BadValue, span, message)
+        trigger.own.error(TemplateRule::BadValue, span, message)
     })?;
     let name = text(trigger, properties, "Name")?;
     let name = name.unwrap_or_else(|| trigger.resource.id.to_owned());
@@ -130,5 +134,5 @@ fn text(trigger: &Trigger<'_, '_>, map: &Map, name: &str) -> Read<Option<String>
         return Ok(None);
     };
     let text = trigger.own.plain(&text, entry.node.span)?;
-    Ok(Some(text.to_owned()))
+    Ok(Some(text.into_owned()))
 }

@@ -17,44 +17,46 @@ use crate::docker::limits::Limits;
 use crate::docker::registry::Registry;
 use crate::image::Reference;
 
-pub(super) const MANIFEST: &str = concat!(
+pub(in crate::docker) const MANIFEST: &str = concat!(
     r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","#,
     r#""config":{"digest":"sha256:46d4ac86454ef41e49c88ec54cc3ca20e0f6240771e8ed1bbc1ef656e16f3936"},"layers":[]}"#
 );
 const KIND: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// What a registry does with a request for a manifest; `number` counts them from 0.
-pub(super) type Answer = fn(number: usize, method: Method) -> Response<Full<Bytes>>;
+pub(in crate::docker) type Answer = fn(number: usize, method: Method) -> Response<Full<Bytes>>;
 
 /// What a registry does with any request, and with who asks.
-type Route = Arc<dyn Fn(usize, &Parts, &str) -> Response<Full<Bytes>> + Send + Sync>;
+pub(in crate::docker) type Route =
+    Arc<dyn Fn(usize, &Parts, &str, &Bytes) -> Response<Full<Bytes>> + Send + Sync>;
 
 /// A registry on this machine, and the requests for manifests it got.
-pub(super) struct Fake {
-    pub(super) address: SocketAddr,
+pub(in crate::docker) struct Fake {
+    pub(in crate::docker) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
-    pub(super) async fn start(answer: Answer) -> Self {
+    pub(in crate::docker) async fn start(answer: Answer) -> Self {
         Self::challenging("", answer).await
     }
 
     /// One that answers by what is asked for: the path, and who asks.
-    pub(super) async fn answering(
+    pub(in crate::docker) async fn answering(
         answer: impl Fn(&str, &str) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        let route = move |_, head: &Parts, who: &str| answer(head.uri.path(), who);
+        let route = move |_, head: &Parts, who: &str, _: &Bytes| answer(head.uri.path(), who);
         Self::serving("", Arc::new(route)).await
     }
 
     /// One that wants to know who asks, and says so with this challenge. In it, `HERE` is the address of the registry.
-    pub(super) async fn challenging(challenge: &str, answer: Answer) -> Self {
-        let route = move |number, head: &Parts, _: &str| answer(number, head.method.clone());
+    pub(in crate::docker) async fn challenging(challenge: &str, answer: Answer) -> Self {
+        let route =
+            move |number, head: &Parts, _: &str, _: &Bytes| answer(number, head.method.clone());
         Self::serving(challenge, Arc::new(route)).await
     }
 
-    async fn serving(challenge: &str, answer: Route) -> Self {
+    pub(in crate::docker) async fn serving(challenge: &str, answer: Route) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -80,12 +82,12 @@ impl Fake {
         Self { address, seen }
     }
 
-    pub(super) fn reference(&self, name: &str) -> Reference {
+    pub(in crate::docker) fn reference(&self, name: &str) -> Reference {
         Reference::parse(&format!("{}/{name}", self.address)).unwrap()
     }
 
     /// As somebody with this password; as nobody when it is empty.
-    pub(super) fn registry_as(&self, password: &str) -> Registry {
+    pub(in crate::docker) fn registry_as(&self, password: &str) -> Registry {
         let login = serde_json::json!({ "username": "me", "password": password });
         let auths = serde_json::json!({ self.address.to_string(): login });
         let text = match password {
@@ -96,7 +98,7 @@ impl Fake {
         Registry::new(credentials, None, Limits::default())
     }
 
-    pub(super) fn seen(&self) -> Vec<String> {
+    pub(in crate::docker) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -112,7 +114,11 @@ async fn serve(
     let who = who.map_or("", |who| who.to_str().unwrap());
     let line = format!("{} {} {who}", head.method, head.uri);
     let body = body.collect().await.map_err(|_| "gone")?.to_bytes();
-    let line = format!("{}{}", line.trim_end(), String::from_utf8_lossy(&body));
+    let sent = match body.len() {
+        0..=1024 => String::from_utf8_lossy(&body).into_owned(),
+        many => format!(" ({many} bytes)"),
+    };
+    let line = format!("{}{sent}", line.trim_end());
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(line);
@@ -127,7 +133,7 @@ async fn serve(
         answer.headers_mut().insert("www-authenticate", challenge);
         return Ok(answer);
     }
-    let mut answer = answer(number, &head, who);
+    let mut answer = answer(number, &head, who, &body);
     if let Some(challenge) = answer.headers_mut().get_mut("www-authenticate") {
         let here = head.headers["host"].to_str().unwrap();
         let named = challenge.to_str().unwrap().replace("HERE", here);
@@ -142,12 +148,12 @@ async fn serve(
     Ok(answer)
 }
 
-pub(super) fn plain(status: u16, body: &str) -> Response<Full<Bytes>> {
+pub(in crate::docker) fn plain(status: u16, body: &str) -> Response<Full<Bytes>> {
     let body = Full::new(Bytes::from(body.to_owned()));
     Response::builder().status(status).body(body).unwrap()
 }
 
-pub(super) fn manifest(method: &Method) -> Response<Full<Bytes>> {
+pub(in crate::docker) fn manifest(method: &Method) -> Response<Full<Bytes>> {
     let mut answer = plain(
         200,
         if *method == Method::HEAD {
@@ -164,7 +170,7 @@ pub(super) fn manifest(method: &Method) -> Response<Full<Bytes>> {
     answer
 }
 
-pub(super) fn unknown() -> Response<Full<Bytes>> {
+pub(in crate::docker) fn unknown() -> Response<Full<Bytes>> {
     plain(
         404,
         r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#,

@@ -296,6 +296,42 @@ fn what_cannot_be_built_is_refused_at_its_place(
     assert!(error.message.contains(message), "{error}");
 }
 
+/// However a base is named, it is built from its pin; stages, `scratch` and every other byte stay.
+#[test]
+fn a_base_is_built_from_its_pin() {
+    let source = "# c\nARG V=3\nFROM alpine:$V AS a\nFROM scratch\nCOPY --from=alpine:3 /x /x\n\
+                  RUN --mount=from=busybox,target=/b true\nFROM a\nFROM other:1\nCOPY --from=a /alpine:3 /\n";
+    let text = rewritten(source).unwrap().text;
+    let pin = |written: &str, digest: &str| {
+        let reference = Reference::parse(written).unwrap();
+        let name = format!("{}@sha256:{}", reference.name(), digest.repeat(64));
+        (reference, Reference::parse(&name).unwrap())
+    };
+    let pins = BTreeMap::from([pin("alpine:3", "a"), pin("busybox", "b")]);
+    let expected = "# c\nARG V=3\nFROM alpine@A AS a\nFROM scratch\nCOPY --from=alpine@A /x /x\n\
+                    RUN --mount=from=busybox@B,target=/b true\nFROM a\nFROM other:1\nCOPY --from=a /alpine:3 /\n";
+    let expected = expected.replace("@A", &format!("@sha256:{}", "a".repeat(64)));
+    let expected = expected.replace("@B", &format!("@sha256:{}", "b".repeat(64)));
+    assert_eq!(pinned(&text, &pins), Ok(expected));
+    assert_eq!(pinned(&text, &BTreeMap::new()), Ok(text));
+}
+
+#[test]
+fn a_base_for_a_platform_of_its_own_is_told_apart() {
+    let source = "FROM --platform=linux/arm64 alpine:3\nFROM busybox\nFROM --platform=$BUILDPLATFORM alpine:3\n";
+    let result = rewritten(source).unwrap();
+    assert_eq!(texts(&result.bases), ["alpine:3", "busybox"]);
+    assert_eq!(texts(&result.foreign), ["alpine:3"]);
+}
+
+#[rstest]
+#[case::none("FROM alpine\nRUN true\n", None)]
+#[case::first("FROM alpine\nRUN true\nCOPY <<A /a\nx\nA\nRUN <<B\nx\nB\n", Some(3))]
+#[case::own_frontend("# syntax=docker/dockerfile:1\nFROM alpine\nRUN <<B\nx\nB\n", None)]
+fn the_first_heredoc_for_the_engine_has_a_line(#[case] source: &str, #[case] line: Option<u32>) {
+    assert_eq!(rewritten(source).unwrap().heredoc, line);
+}
+
 #[test]
 fn a_version_that_cannot_be_a_tag_is_refused() {
     let context = RewriteContext {

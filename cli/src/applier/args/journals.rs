@@ -1,0 +1,103 @@
+//! The words of what is done about journals: holds, copies, removal.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{TargetFlag, Who};
+
+/// Whose a target is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    /// Hold a target until it is released: nobody deploys, resumes or abandons; refused during a deploy
+    Hold {
+        /// The target, PROJECT/ENV [default: the only one]
+        target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
+        /// Why, for whoever is refused and for the journal
+        #[arg(long, short, value_name = "TEXT")]
+        message: String,
+        /// Hold a target that has no journal
+        #[arg(long)]
+        new: bool,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Release a target that is on hold, whoever holds it
+    Release {
+        /// The target, PROJECT/ENV [default: the only one]
+        target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
+        /// Why, for the journal
+        #[arg(long, short, value_name = "TEXT")]
+        message: Option<String>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Show who holds each target: a person, a process, or nobody
+    Status {
+        /// The target, PROJECT/ENV [default: all]
+        target: Option<String>,
+        #[command(flatten)]
+        target_flag: TargetFlag,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// The target, PROJECT/ENV [default: the only one]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
+    /// Write to this file, which is replaced when the export is complete [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Export what is left of a journal that lost its last events
+    #[arg(long)]
+    pub(crate) damaged: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// The exported file; `-` is standard input
+    pub(crate) file: PathBuf,
+}
+
+/// What is done about a journal as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Remove the journal of a target, unless a hold, process, unfinished deploy or configuration needs it
+    #[command(after_help = "Example:\n  \
+        artifactctl export nc-shop/old -o old.jsonl && artifactctl journal remove nc-shop/old")]
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RemoveArgs {
+    /// The target, PROJECT/ENV
+    pub(crate) target: String,
+    /// Remove it although the configuration that it published stands; nothing owns that afterwards
+    #[arg(long)]
+    pub(crate) orphan: bool,
+    /// Agree; needed where nobody can be asked
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Replay {
+    /// An exported journal; `-` is standard input
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) file: Option<PathBuf>,
+    /// Replay every target of the journal
+    #[arg(long)]
+    pub(crate) all: bool,
+}

@@ -1,0 +1,48 @@
+//! Values of flags, and the flags of Compose.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use engine::compat::Policy;
+use engine::contract::Digest;
+
+/// A digest as a plan prints it.
+pub(super) fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text)
+        .ok_or_else(|| "a digest is `sha256:` and 64 lowercase hexadecimal digits".to_owned())
+}
+
+/// How Compose is called for the provisioner.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Compose {
+    /// Compose file of the stack; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) compose_file: Vec<PathBuf>,
+    /// Compose's environment file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Compose's project directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project_dir: Option<PathBuf>,
+    /// Let Compose start what the provisioner depends on
+    #[arg(long)]
+    pub(crate) with_deps: bool,
+}
+
+/// How unknowns are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compat {
+    // They fail.
+    Strict,
+    // They warn.
+    Lenient,
+}
+
+impl From<Compat> for Policy {
+    fn from(compat: Compat) -> Self {
+        match compat {
+            Compat::Strict => Self::Strict,
+            Compat::Lenient => Self::Lenient,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+mod added;
+mod images;
+mod layers;
+mod recipes;
+mod reproducible;

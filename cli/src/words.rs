@@ -6,11 +6,7 @@ use clap::CommandFactory;
 use crate::{applier, esb};
 
 /// What to do instead, by the words that ask for it.
-const ARTIFACTCTL: [(&[&str], &str); 6] = [
-    (
-        &["rollback", "undo", "revert"],
-        "a rollback is a deploy of the earlier artifact: `artifactctl history` lists what was applied, `artifactctl deploy` applies it again",
-    ),
+const ARTIFACTCTL: [(&[&str], &str); 5] = [
     (
         &["destroy", "down", "delete", "remove", "rm"],
         "a function ends with the deploy of an artifact without it; the stack itself ends with `docker compose down`",

@@ -399,8 +399,7 @@ fn validate_is_manifest_validate() {
 }
 
 #[rstest]
-#[case::undo(false, "undo", "`artifactctl history` lists what was applied")]
-#[case::rollback(false, "rollback", "`artifactctl deploy` applies it again")]
+#[case::rollback(true, "rollback", "`artifactctl rollback` does that")]
 #[case::down(false, "down", "`docker compose down`")]
 #[case::unlock(false, "unlock", "`artifactctl lock release`")]
 #[case::generate(false, "generate", "`esb generate` does that")]

@@ -17,6 +17,7 @@ use crate::support::Machine;
 #[case::blame(&["blame"])]
 #[case::stacks(&["stacks"])]
 #[case::watch(&["watch"])]
+#[case::rollback(&["rollback"])]
 #[case::lock(&["lock"])]
 #[case::lock_hold(&["lock", "hold"])]
 #[case::lock_release(&["lock", "release"])]

@@ -16,8 +16,8 @@ mod registries;
 mod sources;
 
 pub use dockerfile::{
-    DockerfileError, DockerfileWarning, HEREDOC_ENGINE, NotAssembled, Recipe, RewriteContext,
-    Rewritten, pinned, recipe, rewrite,
+    BuildPrefix, DockerfileError, DockerfileWarning, HEREDOC_ENGINE, NotAssembled, Recipe,
+    RewriteContext, Rewritten, build_prefix, pinned, recipe, rewrite,
 };
 pub use explain::explain;
 pub use glob::part as glob_part;

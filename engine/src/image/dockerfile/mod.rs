@@ -20,7 +20,7 @@ pub(in crate::image) use reach::is_remote;
 pub(in crate::image) use recipe::{
     Action, Check, CommandLine, RecipeStage, RecipeStep, Setting, StageBase, Transfer,
 };
-pub use recipe::{NotAssembled, Recipe, Word, recipe};
+pub use recipe::{BuildPrefix, NotAssembled, Recipe, Word, build_prefix, recipe};
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 //! this tool does not read in full, is refused with its line. Not here: what the instructions do (`assemble`).
 
 mod parse;
+mod prefix;
 mod words;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::words::{self as line, Flag};
 use super::{MAX_SOURCE, place};
 use crate::image::reference::Reference;
 
+pub use prefix::{BuildPrefix, build_prefix};
 pub use words::Word;
 
 /// Why a Dockerfile is not assembled: the first line that needs a builder.

@@ -2,10 +2,11 @@
 //!
 //! The words of an event live here once, for the live run and for `show`.
 
+mod images;
+
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::contract::{FunctionName, printable, printable_lines};
@@ -24,6 +25,9 @@ use crate::changes::signed;
 use crate::images_phase::{ImagesPhase, TICK, Totals, spinner};
 use crate::output::{Output, Type, stored};
 use crate::terminal::SilentKeys;
+use images::image_words;
+
+pub(crate) use images::image_line;
 
 /// Standard error is a terminal that can draw over what it shows.
 fn draws() -> bool {
@@ -157,20 +161,14 @@ impl<'a> Reporter<'a> {
     }
 
     fn planned(&self, images: &[PlannedImage]) {
-        let promoted = images.iter();
-        let promoted = promoted.filter(|image| image.source == ImageSource::Promoted);
-        let promoted = promoted.count();
         let totals = Totals::planned(images);
         self.say(&format!(
             "images: {} to build, {} reused",
             totals.to_build, totals.reused
         ));
         self.with_images(|phase| phase.begin(totals));
-        if promoted > 0 {
-            let recorded = counted(promoted as u64, "image");
-            self.say(&format!(
-                "  {recorded} in the registry that this journal did not record: adopted from another machine"
-            ));
+        for line in images::promoted(images) {
+            self.say(&line);
         }
         if self.explain {
             for line in images.iter().map(image_line) {
@@ -254,34 +252,6 @@ pub(crate) fn talk(line: &str) {
         "{}",
         printable_lines(&credentials(line))
     );
-}
-
-/// One planned image in one line.
-pub(crate) fn image_line(image: &PlannedImage) -> String {
-    if image.build_because.is_empty() {
-        let (how, why) = match image.source {
-            ImageSource::Promoted => ("adopt", ": another machine pushed it"),
-            ImageSource::Reused | ImageSource::Built if image.moves_tag => {
-                ("reuse", ": the registry has it")
-            }
-            ImageSource::Reused | ImageSource::Built => ("reuse", ""),
-        };
-        let tag = if image.moves_tag {
-            "; its tag moves"
-        } else {
-            ""
-        };
-        return format!("  {how} {} ({}){why}{tag}", image.function, image.reference);
-    }
-    let causes = image.build_because.iter().map(ToString::to_string);
-    let needs_builder = image.needs_builder.iter().cloned();
-    let causes: Vec<String> = causes.chain(needs_builder).collect();
-    format!(
-        "  build {} ({}): {}",
-        image.function,
-        image.reference,
-        causes.join("; ")
-    )
 }
 
 /// An event in words, a line each.
@@ -424,22 +394,6 @@ const BASE_DIGITS: usize = 8;
 fn digits(deploy: uuid::Uuid) -> String {
     let id = deploy.simple().to_string();
     id[id.len() - BASE_DIGITS..].to_owned()
-}
-
-fn image_words(image: &ImageBuilt, detail: Detail) -> Vec<String> {
-    let how = match image.source {
-        ImageSource::Reused if detail == Detail::Live => return Vec::new(),
-        ImageSource::Reused => "reused",
-        ImageSource::Built if image.assembled => "assembled",
-        ImageSource::Built => "built",
-        ImageSource::Promoted => "adopted from another machine",
-    };
-    let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
-    let digest = short(image.digest.hex());
-    vec![format!(
-        "{how}: {} {} {digest} in {seconds:.1} s",
-        image.function, image.reference
-    )]
 }
 
 fn applied_words(applied: &Applied) -> String {

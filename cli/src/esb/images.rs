@@ -50,7 +50,11 @@ pub(super) fn build(
                     talk(&format!("  | {text}"));
                 }
             };
-            let built = world.build_image(order, &status, &line).await?;
+            // As any image that the registry has.
+            let prefix = status.prefix.as_ref();
+            let prefix = prefix.and_then(|prefix| prefix.found.as_ref());
+            let prefix = prefix.filter(|_| !no_cache);
+            let built = world.build_image(order, &status, prefix, &line).await?;
             talk(&format!(
                 "built: {} {} {}",
                 order.function, order.reference, built.digest

@@ -29,6 +29,7 @@ mod parity;
 mod payload;
 mod planted;
 mod power;
+mod prefixes;
 mod process;
 mod process_limits;
 mod provision;

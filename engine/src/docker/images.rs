@@ -1,9 +1,12 @@
 //! The images of a deploy: what goes into each, whether the registry has it, and building it when it has not.
 //!
 //! Looking (`inspect`) changes nothing anywhere. Not here: what a key is made of (`image`), how the engine is talked to (`work`),
-//! images that need no engine (`assembled`), what tags name (`tagged`).
+//! how the engine makes an image (`built`), images that need no engine (`assembled`), what of an image needs one (`prefix`), what
+//! tags name (`tagged`).
 
 mod assembled;
+mod built;
+mod prefix;
 mod tagged;
 
 use std::collections::BTreeMap;
@@ -13,22 +16,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::{try_join, try_join_all};
 
 use super::assemble::Assembler;
-use super::bases::{Base, Bases, Place};
-use super::connect::{Builder, Engine};
+use super::bases::{Base, Bases};
+use super::connect::Engine;
 use super::context::Context;
 use super::fault;
 use super::redact::Redactor;
 use super::registry::{HUB, Registry};
 use super::work::Audience;
 use crate::contract::{Digest, FunctionName};
-use crate::failpoint;
 use crate::image::{
-    ContentKey, DockerfileError, HEREDOC_ENGINE, KeyInputs, Reference, Registries, RewriteContext,
-    Rewritten, content_key, key_tag, pinned, rewrite,
+    ContentKey, DockerfileError, KeyInputs, Reference, Registries, RewriteContext, Rewritten,
+    content_key, key_tag, rewrite,
 };
 use crate::load::{self, Artifact};
 use crate::machine::FailureKind;
-use crate::run::{Built, Fault, ImageOrder, ImageStatus, Rekeyed};
+use crate::run::{Built, Fault, ImageOrder, ImageStatus};
+use prefix::Prefix;
 
 /// Everything that is the same for every image of a run.
 pub(super) struct Images {
@@ -46,14 +49,21 @@ pub(super) struct Images {
 
 /// One image, ready to be looked for and to be built.
 pub(super) struct Prepared {
+    whole: Source,
+    /// Its first instructions, where an image of them is gone on from.
+    prefix: Option<Prefix>,
+    platform: String,
+    /// Where this host finds it in the registry.
+    wanted: Reference,
+}
+
+/// What an image is made of.
+struct Source {
     context: Arc<Context>,
     bases: Vec<(Reference, Base)>,
     /// Those of them that the Dockerfile names for platforms of its own.
     foreign: Vec<Reference>,
-    platform: String,
     key: ContentKey,
-    /// Where this host finds it in the registry.
-    wanted: Reference,
     needs_buildkit: bool,
     heredoc: Option<u32>,
 }
@@ -62,7 +72,9 @@ impl Prepared {
     fn keyed(&self, key: &Digest) -> Reference {
         keyed(&self.wanted, key)
     }
+}
 
+impl Source {
     fn base_digests(&self) -> BTreeMap<String, Digest> {
         let pairs = self.bases.iter();
         pairs
@@ -75,20 +87,25 @@ impl Images {
     /// Computes the content key and asks the registry what is behind both of the image's tags.
     pub(super) async fn inspect(&self, order: &ImageOrder) -> Result<ImageStatus, Fault> {
         let prepared = self.prepare(order).await?;
+        let Source { key, .. } = &prepared.whole;
+        let tags = self.tags_of(&prepared.wanted, &key.key).await?;
         Ok(ImageStatus {
-            key: prepared.key.key.clone(),
-            inputs: prepared.key.inputs.clone(),
-            bases: prepared.base_digests(),
-            tags: self.tags_of(&prepared.wanted, &prepared.key.key).await?,
+            key: key.key.clone(),
+            inputs: key.inputs.clone(),
+            bases: prepared.whole.base_digests(),
             needs_builder: self.needs_builder(order, &prepared),
+            prefix: self.prefix_status(&prepared, &tags).await?,
+            tags,
         })
     }
 
-    /// Has the image with this key in the registry, under its key's tag.
+    /// Has the image with this key in the registry, under its key's tag. `prefix` is the image of its first instructions that is
+    /// gone on from.
     pub(super) async fn build(
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
+        prefix: Option<&Digest>,
         line: &(dyn Fn(&str) + Sync),
     ) -> Result<Built, Fault> {
         let prepared = self.prepared_as(order, &status.key).await?;
@@ -97,62 +114,27 @@ impl Images {
             redactor: &self.redactor,
             say: &say,
         };
-        let keyed = prepared.keyed(&prepared.key.key);
-        if let Some(digest) = self.assembled(order, status, &prepared, &keyed).await? {
+        if let Some(built) = self
+            .over_prefix(order, status, &prepared, prefix, audience)
+            .await?
+        {
+            return Ok(built);
+        }
+        if let Some(digest) = self.assembled(order, status, &prepared).await? {
             return Ok(Built::assembled(digest));
         }
-        self.check_heredoc(order, &prepared).await?;
-        let (pins, pushed_bases) = self.make_bases_ready(order, &prepared, audience).await?;
-        self.build_on_engine(order, &prepared, &keyed, &pins, audience)
+        let what = order.function.as_str();
+        let (digest, pushed_bases) = self
+            .build_and_push(order, &prepared, &prepared.whole, what, audience)
             .await?;
-        for (reference, base) in &prepared.bases {
-            let bases = &self.bases;
-            bases.check_unmoved(&self.engine, reference, base).await?;
-        }
-        failpoint::reached(|| format!("built {}", order.function));
-        let digest = self.push(&keyed, audience).await?;
-        failpoint::reached(|| format!("pushed {}", order.function));
         let rekeyed = if pushed_bases.is_empty() {
             None
         } else {
             Some(self.rekey(&prepared, &digest, pushed_bases).await?)
         };
         Ok(Built {
-            digest,
             rekeyed,
-            assembled: false,
-        })
-    }
-
-    /// Pushes an image under its key's tag. What the engine says it pushed is the image, whoever else moves the tag.
-    async fn push(&self, keyed: &Reference, audience: Audience<'_>) -> Result<Digest, Fault> {
-        let auth = self.registry.engine_auth(host(keyed)).await?;
-        let pushed = self.engine.push(keyed, &auth, audience).await;
-        if let Some(digest) = self.registry.explain(keyed, pushed).await? {
-            return Ok(digest);
-        }
-        let found = self.registry.digest(keyed).await?;
-        found.ok_or_else(|| moved(keyed))
-    }
-
-    /// The next deploy finds bases in the registry that were pushed with this image, and looks for the key that they make.
-    async fn rekey(
-        &self,
-        prepared: &Prepared,
-        digest: &Digest,
-        pushed_bases: BTreeMap<String, Digest>,
-    ) -> Result<Rekeyed, Fault> {
-        let mut bases = prepared.base_digests();
-        bases.extend(pushed_bases);
-        let next = self.key(&prepared.context, &prepared.platform, &bases);
-        let image = prepared.wanted.with_digest(digest);
-        self.registry
-            .retag(&image, &prepared.keyed(&next.key))
-            .await?;
-        Ok(Rekeyed {
-            key: next.key,
-            inputs: next.inputs,
-            bases,
+            ..Built::taken(digest)
         })
     }
 
@@ -164,11 +146,11 @@ impl Images {
                 .get(&(order.entry, order.function.clone()))
                 .cloned()
         };
-        if let Some(known) = known.filter(|known| known.key.key == *key) {
+        if let Some(known) = known.filter(|known| known.whole.key.key == *key) {
             return Ok(known);
         }
         let prepared = self.prepare(order).await?;
-        if prepared.key.key == *key {
+        if prepared.whole.key.key == *key {
             return Ok(prepared);
         }
         Err(Fault {
@@ -213,15 +195,19 @@ impl Images {
         let digests = digests
             .map(|(reference, base)| (reference.to_string(), base.digest().clone()))
             .collect();
-        let prepared = Arc::new(Prepared {
+        let whole = Source {
             key: self.key(&context, &platform, &digests),
             context,
             bases,
             foreign: rewritten.foreign,
-            platform,
-            wanted,
             needs_buildkit: rewritten.builder_needs_buildkit,
             heredoc: rewritten.heredoc,
+        };
+        let prepared = Arc::new(Prepared {
+            prefix: self.divide(&whole, &platform),
+            whole,
+            platform,
+            wanted,
         });
         let slot = (order.entry, order.function.clone());
         let mut all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -325,88 +311,6 @@ impl Images {
         }
         Ok(rewritten)
     }
-
-    /// Refuses a heredoc that the engine takes for instructions it does not know.
-    async fn check_heredoc(&self, order: &ImageOrder, prepared: &Prepared) -> Result<(), Fault> {
-        let Some(line) = prepared.heredoc else {
-            return Ok(());
-        };
-        let version = &self.engine.identity().await?.version;
-        let major = version.split('.').next().and_then(|text| text.parse().ok());
-        if major.is_none_or(|major: u64| major >= HEREDOC_ENGINE) {
-            return Ok(());
-        }
-        let file = file_of(order);
-        Err(fault::plain(
-            FailureKind::Image,
-            format!(
-                "line {line} of `{file}` begins a heredoc, which Docker Engine {version} does not know"
-            ),
-            Some(format!(
-                "begin `{file}` with the line `# syntax=docker/dockerfile:1`, or use Docker Engine {HEREDOC_ENGINE}.0 or newer"
-            )),
-        ))
-    }
-
-    async fn make_bases_ready(
-        &self,
-        order: &ImageOrder,
-        prepared: &Prepared,
-        audience: Audience<'_>,
-    ) -> Result<(Pins, BTreeMap<String, Digest>), Fault> {
-        let place = Place {
-            engine: &self.engine,
-            registry: &self.registry,
-            registries: &self.registries,
-            asked_platform: order.platform.as_deref(),
-            platform: &prepared.platform,
-            foreign: &prepared.foreign,
-        };
-        let (mut pins, mut pushed) = (Pins::new(), BTreeMap::new());
-        for (reference, base) in &prepared.bases {
-            let ready = self.bases.make_ready(&place, reference, base, audience);
-            let ready = ready.await?;
-            pins.insert(reference.clone(), ready.pin);
-            pushed.extend(ready.pushed.map(|digest| (reference.to_string(), digest)));
-        }
-        Ok((pins, pushed))
-    }
-
-    async fn build_on_engine(
-        &self,
-        order: &ImageOrder,
-        prepared: &Prepared,
-        keyed: &Reference,
-        pins: &Pins,
-        audience: Audience<'_>,
-    ) -> Result<(), Fault> {
-        let builder = if prepared.needs_buildkit {
-            Builder::BuildKit
-        } else {
-            self.engine.builder
-        };
-        let build_args =
-            serde_json::to_string(&self.build_args).expect("a map of texts is valid JSON");
-        let keyed = keyed.to_string();
-        let dockerfile = prepared.context.dockerfile_name();
-        let mut query = vec![
-            ("dockerfile", dockerfile.as_str()),
-            ("t", &keyed),
-            ("nocache", if order.no_cache { "1" } else { "0" }),
-            // Containers of the classic builder go away, those of failed steps too.
-            ("rm", "1"),
-            ("forcerm", "1"),
-            ("buildargs", &build_args),
-        ];
-        query.extend(order.platform.as_deref().map(|one| ("platform", one)));
-        let what = format!("build image `{}`", prepared.wanted);
-        let mut context = Context::clone(&prepared.context);
-        context.dockerfile =
-            pinned(&context.dockerfile, pins).map_err(|error| unusable(order, &error))?;
-        self.engine
-            .build(&what, builder, &query, context, audience)
-            .await
-    }
 }
 
 /// The tag under which the registry has the content with this key.
@@ -415,9 +319,6 @@ fn keyed(wanted: &Reference, key: &Digest) -> Reference {
         .with_tag(&key_tag(key))
         .expect("a key's tag is made of letters, digits and a dash")
 }
-
-/// The names by which bases are built from, by how the Dockerfile names them.
-type Pins = BTreeMap<Reference, Reference>;
 
 /// The Dockerfile of a function, from the root of its entry.
 fn file_of(order: &ImageOrder) -> String {

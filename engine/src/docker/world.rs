@@ -116,10 +116,11 @@ impl World for DockerWorld {
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
+        prefix: Option<&Digest>,
         line: &(dyn Fn(&str) + Sync),
     ) -> Result<Built, Fault> {
         let _around = Around::new("image", order.function.as_str());
-        self.images.build(order, status, line).await
+        self.images.build(order, status, prefix, line).await
     }
 
     async fn tag_image(&self, order: &ImageOrder, digest: &Digest) -> Result<(), Fault> {

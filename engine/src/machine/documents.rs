@@ -144,7 +144,8 @@ pub struct ImageRecord {
     pub bases: BTreeMap<String, Digest>,
     /// The deploy that recorded it: its `ImageBuilt` event says where the image came from.
     pub deploy: Uuid,
-    /// Images of this function before this one, the newest first; at most eight.
+    /// The image of its first instructions, where it was assembled over one, then images of this function before this one, the
+    /// newest first; at most eight.
     pub earlier: Vec<EarlierImage>,
 }
 
@@ -163,7 +164,7 @@ const EARLIER_MAX: usize = 8;
 impl ImageRecord {
     /// What an event says of an image that a deploy recorded.
     pub fn of(image: &ImageBuilt, deploy: Uuid) -> Self {
-        Self {
+        let mut record = Self {
             reference: image.reference.clone(),
             key: image.key.clone(),
             inputs: image.inputs.clone(),
@@ -171,6 +172,16 @@ impl ImageRecord {
             bases: image.bases.clone(),
             deploy,
             earlier: Vec::new(),
+        };
+        record.remember_built(image);
+        record
+    }
+
+    /// Remembers an image that an event says was built, and that of its first instructions.
+    pub fn remember_built(&mut self, image: &ImageBuilt) {
+        self.remember(&image.key, &image.digest);
+        if let Some(prefix) = &image.prefix {
+            self.remember(&prefix.key, &prefix.digest);
         }
     }
 

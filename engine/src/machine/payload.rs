@@ -198,6 +198,20 @@ pub struct ImageBuilt {
     /// Of an image that this process built: no builder was needed. Journals that do not say it are of builders.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assembled: bool,
+    /// Of an image that was assembled over one of its first instructions: that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<ImagePrefix>,
+}
+
+/// The image of the first instructions of a Dockerfile, up to its last RUN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImagePrefix {
+    /// The content key.
+    pub key: Digest,
+    /// The manifest digest in the registry.
+    pub digest: Digest,
+    /// Built, found in the registry, or adopted from another machine.
+    pub source: ImageSource,
 }
 
 /// Where an image came from.

@@ -151,8 +151,13 @@ pub(super) async fn find_images<W: World>(
             bases: image.bases.clone(),
             tags,
             needs_builder: None,
+            prefix: None,
         };
-        found.push(LookedUp { order, status });
+        found.push(LookedUp {
+            order,
+            status,
+            prefix: None,
+        });
     }
     Ok((found, lost))
 }

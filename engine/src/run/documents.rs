@@ -281,7 +281,7 @@ fn as_images(recorded: &[ImageBuilt], deploy: Uuid) -> Images {
         let record = ImageRecord::of(image, deploy);
         match images.images.entry(image.function.clone()) {
             Entry::Vacant(vacant) => drop(vacant.insert(record)),
-            Entry::Occupied(mut newest) => newest.get_mut().remember(&image.key, &image.digest),
+            Entry::Occupied(mut newest) => newest.get_mut().remember_built(image),
         }
     }
     images

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::documents::RecordedImages;
 use super::drive::StepEnd;
-use super::world::{Fault, ImageOrder, ImageStatus, World};
+use super::world::{Fault, ImageOrder, ImageStatus, PrefixStatus, World};
 use crate::contract::{Digest, FunctionName};
 use crate::image;
 use crate::machine::{FailureKind, ImageBuilt, ImageSource, Step};
@@ -33,6 +33,25 @@ pub struct PlannedImage {
     /// Of one that is built where images are assembled: the line that needs a builder, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_builder: Option<String>,
+    /// Of one that is assembled over the image of its first instructions: what becomes of that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<PlannedPrefix>,
+}
+
+/// What will happen to the image of the first instructions of a Dockerfile, up to its last RUN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedPrefix {
+    /// The content key.
+    pub key: Digest,
+    /// The line of the RUN.
+    pub line: u32,
+    /// Built, reused as this journal recorded it, or promoted: in the registry, and recorded by no deploy of this journal.
+    pub source: ImageSource,
+    /// Why it is built; none when it is in the registry already and is taken.
+    pub build_because: Option<Cause>,
+    /// The digest that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Digest>,
 }
 
 /// Why an image is built.
@@ -75,6 +94,8 @@ impl std::fmt::Display for Cause {
 pub(super) struct LookedUp {
     pub(super) order: ImageOrder,
     pub(super) status: ImageStatus,
+    /// What becomes of the image of its first instructions, once that is planned.
+    pub(super) prefix: Option<PlannedPrefix>,
 }
 
 /// Looks up every order, side by side. Two orders with one reference and different keys are a breach of the contract.
@@ -90,7 +111,11 @@ pub(super) async fn look_up<W: World>(
     let mut looked_up = Vec::new();
     while let Some((order, status)) = lookups.next().await {
         match status {
-            Ok(status) => looked_up.push(LookedUp { order, status }),
+            Ok(status) => looked_up.push(LookedUp {
+                order,
+                status,
+                prefix: None,
+            }),
             Err(fault) => {
                 return Err(StepEnd::Fault {
                     step: Step::Image,
@@ -130,7 +155,7 @@ fn two_contents(one: &LookedUp, other: &LookedUp) -> Fault {
 /// What becomes of recorded images that are there: each is taken by its digest.
 pub(super) fn restored(looked_up: &[LookedUp]) -> Vec<PlannedImage> {
     let images = looked_up.iter();
-    let planned = images.map(|LookedUp { order, status }| PlannedImage {
+    let planned = images.map(|LookedUp { order, status, .. }| PlannedImage {
         function: order.function.clone(),
         reference: order.reference.clone(),
         key: status.key.clone(),
@@ -138,6 +163,7 @@ pub(super) fn restored(looked_up: &[LookedUp]) -> Vec<PlannedImage> {
         build_because: Vec::new(),
         moves_tag: status.tags.keyed != status.tags.named,
         needs_builder: None,
+        prefix: None,
     });
     planned.collect()
 }
@@ -157,14 +183,21 @@ impl Known<'_> {
     pub(super) fn plan(&self, looked_up: &[LookedUp]) -> Vec<PlannedImage> {
         let mut planned: Vec<PlannedImage> = looked_up
             .iter()
-            .map(|LookedUp { order, status }| {
+            .map(|LookedUp { order, status, .. }| {
                 let (source, build_because) = match self.decide(order, status) {
                     Ok(source) => (source, Vec::new()),
                     Err(causes) => (ImageSource::Built, causes),
                 };
                 let is_built = !build_because.is_empty();
+                let first = build_because.first();
+                let prefix = first.and_then(|cause| self.plan_prefix(order, status, cause));
+                let needs_builder = prefix.as_ref().is_none_or(|one| one.taken.is_none());
                 PlannedImage {
-                    needs_builder: status.needs_builder.clone().filter(|_| is_built),
+                    needs_builder: status
+                        .needs_builder
+                        .clone()
+                        .filter(|_| is_built && needs_builder),
+                    prefix,
                     function: order.function.clone(),
                     reference: order.reference.clone(),
                     key: status.key.clone(),
@@ -195,9 +228,15 @@ impl Known<'_> {
     fn recorded(&self, order: &ImageOrder, key: &Digest) -> Option<&Digest> {
         let RecordedImages { base, since, .. } = self.recorded;
         let mut since = since.iter();
-        let newest = since.find(|image| {
+        let newest = since.find_map(|image| {
             let fits = image.function == order.function || image.reference == order.reference;
-            fits && image.key == *key
+            let prefix = image.prefix.as_ref().filter(|one| one.key == *key);
+            let digest = if image.key == *key {
+                Some(&image.digest)
+            } else {
+                prefix.map(|one| &one.digest)
+            };
+            digest.filter(|_| fits)
         });
         let of_base = || base.digest_of(&order.function, key);
         let shared = || {
@@ -207,12 +246,15 @@ impl Known<'_> {
                 image.digest_of(key).filter(|_| same)
             })
         };
-        let newest = newest.map(|image| &image.digest);
         newest.or_else(of_base).or_else(shared)
     }
 
     /// An image that is there is the one that the base deploy left in effect, in every respect.
-    pub(super) fn keeps(&self, LookedUp { order, status }: &LookedUp, plan: &PlannedImage) -> bool {
+    pub(super) fn keeps(
+        &self,
+        LookedUp { order, status, .. }: &LookedUp,
+        plan: &PlannedImage,
+    ) -> bool {
         let left = self.recorded.base.images.get(&order.function);
         plan.source == ImageSource::Reused
             && left.is_some_and(|left| {
@@ -243,6 +285,41 @@ impl Known<'_> {
             }]),
             Some(_) | None => Ok(ImageSource::Promoted),
         }
+    }
+
+    /// What becomes of the image of the first instructions of one that is built for this cause. It is trusted as any image is.
+    fn plan_prefix(
+        &self,
+        order: &ImageOrder,
+        status: &ImageStatus,
+        cause: &Cause,
+    ) -> Option<PlannedPrefix> {
+        let PrefixStatus { key, line, found } = status.prefix.clone()?;
+        let recorded = self.recorded(order, &key);
+        let decided = match (found, recorded) {
+            _ if order.no_cache => Err(Cause::NoCache),
+            // Nobody asked for it, since the image itself is there.
+            (None, _) if status.tags.keyed.is_some() => Err(cause.clone()),
+            (None, None) => Err(Cause::FirstBuild),
+            (None, Some(_)) => Err(Cause::NotInRegistry),
+            (Some(found), Some(recorded)) if found == *recorded => Ok((ImageSource::Reused, found)),
+            (Some(found), Some(recorded)) if !self.accepted.contains(&found) => {
+                let recorded = recorded.clone();
+                Err(Cause::OtherDigest { recorded, found })
+            }
+            (Some(found), _) => Ok((ImageSource::Promoted, found)),
+        };
+        let (source, taken, build_because) = match decided {
+            Ok((source, found)) => (source, Some(found), None),
+            Err(cause) => (ImageSource::Built, None, Some(cause)),
+        };
+        Some(PlannedPrefix {
+            key,
+            line,
+            source,
+            build_because,
+            taken,
+        })
     }
 
     /// `--no-cache` builds even what is there, but not what an earlier attempt of this very deploy has built already.

@@ -17,7 +17,7 @@ use super::preparation;
 use super::round::Round;
 use super::world::{Built, Fault, ImageOrder, World};
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{Command, ImageBuilt, ImageSource, Step};
+use crate::machine::{Command, ImageBuilt, ImagePrefix, ImageSource, Step};
 
 /// Events in one append. An `ImageBuilt` event stays below 16 KiB by the bound on a key's inputs, a batch below 256 KiB.
 const BATCH: usize = 12;
@@ -40,7 +40,7 @@ impl ProvedImage {
     }
 }
 
-fn proved(LookedUp { order, status }: &LookedUp, digest: &Digest, is_new: bool) -> ProvedImage {
+fn proved(LookedUp { order, status, .. }: &LookedUp, digest: &Digest, is_new: bool) -> ProvedImage {
     ProvedImage {
         is_new,
         order: order.clone(),
@@ -112,7 +112,10 @@ impl<W: World> Run<'_, W> {
                 }
                 Some(_) | None => {
                     pending.push(function);
-                    missing.push(looked_up);
+                    missing.push(LookedUp {
+                        prefix: plan.prefix.clone(),
+                        ..looked_up
+                    });
                 }
             }
         }
@@ -197,7 +200,12 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn build_one(&self, group: Vec<LookedUp>, began: Timestamp) -> Finished {
-        let LookedUp { order, status } = &group[0];
+        let LookedUp {
+            order,
+            status,
+            prefix,
+        } = &group[0];
+        let prefix = prefix.as_ref().and_then(|prefix| prefix.taken.as_ref());
         let function = &order.function;
         (self.notice)(Notice::BuildStarted(function));
         let line = |text: &str| {
@@ -206,7 +214,7 @@ impl<W: World> Run<'_, W> {
                 text,
             });
         };
-        let built = self.world.build_image(order, status, &line).await;
+        let built = self.world.build_image(order, status, prefix, &line).await;
         (self.notice)(Notice::BuildEnded(function));
         Finished {
             group,
@@ -263,7 +271,11 @@ fn built_events(
 }
 
 fn event(
-    LookedUp { order, status }: &LookedUp,
+    LookedUp {
+        order,
+        status,
+        prefix,
+    }: &LookedUp,
     built: &Built,
     source: ImageSource,
     began: Timestamp,
@@ -273,6 +285,13 @@ fn event(
         Some(rekeyed) => (&rekeyed.key, &rekeyed.inputs, &rekeyed.bases),
         None => (&status.key, &status.inputs, &status.bases),
     };
+    let is_built = source == ImageSource::Built;
+    let prefix = prefix.iter().zip(&built.prefix).next();
+    let prefix = prefix.map(|(planned, digest)| ImagePrefix {
+        key: planned.key.clone(),
+        digest: digest.clone(),
+        source: planned.source,
+    });
     Command::Image(ImageBuilt {
         function: order.function.clone(),
         reference: order.reference.clone(),
@@ -282,6 +301,7 @@ fn event(
         bases: bases.clone(),
         source,
         duration_ms: u64::try_from(ended.as_millisecond() - began.as_millisecond()).unwrap_or(0),
-        assembled: built.assembled && source == ImageSource::Built,
+        assembled: built.assembled && is_built,
+        prefix: prefix.filter(|_| is_built),
     })
 }

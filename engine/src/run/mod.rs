@@ -34,7 +34,7 @@ pub use documents::{document, document_bytes, images_in_effect};
 pub use drive::{
     BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, resume, run_to_completion,
 };
-pub use image_plan::{Cause, PlannedImage};
+pub use image_plan::{Cause, PlannedImage, PlannedPrefix};
 pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanBasis, PlanError, plan};
 pub use preparation::{configuration, image_orders};
@@ -43,8 +43,8 @@ pub use replay::{Divergence, Replay};
 pub use stream_fold::StreamFold;
 pub use values::configuration_of;
 pub use world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published, Rekeyed,
-    World,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, PrefixStatus, Publication,
+    Published, Rekeyed, World,
 };
 
 use crate::contract::FunctionName;

@@ -20,6 +20,7 @@ mod model;
 mod moved;
 mod person;
 mod plans;
+mod prefixes;
 mod read_event;
 mod rig;
 mod rivals;

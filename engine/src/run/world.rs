@@ -43,11 +43,13 @@ pub trait World: Sync {
     ) -> impl Future<Output = Result<ImageTags, Fault>> + Send;
 
     /// Builds an image and pushes it under its key's tag, whatever that names by now, and under no other: what is live stays as it
-    /// is. `line` is told what the build says.
+    /// is. `prefix` is the image of its first instructions to go on from; where there is none, that is built too, when it can be an
+    /// image of its own. `line` is told what the build says.
     fn build_image(
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
+        prefix: Option<&Digest>,
         line: &(dyn Fn(&str) + Sync),
     ) -> impl Future<Output = Result<Built, Fault>> + Send;
 
@@ -106,6 +108,19 @@ pub struct ImageStatus {
     pub tags: ImageTags,
     /// Where images are assembled: the line that needs a builder, and why.
     pub needs_builder: Option<String>,
+    /// Of an image that is assembled over one of its first instructions: what is known of that one.
+    pub prefix: Option<PrefixStatus>,
+}
+
+/// What is known of the image of the first instructions of a Dockerfile, up to its last RUN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixStatus {
+    /// The content key.
+    pub key: Digest,
+    /// The line of the RUN.
+    pub line: u32,
+    /// What is behind the key's tag. It is asked for only where the image itself is not there.
+    pub found: Option<Digest>,
 }
 
 /// What is behind the two tags of an image in the registry: the digest of a manifest each, where there is one.
@@ -126,6 +141,8 @@ pub struct Built {
     pub rekeyed: Option<Rekeyed>,
     /// No builder was needed.
     pub assembled: bool,
+    /// The image of its first instructions, over which it was assembled.
+    pub prefix: Option<Digest>,
 }
 
 impl Built {
@@ -135,6 +152,7 @@ impl Built {
             digest,
             rekeyed: None,
             assembled: false,
+            prefix: None,
         }
     }
 

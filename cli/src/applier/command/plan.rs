@@ -282,6 +282,7 @@ mod tests {
             build_because,
             moves_tag: false,
             needs_builder: None,
+            prefix: None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Images, Prepared, file_of};
 use crate::contract::Digest;
 use crate::docker::assemble::{BuilderChoice, Job};
 use crate::docker::fault;
-use crate::image::{Reference, recipe};
+use crate::image::recipe;
 use crate::machine::FailureKind;
 use crate::run::{Fault, ImageOrder, ImageStatus};
 
@@ -15,9 +15,10 @@ impl Images {
             return None;
         }
         let Prepared {
-            context, platform, ..
+            whole, platform, ..
         } = prepared;
-        let why = recipe(&context.dockerfile, &self.build_args, platform).err()?;
+        let dockerfile = &whole.context.dockerfile;
+        let why = recipe(dockerfile, &self.build_args, platform).err()?;
         Some(format!("`{}`, {why}", file_of(order)))
     }
 
@@ -27,7 +28,6 @@ impl Images {
         order: &ImageOrder,
         status: &ImageStatus,
         prepared: &Prepared,
-        keyed: &Reference,
     ) -> Result<Option<Digest>, Fault> {
         let choice = self.assembler.choice;
         if choice == BuilderChoice::Engine {
@@ -36,11 +36,11 @@ impl Images {
         let job = Job {
             registry: &self.registry,
             function: order.function.as_str(),
-            context: &prepared.context,
-            bases: &prepared.bases,
+            context: &prepared.whole.context,
+            bases: &prepared.whole.bases,
             build_args: &self.build_args,
             platform: &prepared.platform,
-            keyed,
+            keyed: &prepared.keyed(&prepared.whole.key.key),
             is_known: status.tags.named.is_some(),
         };
         match self.assembler.make(&job).await? {

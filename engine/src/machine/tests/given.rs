@@ -94,6 +94,11 @@ pub(super) fn built(name: &str) -> Event {
         source: ImageSource::Built,
         duration_ms: 1,
         assembled: true,
+        prefix: Some(ImagePrefix {
+            key: Digest::of("prefix"),
+            digest: Digest::of("image of the prefix"),
+            source: ImageSource::Reused,
+        }),
     })
 }
 

@@ -306,6 +306,7 @@ impl World for SimulatedWorld<'_> {
         &self,
         order: &ImageOrder,
         status: &ImageStatus,
+        prefix: Option<&Digest>,
         line: &(dyn Fn(&str) + Sync),
     ) -> Result<Built, Fault> {
         line("building");
@@ -316,7 +317,7 @@ impl World for SimulatedWorld<'_> {
         };
         let asked = Asked::to_change(Step::Image, FailureKind::Image, act);
         self.call(asked, |truth| {
-            Ok(truth.build(&order.function, &order.reference, &status.key))
+            Ok(truth.build(&order.function, &order.reference, &status.key, prefix))
         })
         .await
     }

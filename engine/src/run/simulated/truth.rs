@@ -7,7 +7,8 @@ use crate::compat::Observation;
 use crate::contract::{Digest, FunctionName};
 use crate::machine::{FailureKind, ProvisionResult, PublishedFile};
 use crate::run::world::{
-    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, Publication, Published,
+    Built, ConfigTexts, Fault, ImageOrder, ImageStatus, ImageTags, PrefixStatus, Publication,
+    Published,
 };
 
 /// What is really there.
@@ -23,6 +24,9 @@ pub struct Truth {
     pub keyed: BTreeMap<(String, Digest), Digest>,
     /// What each function's sources hold; an edit changes its content key.
     pub sources: BTreeMap<FunctionName, String>,
+    /// What the first instructions of a function hold, where its image is assembled over an image of them. That one has a content
+    /// key of its own, beside the same tag.
+    pub prefixes: BTreeMap<FunctionName, String>,
     /// Builds that were done, in order.
     pub builds: Vec<FunctionName>,
     /// Calls that changed something.
@@ -67,6 +71,7 @@ impl Truth {
             registry: BTreeMap::new(),
             keyed: BTreeMap::new(),
             sources: BTreeMap::new(),
+            prefixes: BTreeMap::new(),
             builds: Vec::new(),
             mutations: 0,
             provisions: 0,
@@ -81,7 +86,7 @@ impl Truth {
                 function,
                 reference,
                 key,
-            } => drop(self.build(function, reference, key)),
+            } => drop(self.build(function, reference, key, None)),
             Act::Tag { reference, digest } => drop(self.tag(reference, digest)),
             Act::Publish(publication) => drop(self.publish(publication)),
             Act::Provision => drop(self.provision()),
@@ -141,13 +146,28 @@ impl Truth {
     /// The content key of a function is that of what its sources hold, and of nothing else.
     pub(super) fn look_up(&self, order: &ImageOrder) -> ImageStatus {
         let key = Digest::of(self.sources.get(&order.function).map_or("", String::as_str));
+        let tags = self.tags(&order.reference, &key);
         ImageStatus {
             inputs: BTreeMap::from([("sources".to_owned(), key.clone())]),
             bases: BTreeMap::new(),
-            tags: self.tags(&order.reference, &key),
             needs_builder: None,
+            prefix: self.prefix_key(&order.function).map(|key| {
+                let found = self.tags(&order.reference, &key).keyed;
+                PrefixStatus {
+                    found: found.filter(|_| tags.keyed.is_none()),
+                    line: 1,
+                    key,
+                }
+            }),
+            tags,
             key,
         }
+    }
+
+    /// The content key of the first instructions of a function.
+    pub fn prefix_key(&self, function: &FunctionName) -> Option<Digest> {
+        let text = self.prefixes.get(function)?;
+        Some(Digest::of(format!("prefix {text}")))
     }
 
     /// What is behind both tags of an image.
@@ -174,13 +194,27 @@ impl Truth {
         function: &FunctionName,
         reference: &str,
         key: &Digest,
+        prefix: Option<&Digest>,
     ) -> Built {
-        let digest = Digest::of(format!("image of {key}"));
-        let keyed = (reference.to_owned(), key.clone());
-        self.keyed.insert(keyed, digest.clone());
+        let prefix = match (prefix, self.prefix_key(function)) {
+            (Some(taken), _) => Some(taken.clone()),
+            (None, Some(key)) => Some(self.push(reference, key)),
+            (None, None) => None,
+        };
+        let digest = self.push(reference, key.clone());
         self.builds.push(function.clone());
         self.mutations += 1;
-        Built::taken(digest)
+        Built {
+            prefix,
+            ..Built::taken(digest)
+        }
+    }
+
+    fn push(&mut self, reference: &str, key: Digest) -> Digest {
+        let digest = Digest::of(format!("image of {key}"));
+        self.keyed
+            .insert((reference.to_owned(), key), digest.clone());
+        digest
     }
 
     /// An image gets a tag as long as the registry has it.

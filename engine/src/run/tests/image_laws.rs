@@ -30,6 +30,16 @@ impl ProcessResult<'_> {
                     "law 5: `{reference}` was recorded with {key}, and the registry has {found:?}"
                 ));
             }
+            let Some(prefix) = &image.prefix else {
+                continue;
+            };
+            let keyed = (reference.clone(), prefix.key.clone());
+            let found = self.target.truth.keyed.get(&keyed);
+            if found != Some(&prefix.digest) && !look.lost_since {
+                return Err(format!(
+                    "law 5: `{reference}` was recorded over {prefix:?}, and the registry has {found:?}"
+                ));
+            }
         }
         Ok(())
     }

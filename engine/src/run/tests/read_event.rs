@@ -64,6 +64,7 @@ impl ReadEvent {
                         source: ImageSource::Reused,
                         duration_ms: 0,
                         assembled: false,
+                        prefix: None,
                     });
                 }
             }

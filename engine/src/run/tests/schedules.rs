@@ -37,6 +37,8 @@ enum Small {
     Superseding,
     /// Everything is there, and is to be built all the same.
     NoCache,
+    /// Images are assembled over images of their first instructions, and one is changed behind these.
+    Prefixed,
     /// Another artifact wanted the seed's keys and was killed while it built its images.
     Wanted,
     /// Another artifact took the seed's keys over and was killed before it published them.
@@ -82,6 +84,15 @@ impl Small {
             Self::NoCache => {
                 begin.settle(&disk.input());
                 disk.input().with(|options| options.no_cache = true)
+            }
+            Self::Prefixed => {
+                for function in ["a", "b"] {
+                    let holds = format!("packages of {function}");
+                    begin.truth.prefixes.insert(name(function), holds);
+                }
+                begin.settle(&disk.input());
+                begin.truth.sources.insert(name("a"), "edited".to_owned());
+                disk.input()
             }
             Self::Wanted | Self::Claimed | Self::Taken => {
                 disk.write(&["a", "seed"]);
@@ -136,6 +147,7 @@ impl Small {
             | Self::Upgrade
             | Self::Superseding
             | Self::NoCache
+            | Self::Prefixed
             | Self::Wanted
             | Self::Claimed
             | Self::Taken
@@ -182,6 +194,7 @@ fn say(numbers: &str) {
 #[case::superseding_thrice(Small::Superseding, "ccc", 12_000)]
 #[case::no_cache(Small::NoCache, "ec", 2_000)]
 #[case::no_cache_thrice(Small::NoCache, "cce", 62_000)]
+#[case::prefixed(Small::Prefixed, "ec", 2_000)]
 #[case::wanted(Small::Wanted, "e", 80)]
 #[case::claimed(Small::Claimed, "e", 80)]
 #[case::taken(Small::Taken, "e", 80)]

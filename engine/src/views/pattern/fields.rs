@@ -42,6 +42,7 @@ const FAILURES: &[&str] = &[
     "interrupted",
     "internal",
 ];
+const SOURCES: &[&str] = &["reused", "built", "promoted"];
 const STEPS: &[&str] = &[
     "observe",
     "check",
@@ -215,9 +216,13 @@ const PAYLOADS: [(&str, Fields); 13] = [
             ("digest", Text),
             ("bases", Things),
             ("bases.*", Text),
-            ("source", Word(&["reused", "built", "promoted"])),
+            ("source", Word(SOURCES)),
             ("duration_ms", Number),
             ("assembled", Flag),
+            ("prefix", Things),
+            ("prefix.key", Text),
+            ("prefix.digest", Text),
+            ("prefix.source", Word(SOURCES)),
         ],
     ),
     (

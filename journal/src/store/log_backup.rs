@@ -7,10 +7,14 @@
 //! stays as it was found.
 //!
 //! sled notes in a snapshot where the log ended when it was opened last, and recovery reads and writes what was appended since. Of a log of
-//! more than [`WHOLE`] bytes these segments are remembered, at most the newest [`REMEMBERED`] bytes of them. What else sled
-//! overwrites are segments that hold nothing any more.
+//! more than [`WHOLE`] bytes these segments are remembered, at most the newest [`REMEMBERED`] bytes of them.
+//!
+//! Reading is not reading only either: sled writes a page anew that it finds in many pieces, and moves pages out of segments that hold
+//! little. What it writes behind the end of the log is remembered. When it fills that and begins another segment, it takes one that is free by
+//! then, maybe because of what it moved. The end of before and that segment do not fit together, so that nothing is put back of a log that
+//! is whole: as sled left it, it has the same events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -30,7 +34,9 @@ pub(crate) const REMEMBERED: u64 = 64 * 1024 * 1024;
 pub(crate) const SEGMENT: u64 = 512 * 1024;
 /// Where the header of a segment says how old it is: the place in the log, as a little-endian number, every bit but the highest inverted.
 const SEGMENT_PLACE: std::ops::Range<usize> = 4..12;
-/// How long sled may take to let go of a log that was closed.
+/// The bytes that a segment begins with: checksum, place, and how much was durable then.
+type SegmentHeader = [u8; 20];
+/// How long sled may take to let go of a log that was closed. When it panicked on a damaged one, it may never do so.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// The files of a log as they were. Dropped after the log was closed, it puts them back when that was asked for.
@@ -41,10 +47,13 @@ pub(crate) struct LogBackup {
     files: BTreeMap<OsString, SmallFile>,
     /// Pieces of the log, each with its place.
     log: Vec<(u64, Vec<u8>)>,
+    /// How the other segments begin, each with its place.
+    others: Vec<(u64, SegmentHeader)>,
     /// They are all that recovery writes to.
     complete: bool,
     length: u64,
     put_back: AtomicBool,
+    is_damaged: AtomicBool,
 }
 
 /// A small file as it was.
@@ -95,6 +104,10 @@ impl LogBackup {
         }
         let places = places(&log, length, recovered(&files))?;
         let most = usize::try_from(REMEMBERED / SEGMENT).unwrap_or(usize::MAX);
+        let remembered: BTreeSet<u64> = places.iter().take(most).copied().collect();
+        let others = headers(&log, length)?
+            .into_iter()
+            .filter(|(place, _)| !remembered.contains(place));
         let read = |place: &u64| {
             let piece = SEGMENT.min(length - place);
             let mut bytes = vec![0; usize::try_from(piece).map_err(io::Error::other)?];
@@ -109,9 +122,11 @@ impl LogBackup {
                 .take(most)
                 .map(read)
                 .collect::<io::Result<_>>()?,
+            others: others.collect(),
             complete: places.len() <= most,
             length,
             put_back: AtomicBool::new(false),
+            is_damaged: AtomicBool::new(false),
         }))
     }
 
@@ -125,6 +140,7 @@ impl LogBackup {
     /// Damage was found. The files are put back at once, under sled, which never looks again at what it gave up, in case this process does
     /// not get to its end; and once more when the log is closed.
     pub(crate) fn damaged(&self) {
+        self.is_damaged.store(true, Ordering::SeqCst);
         self.put_back.store(true, Ordering::SeqCst);
         // Nobody can be told of a failure here; the damage itself is what is reported.
         drop(self.restore());
@@ -135,6 +151,9 @@ impl LogBackup {
             .read(true)
             .write(true)
             .open(self.folder.join(LOG))?;
+        if !self.is_damaged.load(Ordering::SeqCst) && self.has_moved(&log) {
+            return self.give_back(&log);
+        }
         for (place, bytes) in &self.log {
             let mut present = vec![0; bytes.len()];
             if log.read_exact_at(&mut present, *place).is_err() || present != *bytes {
@@ -157,6 +176,31 @@ impl LogBackup {
         }
         Disk::default().sync(&log)
     }
+
+    /// Segments that are not remembered were filled anew, or cut off. With zeros sled overwrites, when it opens a log, what holds nothing.
+    fn has_moved(&self, log: &File) -> bool {
+        self.others.iter().any(|(place, header)| {
+            let mut present = SegmentHeader::default();
+            let read = log.read_exact_at(&mut present, *place);
+            read.is_err() || (present != *header && present != SegmentHeader::default())
+        })
+    }
+
+    /// Gives the small files to whoever owns the log, with the mode that they had.
+    fn give_back(&self, log: &File) -> io::Result<()> {
+        let owner = log.metadata()?;
+        let mode = self.files.values().map(|file| file.mode).next();
+        for name in small_files(&self.folder)? {
+            let path = self.folder.join(name);
+            let is = fs::symlink_metadata(&path)?;
+            if (is.uid(), is.gid()) != (owner.uid(), owner.gid()) {
+                lchown(&path, Some(owner.uid()), Some(owner.gid()))?;
+            }
+            let mode = mode.unwrap_or(owner.mode() & 0o7777);
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for LogBackup {
@@ -171,12 +215,30 @@ impl Drop for LogBackup {
         // sled's last thread has let go when its lock can be taken, and nobody else opens the log meanwhile.
         while log.try_lock().is_err() {
             if asked.elapsed() > CLOSING {
+                // Of a log that was left open in here nobody else is the owner, and its threads have nothing left to do.
+                if self.is_damaged.load(Ordering::SeqCst) && is_open_elsewhere_in_here(&log) {
+                    break;
+                }
                 return;
             }
             thread::sleep(Duration::from_millis(2));
         }
         drop(self.restore());
     }
+}
+
+/// This process has the same file open once more.
+fn is_open_elsewhere_in_here(log: &File) -> bool {
+    let identity = |is: fs::Metadata| (is.dev(), is.ino());
+    let Ok(this) = log.metadata().map(identity) else {
+        return false;
+    };
+    let Ok(open) = fs::read_dir("/proc/self/fd") else {
+        return false;
+    };
+    let same = |path: PathBuf| fs::metadata(path).is_ok_and(|is| identity(is) == this);
+    let open = open.flatten().filter(|entry| same(entry.path()));
+    open.count() > 1
 }
 
 /// The file in a folder of sled's that does not have its checksum, which is its last four bytes; else the log, whose checksums are inside.
@@ -223,16 +285,12 @@ fn recovered(files: &BTreeMap<OsString, SmallFile>) -> u64 {
 
 /// The segments of the log in its file that recovery writes to, newest first; all of a short one.
 fn places(log: &File, length: u64, recovered: u64) -> io::Result<Vec<u64>> {
-    let all = (0..length).step_by(usize::try_from(SEGMENT).map_err(io::Error::other)?);
     if length <= WHOLE {
-        return Ok(all.collect());
+        let step = usize::try_from(SEGMENT).map_err(io::Error::other)?;
+        return Ok((0..length).step_by(step).collect());
     }
     let mut segments = Vec::new();
-    for place in all {
-        let mut header = [0; SEGMENT_PLACE.end];
-        if log.read_exact_at(&mut header, place).is_err() {
-            continue;
-        }
+    for (place, header) in headers(log, length)? {
         let place_in_log = header[SEGMENT_PLACE]
             .try_into()
             .map_or(0, u64::from_le_bytes);
@@ -244,4 +302,15 @@ fn places(log: &File, length: u64, recovered: u64) -> io::Result<Vec<u64>> {
     }
     segments.sort_unstable();
     Ok(segments.into_iter().rev().map(|(_, place)| place).collect())
+}
+
+/// How each segment of the log begins, with its place in the file. A last one that is too short to begin is left out.
+fn headers(log: &File, length: u64) -> io::Result<Vec<(u64, SegmentHeader)>> {
+    let step = usize::try_from(SEGMENT).map_err(io::Error::other)?;
+    let headers = (0..length).step_by(step).filter_map(|place| {
+        let mut header = SegmentHeader::default();
+        let read = log.read_exact_at(&mut header, place);
+        read.is_ok().then_some((place, header))
+    });
+    Ok(headers.collect())
 }

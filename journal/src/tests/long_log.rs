@@ -83,19 +83,48 @@ impl Drop for Flipped {
     }
 }
 
-/// Asserts that files are what they were. Of the log sled may have overwritten segments that hold nothing any more, with zeros.
+/// Asserts that files are what they were. Of the log sled may have overwritten segments that hold nothing any more, with zeros. When
+/// it began to fill one of them anew, nothing is put back of a log that is whole, and only its events can be compared.
 #[track_caller]
-fn assert_kept(before: &Files, folder: &Path, words: &str) {
+fn assert_kept(before: &Files, folder: &Path, words: &str, is_whole: bool) {
     let after = files(folder);
+    let segment = usize::try_from(SEGMENT).unwrap();
+    let log = folder.join("sled/db");
+    let (was, is) = (&before[&log], &after[&log]);
+    let zeroed = |piece: &[u8]| piece.iter().all(|byte| *byte == 0);
+    let pieces = was.chunks(segment).zip(is.chunks(segment));
+    let written = pieces.enumerate();
+    let written = written.filter(|(_, (was, is))| was != is && !zeroed(is));
+    let written: Vec<usize> = written.map(|(number, _)| number).collect();
+    if is_whole && (!written.is_empty() || was.len() > is.len()) {
+        return;
+    }
+    assert!(
+        written.is_empty(),
+        "{words}: segments {written:?} were written to"
+    );
+    assert_eq!(was.len(), is.len(), "{words}: the log is longer or shorter");
     assert!(before.keys().eq(after.keys()), "{words}: other files");
-    for (path, bytes) in before {
-        let kept = &after[path];
-        let segment = usize::try_from(SEGMENT).unwrap();
-        let pieces = bytes.chunks(segment).zip(kept.chunks(segment));
-        let is_log = path.ends_with("sled/db");
-        let same = |was: &[u8], is: &[u8]| was == is || is_log && is.iter().all(|byte| *byte == 0);
-        let whole = bytes.len() == kept.len() && pieces.into_iter().all(|(was, is)| same(was, is));
-        assert!(whole, "{words}: {} was written to", path.display());
+    for (path, bytes) in before.iter().filter(|(path, _)| **path != log) {
+        assert!(
+            *bytes == after[path],
+            "{words}: {} was written to",
+            path.display()
+        );
+    }
+}
+
+/// Makes the files what they were.
+fn make_as(before: &Files, folder: &Path) {
+    let now = files(folder);
+    for path in now.keys().filter(|path| !before.contains_key(*path)) {
+        std::fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in before
+        .iter()
+        .filter(|(path, bytes)| now.get(*path) != Some(bytes))
+    {
+        std::fs::write(path, bytes).unwrap();
     }
 }
 
@@ -108,7 +137,9 @@ fn a_changed_bit_of_a_long_log_is_named_and_takes_nothing_away(#[case] how: Left
     let left = left(how, WHOLE + 4 * SEGMENT);
     let before = files(left.path());
     let events = look(left.path()).expect("it is whole");
-    assert_kept(&before, left.path(), "whole");
+    assert_kept(&before, left.path(), "whole", true);
+    // As it is from here on: sled may have moved something.
+    let before = files(left.path());
     let length = left.path().join("sled/db").metadata().unwrap().len();
     assert!(length > WHOLE);
     let mut named = 0;
@@ -120,15 +151,21 @@ fn a_changed_bit_of_a_long_log_is_named_and_takes_nothing_away(#[case] how: Left
             let words = format!("a bit at {place}");
             let flipped = Flipped::new(left.path(), place);
             let harmed = files(left.path());
-            match look(left.path()) {
+            let looked = look(left.path());
+            let is_whole = looked.is_ok();
+            match looked {
                 Ok(read) => assert!(read == events, "{words}: other events"),
                 Err(Damage { .. }) => named += 1,
             }
-            assert_kept(&harmed, left.path(), &words);
+            assert_kept(&harmed, left.path(), &words, is_whole);
             drop(flipped);
+            if is_whole {
+                make_as(&before, left.path());
+            }
         }
         let read = look(left.path()).unwrap();
         assert!(read == events, "events were lost by looking, {segment}");
+        make_as(&before, left.path());
     }
     assert!(named > 3, "{named} of them were found");
 }
@@ -162,7 +199,19 @@ fn of_a_log_that_no_owner_ever_opened_again_the_newest_part_is_put_back() {
         if named {
             let log = tried.path().join("sled/db");
             let (was, is) = (before.remove(&log).unwrap(), after.remove(&log).unwrap());
-            assert!(before == after, "{back} segments back: other files");
+            assert!(
+                before.keys().eq(after.keys()),
+                "{back} segments back: {:?}, were {:?}",
+                after.keys(),
+                before.keys()
+            );
+            for (path, bytes) in &before {
+                assert!(
+                    *bytes == after[path],
+                    "{back} segments back: {} was written to",
+                    path.display()
+                );
+            }
             assert_eq!(was.len(), is.len(), "{back} segments back");
             for place in newest(&was) {
                 let end = was.len().min(place + usize::try_from(SEGMENT).unwrap());

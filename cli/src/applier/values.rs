@@ -1,6 +1,7 @@
 //! How values of the configuration differ, as people read it: the lines of their YAML that go and that come.
 
 use engine::merge::{Key, KeyChange, KeyDifference};
+use engine::redact::REDACTED;
 use similar::{ChangeTag, TextDiff};
 
 use crate::page::{Line, Tone};
@@ -33,15 +34,6 @@ pub(crate) fn below(difference: &KeyDifference, all: bool) -> Vec<Line> {
     let (before, after) = &difference.texts;
     let text = |side: &Option<String>| side.clone().unwrap_or_default();
     let (before, after) = (text(before), text(after));
-    if before == after {
-        let withheld = difference.fields.iter();
-        return withheld
-            .map(|field| {
-                let what = format!("{}: a value that is withheld changed", field.field);
-                Line::new("      ").and(Tone::Dim, what)
-            })
-            .collect();
-    }
     let diff = TextDiff::from_lines(&before, &after);
     let mut lines = Vec::new();
     for (at, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
@@ -58,26 +50,51 @@ pub(crate) fn below(difference: &KeyDifference, all: bool) -> Vec<Line> {
             lines.push(Line::new("      ").and(tone, format!("{sign} {text}")));
         }
     }
+    lines.extend(withheld(difference));
     lines
+}
+
+/// What is withheld and changed. Of several fields it is known only that one of them did.
+fn withheld(difference: &KeyDifference) -> Option<Line> {
+    let stars = format!("\"{REDACTED}\"");
+    let hidden = |side: &Option<String>| side.as_ref() == Some(&stars);
+    let fields = difference.fields.iter();
+    let fields = fields.filter(|change| hidden(&change.before) && hidden(&change.after));
+    let names: Vec<&str> = fields.map(|change| change.field.as_str()).collect();
+    let what = match names[..] {
+        [] => return None,
+        [name] => format!("{name}: a value that is withheld changed"),
+        _ => format!(
+            "{}: withheld; at least one of these changed",
+            names.join(", ")
+        ),
+    };
+    Some(Line::new("      ").and(Tone::Dim, what))
 }
 
 #[cfg(test)]
 mod tests {
     use engine::merge::FieldChange;
+    use rstest::rstest;
 
     use super::*;
     use crate::page::Page;
 
-    fn shown(change: KeyChange, before: &str, after: &str, all: bool) -> String {
+    fn hidden(field: &str) -> FieldChange {
+        FieldChange {
+            field: field.to_owned(),
+            before: Some("\"***\"".to_owned()),
+            after: Some("\"***\"".to_owned()),
+        }
+    }
+
+    /// `fields` are withheld, and one of them changed.
+    fn shown(change: KeyChange, before: &str, after: &str, all: bool, fields: &[&str]) -> String {
         let side = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let difference = KeyDifference {
             change,
             is_kept: true,
-            fields: vec![FieldChange {
-                field: "environment.TOKEN".to_owned(),
-                before: None,
-                after: None,
-            }],
+            fields: fields.iter().map(|field| hidden(field)).collect(),
             texts: (side(before), side(after)),
         };
         let mut page = Page::default();
@@ -92,7 +109,7 @@ mod tests {
         let before = "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\n";
         let after = "a: 1\nb: 2\nc: 3\nd: 5\ne: 5\n";
         assert_eq!(
-            shown(KeyChange::Changed, before, after, false),
+            shown(KeyChange::Changed, before, after, false, &[]),
             "  ~ functions/a\n        b: 2\n        c: 3\n      - d: 4\n      + d: 5\n        e: 5\n"
         );
     }
@@ -100,20 +117,27 @@ mod tests {
     #[test]
     fn a_new_key_is_shown_whole_where_all_is_asked_for() {
         assert_eq!(
-            shown(KeyChange::Added, "", "a: 1\n", false),
+            shown(KeyChange::Added, "", "a: 1\n", false, &[]),
             "  + functions/a\n"
         );
         assert_eq!(
-            shown(KeyChange::Added, "", "a: 1\n", true),
+            shown(KeyChange::Added, "", "a: 1\n", true, &[]),
             "  + functions/a\n      + a: 1\n"
         );
     }
 
-    #[test]
-    fn what_is_withheld_is_named() {
+    #[rstest]
+    #[case("a: 1\n", &["environment.TOKEN"], "      environment.TOKEN: a value that is withheld changed\n")]
+    #[case("a: 2\n", &["environment.TOKEN"], "      - a: 1\n      + a: 2\n      environment.TOKEN: a value that is withheld changed\n")]
+    #[case("a: 1\n", &["environment.A", "environment.B"], "      environment.A, environment.B: withheld; at least one of these changed\n")]
+    fn what_is_withheld_is_named_below_what_differs(
+        #[case] after: &str,
+        #[case] fields: &[&str],
+        #[case] below: &str,
+    ) {
         assert_eq!(
-            shown(KeyChange::Changed, "a: 1\n", "a: 1\n", false),
-            "  ~ functions/a\n      environment.TOKEN: a value that is withheld changed\n"
+            shown(KeyChange::Changed, "a: 1\n", after, false, fields),
+            format!("  ~ functions/a\n{below}")
         );
     }
 }

@@ -40,7 +40,7 @@ pub use render::{render, render_violations};
 pub use rule::Rule;
 pub use secrets::{
     EnvText, Presence, SecretFile, SecretNames, SecretValues, check_secrets, env_line,
-    parse_secret_env, required_secrets, secret_values, tells_a_secret,
+    may_name_a_secret, parse_secret_env, required_secrets, secret_values,
 };
 #[cfg(feature = "docker")]
 pub(crate) use source::is_shown;

@@ -116,9 +116,16 @@ const TELLING: [&str; 8] = [
 ];
 
 /// Whether people call a secret so: `DB_PASSWORD`, `apiToken`.
-pub fn tells_a_secret(name: &str) -> bool {
+fn tells_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     TELLING.iter().any(|part| name.contains(part))
+}
+
+/// Whether the value of this name is neither shown nor kept: any name that tells a secret, and any key. To hide too much costs a
+/// look into a file, to hide too little a secret; what is *searched* for in the output of others has to be the narrower list, since
+/// ordinary words would be taken out with it.
+pub fn may_name_a_secret(name: &str) -> bool {
+    tells_a_secret(name) || name.to_ascii_uppercase().contains("KEY")
 }
 
 /// The values that a secret file gives these names, without a process environment. A file that cannot be read gives none.
@@ -383,5 +390,18 @@ mod tests {
         let file = SecretFile::parse("f", text, &|_| None).unwrap();
         let expected = ["AWS_ACCESS_KEY_ID", "DB_PASSWORD", "PGPASS", "apiToken"];
         assert_eq!(file.telling_names(), BTreeSet::from(expected));
+    }
+
+    #[rstest]
+    #[case("DB_PASSWORD", true)]
+    #[case("DB_PASS", true)]
+    #[case("AWS_SECRET_ACCESS_KEY", true)]
+    #[case("apiToken", true)]
+    #[case("stripeKey", true)]
+    #[case("SIGNINGKEY", true)]
+    #[case("GREETING", false)]
+    #[case("timeout", false)]
+    fn a_name_tells_whether_its_value_is_shown_and_kept(#[case] name: &str, #[case] hidden: bool) {
+        assert_eq!(may_name_a_secret(name), hidden);
     }
 }

@@ -87,8 +87,9 @@ fn difference(before: Option<&OwnedValue>, after: Option<&OwnedValue>) -> Option
     let (before, after) = (value(before), value(after));
     let node = |side: &Option<KeptValue>| side.as_ref().map(KeptValue::node);
     let mut fields = changed_fields(node(&before).as_ref(), node(&after).as_ref());
-    if fields.is_empty() {
-        fields = withheld(before.iter().chain(&after));
+    if let (Some(before), Some(after)) = (&before, &after) {
+        let others = fields.iter().map(|change| change.field.clone()).collect();
+        fields.extend(withheld(before, after, &others));
     }
     let text = |side: Option<KeptValue>| side.map(|value| value.yaml);
     Some(KeyDifference {
@@ -99,9 +100,18 @@ fn difference(before: Option<&OwnedValue>, after: Option<&OwnedValue>) -> Option
     })
 }
 
-/// The fields of which something is withheld: where nothing else differs, one of them does.
-fn withheld<'a>(values: impl Iterator<Item = &'a KeptValue>) -> Vec<FieldChange> {
-    let fields: BTreeSet<&String> = values.flat_map(|value| &value.withheld).collect();
+/// The fields of which something is withheld on both sides and may have changed, since different deploys changed them last. When no
+/// other field differs and nobody is known to have changed one, it is one of all.
+fn withheld(before: &KeptValue, after: &KeptValue, others: &BTreeSet<String>) -> Vec<FieldChange> {
+    let both = before.withheld.iter();
+    let both = both.filter(|field| after.withheld.contains(field) && !others.contains(*field));
+    let (changed, same): (Vec<&String>, Vec<&String>) =
+        both.partition(|field| before.changed_by(field) != after.changed_by(field));
+    let fields = if changed.is_empty() && others.is_empty() {
+        same
+    } else {
+        changed
+    };
     let shown = || Some(format!("\"{REDACTED}\""));
     let changes = fields.into_iter().map(|field| FieldChange {
         field: field.clone(),
@@ -113,9 +123,12 @@ fn withheld<'a>(values: impl Iterator<Item = &'a KeptValue>) -> Vec<FieldChange>
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    fn owned(yaml: &str, secret: &str) -> OwnedValue {
+    /// The value with a secret, as the deploy with a number changed it last.
+    fn owned(yaml: &str, secret: &str, by: u128) -> OwnedValue {
         let withheld = (!secret.is_empty()).then(|| "environment.TOKEN".to_owned());
         OwnedValue {
             source: SourceKey("svc".to_owned()),
@@ -123,7 +136,7 @@ mod tests {
             value: Some(KeptValue {
                 yaml: yaml.to_owned(),
                 withheld: withheld.into_iter().collect(),
-                since: BTreeMap::new(),
+                since: BTreeMap::from([("environment.TOKEN".to_owned(), Uuid::from_u128(by))]),
             }),
         }
     }
@@ -141,24 +154,27 @@ mod tests {
     #[test]
     fn values_differ_field_by_field_and_what_is_withheld_differs_by_name() {
         let value = |timeout: u32| format!("environment:\n  TOKEN: '***'\ntimeout: {timeout}\n");
+        let changed = |before: (u32, &str, u128), after: (u32, &str, u128)| {
+            let side = |(timeout, secret, by)| owned(&value(timeout), secret, by);
+            fields(side(before), side(after))
+        };
+        assert_eq!(changed((3, "a", 1), (5, "a", 1)), ["timeout"]);
         assert_eq!(
-            fields(owned(&value(3), "a"), owned(&value(5), "b")),
-            ["timeout"]
+            changed((3, "a", 1), (5, "b", 2)),
+            ["timeout", "environment.TOKEN"]
         );
-        assert_eq!(
-            fields(owned(&value(3), "a"), owned(&value(3), "b")),
-            ["environment.TOKEN"]
-        );
-        assert!(fields(owned(&value(3), "a"), owned(&value(3), "a")).is_empty());
+        assert_eq!(changed((3, "a", 1), (3, "b", 2)), ["environment.TOKEN"]);
+        assert_eq!(changed((3, "a", 1), (3, "b", 1)), ["environment.TOKEN"]);
+        assert!(changed((3, "a", 1), (3, "a", 1)).is_empty());
     }
 
     #[test]
     fn a_value_that_was_not_kept_is_known_to_differ_and_no_more() {
         let before = OwnedValue {
             value: None,
-            ..owned("timeout: 3\n", "")
+            ..owned("timeout: 3\n", "", 1)
         };
-        let differences = differences(&one(before), &one(owned("timeout: 5\n", "")));
+        let differences = differences(&one(before), &one(owned("timeout: 5\n", "", 1)));
         let difference = differences.values().next().unwrap();
         assert!(!difference.is_kept && difference.fields.is_empty());
         assert_eq!(difference.change, KeyChange::Changed);

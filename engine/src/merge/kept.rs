@@ -16,7 +16,7 @@ use super::{
     Ownership,
 };
 use crate::contract::Digest;
-use crate::yaml::{Node, ParseLimits, emit, parse};
+use crate::yaml::{Node, ParseLimits, Value, emit, parse};
 
 /// The values of our keys in one file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -113,14 +113,21 @@ pub fn kept_values(
         let is_same = earlier.get(key) == Some(&written);
         let value = match standing.get(key).filter(|node| digest(node) == *written) {
             Some(_) if is_same && known.is_some() => known.cloned(),
-            Some(node) => {
-                let (node, withheld) = without_secrets(key, node, secrets);
+            Some(standing) => {
+                let (node, withheld) = without_secrets(key, standing, secrets);
                 Some(KeptValue {
-                    since: match (is_same, earlier.contains_key(key), known) {
+                    since: match (is_same, earlier.get(key), known) {
                         // It changed before values were kept.
-                        (true, _, _) | (false, true, None) => BTreeMap::new(),
-                        (false, false, _) => BTreeMap::from([(String::new(), deploy)]),
-                        (false, true, Some(known)) => since(known, &node, &withheld, deploy),
+                        (true, _, _) | (false, Some(_), None) => BTreeMap::new(),
+                        (false, None, _) => BTreeMap::from([(String::new(), deploy)]),
+                        (false, Some(digest), Some(known)) => {
+                            let mut since = since(known, &node, deploy);
+                            if withheld_changed(known, digest, standing) {
+                                let fields = withheld.iter().cloned();
+                                since.extend(fields.map(|field| (field, deploy)));
+                            }
+                            since
+                        }
                     },
                     yaml: emit(&node),
                     withheld,
@@ -166,25 +173,129 @@ pub fn standing_values(
     values.collect()
 }
 
-/// Who changed each field of a value last, when this deploy changes the value.
-fn since(
-    known: &KeptValue,
-    node: &Node,
-    withheld: &[String],
-    deploy: Uuid,
-) -> BTreeMap<String, Uuid> {
-    let changes = changed_fields(Some(&known.node()), Some(node));
+/// Who changed each field of a value last, as far as it can be seen, when this deploy changes the value.
+fn since(known: &KeptValue, node: &Node, deploy: Uuid) -> BTreeMap<String, Uuid> {
+    let changes = changed_fields(Some(&known.node()), Some(node)).into_iter();
     let mut since = known.since.clone();
-    let written = changes.iter().filter(|change| change.after.is_some());
-    since.extend(written.map(|change| (change.field.clone(), deploy)));
-    if changes.is_empty() {
-        // Only what is withheld can have changed.
-        since.extend(withheld.iter().map(|field| (field.clone(), deploy)));
-    }
+    let written = changes.filter(|change| change.after.is_some());
+    since.extend(written.map(|change| (change.field, deploy)));
     let fields: BTreeSet<String> = changed_fields(None, Some(node))
         .into_iter()
         .map(|change| change.field)
         .collect();
     since.retain(|field, _| field.is_empty() || fields.contains(field));
     since
+}
+
+/// Something that is withheld differs from what stood there: with the secrets of now in its place, the value of before does not have
+/// the digest that it had.
+fn withheld_changed(known: &KeptValue, was: &Digest, standing: &Node) -> bool {
+    let mut before = known.node();
+    for field in &known.withheld {
+        let (Some(place), Some(secret)) = (at_mut(&mut before, field), at(standing, field)) else {
+            return true;
+        };
+        *place = secret.clone();
+    }
+    digest(&before) != *was
+}
+
+/// What stands in a field. The path of what a list holds ends at the list.
+fn at<'n>(node: &'n Node, field: &str) -> Option<&'n Node> {
+    if field.is_empty() || matches!(node.value, Value::List(_)) {
+        return Some(node);
+    }
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    entries
+        .iter()
+        .find_map(|(name, entry)| at(&entry.node, below(field, name)?))
+}
+
+fn at_mut<'n>(node: &'n mut Node, field: &str) -> Option<&'n mut Node> {
+    if field.is_empty() || matches!(node.value, Value::List(_)) {
+        return Some(node);
+    }
+    let Value::Map(entries) = &mut node.value else {
+        return None;
+    };
+    entries
+        .iter_mut()
+        .find_map(|(name, entry)| at_mut(&mut entry.node, below(field, name)?))
+}
+
+/// The rest of a path that begins with a name. Names may have dots.
+fn below<'f>(field: &'f str, name: &str) -> Option<&'f str> {
+    let rest = field.strip_prefix(name)?;
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix('.')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn node(yaml: &str) -> Node {
+        parse(yaml, &ParseLimits::default()).unwrap()
+    }
+
+    #[rstest]
+    #[case::beside(
+        "{environment: {TOKEN: a}, timeout: 3}",
+        "{environment: {TOKEN: a}, timeout: 5}",
+        false
+    )]
+    #[case::alone(
+        "{environment: {TOKEN: a}, timeout: 3}",
+        "{environment: {TOKEN: b}, timeout: 3}",
+        true
+    )]
+    #[case::both(
+        "{environment: {TOKEN: a}, timeout: 3}",
+        "{environment: {TOKEN: b}, timeout: 5}",
+        true
+    )]
+    #[case::number(
+        "{environment: {TOKEN: 1}, timeout: 3}",
+        "{environment: {TOKEN: 1}, timeout: 5}",
+        false
+    )]
+    #[case::list(
+        "{environment: {TOKENS: [a, {b: c}]}}",
+        "{environment: {TOKENS: [a, {b: c}], X: 1}}",
+        false
+    )]
+    #[case::in_list(
+        "{environment: {TOKENS: [a, {b: c}]}}",
+        "{environment: {TOKENS: [a, {b: d}], X: 1}}",
+        true
+    )]
+    #[case::dots(
+        "{environment: {A.TOKEN: a}}",
+        "{environment: {A.TOKEN: a, X: 1}}",
+        false
+    )]
+    #[case::gone("{environment: {TOKEN: a}}", "{environment: {X: 1}}", true)]
+    fn a_secret_that_changed_is_known_by_the_digest_alone(
+        #[case] before: &str,
+        #[case] now: &str,
+        #[case] changed: bool,
+    ) {
+        let (before, now) = (node(before), node(now));
+        let key = Key("functions/a".to_owned());
+        let (kept, withheld) = without_secrets(&key, &before, &BTreeSet::new());
+        let known = KeptValue {
+            yaml: emit(&kept),
+            withheld,
+            since: BTreeMap::new(),
+        };
+        assert!(!known.is_whole());
+        assert_eq!(withheld_changed(&known, &digest(&before), &now), changed);
+    }
 }

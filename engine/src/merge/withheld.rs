@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Key;
-use crate::contract::tells_a_secret;
+use crate::contract::may_name_a_secret;
 use crate::redact::{REDACTED, credentials};
 use crate::yaml::{Node, Value, leading_reference};
 
@@ -100,7 +100,7 @@ impl Place {
 }
 
 fn is_secret(name: &str, secrets: &BTreeSet<&str>) -> bool {
-    secrets.contains(name) || tells_a_secret(name)
+    secrets.contains(name) || may_name_a_secret(name)
 }
 
 /// A text without the `user:${NAME}@` of its addresses: a password by reference is none.
@@ -139,6 +139,8 @@ mod tests {
 
     #[rstest]
     #[case::name("functions/a", "environment: {DB_PASSWORD: canary}", &["environment.DB_PASSWORD"])]
+    #[case::short("functions/a", "environment: {DB_PASS: canary}", &["environment.DB_PASS"])]
+    #[case::key("functions/a", "environment: {stripeKey: canary}", &["environment.stripeKey"])]
     #[case::number("functions/a", "environment: {API_TOKEN: 12345678}", &["environment.API_TOKEN"])]
     #[case::required("functions/a", "environment: {PEPPER: canary}", &["environment.PEPPER"])]
     #[case::default("defaults/environment/DB_PASSWORD", "canary", &[""])]

@@ -7,11 +7,12 @@ use journal::StoredEvent;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::deploy_journal::{DeployJournalError, typed};
+use super::deploy_journal::DeployJournalError;
+use super::stream_fold::KnownState;
 use crate::compat::Finding;
 use crate::machine::{
     Command, CompatChecked, Effect, Event, Failed, Next, RecordedEvent, Refusal, State, decide,
-    evolve, next,
+    next,
 };
 
 /// The first place at which a history is not what this build would have made of it.
@@ -30,37 +31,21 @@ pub struct Divergence {
 /// A history that is being replayed, oldest event first.
 #[derive(Debug, Default)]
 pub struct Replay {
-    state: State,
-    /// The deploy in which a newer tool wrote something: what is true since is not known until another begins.
-    unknown: Option<Uuid>,
+    known: KnownState,
     events: u64,
     deploys: u64,
-    unread: u64,
 }
 
 impl Replay {
     /// Replays one more event. A divergence is the first of its history: nothing behind it is to be replayed.
     pub fn add(&mut self, stored: &StoredEvent) -> Result<Option<Divergence>, DeployJournalError> {
-        let recorded = match typed(stored) {
-            Ok(recorded) => recorded,
-            Err(error) if error.is_newer() => {
-                self.newer(stored.header.deploy);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let is_request = recorded.event.as_requested().is_some();
-        let is_known = self.unknown.is_none();
-        if !is_known && !is_request {
+        let Some((recorded, knows_before)) = self.known.read(stored)? else {
             return Ok(None);
-        }
-        if !is_known {
-            self.unknown = None;
-            self.state = State::default();
-        }
+        };
         self.events += 1;
-        self.deploys += u64::from(is_request);
-        if let Some((recorded_words, decided)) = diverges(&self.state, &recorded, is_known) {
+        self.deploys += u64::from(recorded.event.as_requested().is_some());
+        let divergence = diverges(&self.known.state, &recorded, knows_before);
+        if let Some((recorded_words, decided)) = divergence {
             return Ok(Some(Divergence {
                 sequence: recorded.sequence,
                 deploy: recorded.deploy,
@@ -68,12 +53,7 @@ impl Replay {
                 decided,
             }));
         }
-        self.state = evolve(std::mem::take(&mut self.state), &recorded).map_err(|source| {
-            DeployJournalError::Illegal {
-                sequence: recorded.sequence,
-                source,
-            }
-        })?;
+        self.known.evolve(&recorded)?;
         Ok(None)
     }
 
@@ -89,14 +69,7 @@ impl Replay {
 
     /// Deploys with events of a newer tool, which could not be replayed.
     pub fn unread(&self) -> u64 {
-        self.unread
-    }
-
-    fn newer(&mut self, deploy: Uuid) {
-        if self.unknown != Some(deploy) {
-            self.unread += 1;
-        }
-        self.unknown = Some(deploy);
+        self.known.unread()
     }
 }
 
@@ -254,6 +227,7 @@ mod tests {
     use super::*;
     use crate::compat::Verdict;
     use crate::machine::{self, FailureKind};
+    use crate::run::deploy_journal::typed;
 
     fn replayed(path: &PathBuf, change: &dyn Fn(&mut Event)) -> (Replay, Option<Divergence>) {
         let mut replay = Replay::default();

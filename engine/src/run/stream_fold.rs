@@ -8,13 +8,64 @@ use super::deploy_journal::{DeployJournalError, typed};
 use crate::contract::Digest;
 use crate::machine::{RecordedEvent, State, evolve};
 
-/// The fold of a stream from its first event on. What cannot follow in a run cannot follow here: deploys do not stand alone.
+/// What is known at a place of a stream: its fold, as far as this build can read it.
 #[derive(Debug, Default)]
-pub struct StreamFold {
-    state: State,
+pub(super) struct KnownState {
+    /// What is true there.
+    pub(super) state: State,
     /// The deploy in which a newer tool wrote something: what is true since is not known until another begins.
     unknown: Option<Uuid>,
     unread: u64,
+}
+
+impl KnownState {
+    /// Reads the next event, and tells whether what is true before it is known. None for an event of a newer tool, and for those behind
+    /// it in the same deploy.
+    pub(super) fn read(
+        &mut self,
+        stored: &StoredEvent,
+    ) -> Result<Option<(RecordedEvent, bool)>, DeployJournalError> {
+        let event = match typed(stored) {
+            Ok(event) => event,
+            Err(error) if error.is_newer() => {
+                let deploy = Some(stored.header.deploy);
+                self.unread += u64::from(self.unknown != deploy);
+                self.unknown = deploy;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if self.unknown.is_none() {
+            return Ok(Some((event, true)));
+        }
+        if event.event.as_requested().is_none() {
+            return Ok(None);
+        }
+        self.unknown = None;
+        self.state = State::default();
+        Ok(Some((event, false)))
+    }
+
+    /// Goes on behind an event that was read.
+    pub(super) fn evolve(&mut self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
+        let evolved = evolve(std::mem::take(&mut self.state), event);
+        self.state = evolved.map_err(|source| DeployJournalError::Illegal {
+            sequence: event.sequence,
+            source,
+        })?;
+        Ok(())
+    }
+
+    /// Deploys with events of a newer tool.
+    pub(super) fn unread(&self) -> u64 {
+        self.unread
+    }
+}
+
+/// The fold of a stream from its first event on. What cannot follow in a run cannot follow here: deploys do not stand alone.
+#[derive(Debug, Default)]
+pub struct StreamFold {
+    known: KnownState,
     /// What events say of documents that have not been seen.
     claims: Claims,
 }
@@ -22,30 +73,14 @@ pub struct StreamFold {
 impl StreamFold {
     /// Folds one more event.
     pub fn add(&mut self, stored: &StoredEvent) -> Result<(), DeployJournalError> {
-        let event = match typed(stored) {
-            Ok(event) => event,
-            Err(error) if error.is_newer() => {
-                self.newer(stored.header.deploy);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+        let Some((event, knows_before)) = self.known.read(stored)? else {
+            return Ok(());
         };
-        if self.unknown.is_some() {
-            if event.event.as_requested().is_none() {
-                return Ok(());
-            }
-            self.unknown = None;
-            self.state = State::default();
-        } else {
+        if knows_before {
             self.check_predecessor(&event)?;
         }
-        self.state = evolve(std::mem::take(&mut self.state), &event).map_err(|source| {
-            DeployJournalError::Illegal {
-                sequence: event.sequence,
-                source,
-            }
-        })?;
-        self.claims.add(&event, &self.state);
+        self.known.evolve(&event)?;
+        self.claims.add(&event, &self.known.state);
         Ok(())
     }
 
@@ -66,21 +101,14 @@ impl StreamFold {
 
     /// Deploys with events of a newer tool, which could not be folded.
     pub fn unread(&self) -> u64 {
-        self.unread
-    }
-
-    fn newer(&mut self, deploy: Uuid) {
-        if self.unknown != Some(deploy) {
-            self.unread += 1;
-        }
-        self.unknown = Some(deploy);
+        self.known.unread()
     }
 
     /// A deploy names the one whose keys may stand in the output directory, a hold the one that it stands behind.
     fn check_predecessor(&self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
         let (requested, held) = (event.event.as_requested(), event.event.as_held());
-        let first = self.state.deploy.as_ref().map(|deploy| deploy.first);
-        let right = requested.is_none_or(|requested| requested.base == self.state.base())
+        let first = self.known.state.deploy.as_ref().map(|deploy| deploy.first);
+        let right = requested.is_none_or(|requested| requested.base == self.known.state.base())
             && held.is_none_or(|held| held.latest == first);
         let sequence = event.sequence;
         if right {

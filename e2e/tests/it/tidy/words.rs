@@ -196,7 +196,9 @@ fn public_types(source: &Source) -> Vec<String> {
 #[test]
 fn no_two_public_types_share_a_name() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in sources().iter().filter(|source| source.is_rust()) {
+    // What the end-to-end tests name among themselves is public to nobody.
+    let published = |source: &&Source| source.is_rust() && !source.path.starts_with("e2e/");
+    for source in sources().iter().filter(published) {
         for name in public_types(source) {
             places.entry(name).or_default().push(source.path.clone());
         }

@@ -42,6 +42,9 @@ pub(crate) struct Global {
     /// Log more to standard error; repeat for still more
     #[arg(long, short, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
+    /// Say nothing of what is being done: warnings, errors and the result stay
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
+    pub(crate) quiet: bool,
 }
 
 /// How results are written.

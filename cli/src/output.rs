@@ -186,6 +186,7 @@ impl Type {
 /// Where results go.
 pub(crate) struct Output {
     format: Format,
+    is_quiet: bool,
 }
 
 /// One line of JSON output.
@@ -199,7 +200,20 @@ struct Line<T: Serialize> {
 
 impl Output {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format }
+        Self {
+            format,
+            is_quiet: false,
+        }
+    }
+
+    /// The same for whoever wants to hear of nothing but the result, or of everything.
+    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
+        Self { is_quiet, ..self }
+    }
+
+    /// What is being done is not to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     pub(crate) fn is_json(&self) -> bool {

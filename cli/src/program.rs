@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -62,11 +63,14 @@ pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended
         args.take_tables(file);
     }
     let Global {
-        format, verbose, ..
+        format,
+        verbose,
+        quiet,
+        ..
     } = *args.global();
     log::begin(verbose);
     pass_over_caught_panics();
-    let mut output = Output::new(format);
+    let mut output = Output::new(format).quiet(quiet);
     match run(&args, &call, &mut output) {
         Ok(code) => code,
         Err(failure) => output.failed(&failure),
@@ -118,14 +122,36 @@ fn refused(
         return ExitCode::from(Kind::Usage.code());
     }
     let _ = error.print();
-    if error.kind() == ErrorKind::MissingRequiredArgument {
-        let _ = writeln!(
-            std::io::stderr(),
-            "\nhint: a project file, `{}`, can hold such values; `artifactctl init` writes one",
-            project::FILE
-        );
+    if let Some(hint) = hint(error, &program) {
+        let _ = writeln!(std::io::stderr(), "\nhint: {hint}");
     }
     ExitCode::from(Kind::Usage.code())
+}
+
+/// What mends a command line, where clap cannot know.
+fn hint(error: &clap::Error, program: &str) -> Option<String> {
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return Some(format!(
+            "a project file, `{}`, can hold such values; `artifactctl init` writes one",
+            project::FILE
+        ));
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let file = Path::new(word);
+    let extension = file.extension()?.to_str()?;
+    if error.kind() != ErrorKind::UnknownArgument || !["yml", "yaml"].contains(&extension) {
+        return None;
+    }
+    let stem = file.file_stem()?;
+    Some(if program == "esb" && stem != "artifact" {
+        format!("a template is named with its flag: `--template {word}`")
+    } else if stem == "template" {
+        format!("a template is for `esb`: `esb deploy --template {word}`")
+    } else {
+        format!("an artifact is named with its flag: `--artifact {word}`")
+    })
 }
 
 /// The help of the command that the words lead to, which has commands below it.

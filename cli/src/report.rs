@@ -87,7 +87,7 @@ struct EventLine<'a> {
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(output: &'a Output, explain: bool) -> Self {
-        let draws = draws() && !output.is_json();
+        let draws = draws() && !output.is_json() && !output.is_quiet();
         Self {
             output,
             explain,
@@ -235,8 +235,11 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Says a line on standard error, above the bars when there are some.
+    /// Says a line on standard error, above the bars when there are some; nothing to whoever wants quiet.
     pub(crate) fn say(&self, line: &str) {
+        if self.output.is_quiet() {
+            return;
+        }
         match &self.bars {
             Some(bars) => drop(bars.println(printable_lines(&credentials(line)))),
             None => talk(line),

@@ -248,13 +248,17 @@ fn too_far(events: &dyn EventLog, name: &str, first: u64, applied_only: bool) ->
     } else {
         "deploy"
     };
+    let are = if count == 1 { "is" } else { "are" };
     let count = counted(count, which);
     Failure {
         hints: Vec::new(),
         ..failure
     }
     .hint(match id {
-        Some(id) => format!("there are {count} before it; the first one is `{id}`"),
+        Some(id) => {
+            let id = Ids::of(events, false).unwrap_or_default().shown(id);
+            format!("there {are} {count} before it; the first one is `{id}`")
+        }
         None => format!("`artifactctl history {target}` lists its deploys"),
     })
 }

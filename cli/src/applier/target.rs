@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::applier::at::is_time;
+use crate::applier::ids::Ids;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, is_full};
 use crate::identity::{SystemStamp, TOOL};
@@ -283,14 +284,14 @@ pub(crate) fn must_be_free(target: &StreamId, journal: &DeployJournal<'_>) -> Re
     }
 }
 
-/// Who holds a target, in words: `held by …`.
-pub(crate) fn held(holder: &Holder) -> String {
+/// Who holds a target, in words.
+pub(crate) fn held_by(holder: &Holder) -> String {
     let deploy = holder
         .deploy
-        .map(|deploy| format!(", with deploy {deploy}"))
+        .map(|deploy| format!(", with deploy {}", Ids::default().shown(deploy)))
         .unwrap_or_default();
     format!(
-        "held by {} (process {} on {}) since {}{deploy}",
+        "{} (process {} on {}) since {}{deploy}",
         printable(&holder.actor),
         holder.pid,
         printable(&holder.host),
@@ -303,7 +304,7 @@ pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
     match error {
         OwnError::Held(holder) => Failure::new(
             Kind::Refused,
-            format!("target `{target}` is {}", held(holder)),
+            format!("target `{target}` is held by {}", held_by(holder)),
         )
         .hint(format!(
             "`--wait` waits for it, `artifactctl watch {target}` shows what it does"

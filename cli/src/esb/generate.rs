@@ -67,7 +67,7 @@ pub(super) fn run(global: &Global, args: &Generate, call: &Call, output: &Output
 
 /// Names the next command, to a person only.
 fn suggest_deploy(made: &NewArtifact, file: Option<&ProjectFile>, output: &Output) {
-    if output.is_json() || !std::io::stderr().is_terminal() {
+    if output.is_json() || output.is_quiet() || !std::io::stderr().is_terminal() {
         return;
     }
     let manifest = made.manifest_path.display();

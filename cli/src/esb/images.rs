@@ -25,7 +25,7 @@ pub(super) fn build(
     let prepared = prepare::builds(manifest, no_cache, platform, registries)?;
     let runtime = process_limits::runtime()?;
     runtime.block_on(async {
-        let world = prepared.world(BuilderChoice::default()).await?;
+        let world = prepared.world(BuilderChoice::Engine).await?;
         // A build runs nothing: it needs no secret.
         let observation = world
             .observe(&prepared.request.project, &BTreeSet::new())
@@ -38,16 +38,21 @@ pub(super) fn build(
             &prepared.request.options,
             &observation,
         );
+        let say = |line: &str| {
+            if !output.is_quiet() {
+                talk(line);
+            }
+        };
         for order in &orders {
             let status = world.inspect_image(order).await?;
             if status.tags.keyed.is_some() && !no_cache {
-                talk(&format!("reused: {} {}", order.function, order.reference));
+                say(&format!("reused: {} {}", order.function, order.reference));
                 continue;
             }
-            talk(&format!("building {}", order.function));
+            say(&format!("building {}", order.function));
             let line = |text: &str| {
                 if !output.is_json() {
-                    talk(&format!("  | {text}"));
+                    say(&format!("  | {text}"));
                 }
             };
             // As any image that the registry has.
@@ -55,7 +60,7 @@ pub(super) fn build(
             let prefix = prefix.and_then(|prefix| prefix.found.as_ref());
             let prefix = prefix.filter(|_| !no_cache);
             let built = world.build_image(order, &status, prefix, &line).await?;
-            talk(&format!(
+            say(&format!(
                 "built: {} {} {}",
                 order.function, order.reference, built.digest
             ));

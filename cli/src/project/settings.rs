@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use crate::{applier, esb};
 
 /// Flags that decide about one run and have no place in a file: what is asked, said once or agreed to.
-const OF_ONE_RUN: [&str; 18] = [
+const OF_ONE_RUN: [&str; 19] = [
     "accept-digest",
     "allow-unknown",
     "check",
@@ -22,6 +22,7 @@ const OF_ONE_RUN: [&str; 18] = [
     "move-out",
     "new",
     "project-file",
+    "quiet",
     "share-out",
     "supersede",
     "verbose",

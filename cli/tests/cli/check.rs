@@ -254,7 +254,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Flags that are not about what the artifact is, or that `--check` refuses.
-const ELSEWHERE: [&str; 15] = [
+const ELSEWHERE: [&str; 16] = [
     "build-images",
     "check",
     "container-registry",
@@ -267,6 +267,7 @@ const ELSEWHERE: [&str; 15] = [
     "no-cache",
     "platform",
     "project-file",
+    "quiet",
     "sam-build",
     "save-defaults",
     "verbose",

@@ -110,3 +110,25 @@ fn what_somebody_else_began_is_given_up_with_the_flag() {
     assert_eq!(history.lines().count(), 2, "{history}");
     assert!(history.contains(r#""status":"abandoned""#), "{history}");
 }
+
+#[test]
+fn a_file_without_its_flag_is_told_the_flag() {
+    let machine = Machine::fresh();
+    for (command, file, hint) in [
+        (
+            "deploy",
+            "shop/artifact.yml",
+            "`--artifact shop/artifact.yml`",
+        ),
+        ("validate", "artifact.yaml", "`--artifact artifact.yaml`"),
+        (
+            "plan",
+            "template.yaml",
+            "`esb deploy --template template.yaml`",
+        ),
+    ] {
+        let ran = machine.run(&[command, file]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    }
+}

@@ -66,13 +66,36 @@ fn a_deploy_is_named_from_either_end() {
 }
 
 #[test]
+fn the_target_of_a_difference_may_stand_before_or_behind_its_deploys() {
+    let machine = Machine::fresh();
+    a_week(&machine);
+    let wanted = machine.run(&["diff", "latest~2", "latest"]);
+    assert!(wanted.code == 0 && wanted.stdout.contains("configuration:"));
+    for args in [
+        &["diff", TARGET, "latest~2", "latest"][..],
+        &["diff", "latest~2", "latest", TARGET],
+        &["diff", "latest~2", TARGET, "latest"],
+        &["diff", "latest~2", "latest", "--target", TARGET],
+    ] {
+        let ran = machine.run(args);
+        assert_eq!((ran.code, &ran.stdout), (0, &wanted.stdout), "{args:?}");
+    }
+    refused(
+        &machine,
+        &["diff", "latest~2", "latest", "other/dev"],
+        5,
+        &["other/dev"],
+    );
+}
+
+#[test]
 fn a_name_of_nothing_is_refused_with_what_is_there() {
     let machine = Machine::fresh();
     a_week(&machine);
     let ids = listed(&machine, &[]);
     let first = format!(
         "there are 5 deploys before it; the first one is `{}`",
-        ids[5]
+        &ids[5][32..]
     );
     refused(
         &machine,
@@ -153,7 +176,7 @@ fn a_hold_is_not_counted_among_deploys() {
         &machine,
         &["show", "latest~2"],
         5,
-        &["there are 1 deploy before it"],
+        &["there is 1 deploy before it"],
     );
     refused(
         &machine,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use engine::compat::Policy;
 use engine::load::{self, Artifact};
@@ -11,7 +12,7 @@ use engine::machine::{Options, Requested, sample};
 use engine::run::simulated::{self, SimulatedWorld, Truth};
 use engine::run::{Author, DeployJournal, Outcome, Stamp};
 use jiff::Timestamp;
-use journal::{Holder, Journal, StreamId};
+use journal::{Holder, Journal, OwnError, Owned, StreamId};
 use uuid::Uuid;
 
 use crate::support::Machine;
@@ -70,7 +71,7 @@ impl<'m> Stack<'m> {
             since: Timestamp::UNIX_EPOCH,
             deploy: None,
         };
-        let owned = Journal::own(&self.machine.root(), &target, holder).unwrap();
+        let owned = own(&self.machine.root(), &target, &holder);
         let author = Author {
             actor: actor.to_owned(),
             tool: "artifactctl 0.1.0".to_owned(),
@@ -83,6 +84,19 @@ impl<'m> Stack<'m> {
         self.truth = world.truth();
         for (file, text) in &self.truth.config {
             std::fs::write(Path::new(&self.out).join(file.file_name()), text).unwrap();
+        }
+    }
+}
+
+/// Owns a target. Another test of this process that starts a program holds every lock of it for as long as that takes.
+fn own(root: &Path, target: &StreamId, holder: &Holder) -> Owned {
+    let asked = Instant::now();
+    loop {
+        match Journal::own(root, target, holder.clone()) {
+            Err(OwnError::Unnamed { .. }) if asked.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            owned => return owned.unwrap(),
         }
     }
 }

@@ -191,6 +191,8 @@ pub(crate) struct DiffArgs {
     /// The target, PROJECT/ENV [default: the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_argument: TargetArgument,
     /// Exit 11 when something differs
     #[arg(long)]
     pub(crate) exit_code: bool,

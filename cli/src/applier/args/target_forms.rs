@@ -1,7 +1,7 @@
 //! A target can be written as an argument and as `--target`, whichever way a command declares it.
 
 use super::{Args, Command, Lock};
-use crate::applier::deploys::LATEST;
+use crate::applier::deploys::{LAST_GOOD, LATEST};
 
 /// The target as a flag, for commands that take it as an argument: people who know `--target` write it everywhere.
 #[derive(Debug, Default, clap::Args)]
@@ -81,6 +81,19 @@ impl Args {
                 }
                 settle(&mut args.target, &mut args.target_argument.argument);
             }
+            Command::Diff(args) => {
+                // As with `show`, before or behind the deploys.
+                let names = |word: &str| word.contains('/') && !word.starts_with('@');
+                if names(&args.from) {
+                    let from = args.to.take().unwrap_or_else(|| LAST_GOOD.to_owned());
+                    let named = std::mem::replace(&mut args.from, from);
+                    args.to = args.target_argument.argument.replace(named);
+                } else if args.to.as_deref().is_some_and(names) {
+                    let named = args.to.take();
+                    args.to = std::mem::replace(&mut args.target_argument.argument, named);
+                }
+                settle(&mut args.target, &mut args.target_argument.argument);
+            }
             Command::Stacks(args) => settle(&mut args.target, &mut args.target_flag.flag),
             Command::Blame(args) => settle(&mut args.target, &mut args.target_argument.argument),
             Command::Assert(args) => {
@@ -89,7 +102,6 @@ impl Args {
             }
             Command::Deploy(_)
             | Command::Plan(_)
-            | Command::Diff(_)
             | Command::Import(_)
             | Command::Replay(_)
             | Command::Journal(_)

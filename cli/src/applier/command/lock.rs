@@ -152,7 +152,7 @@ fn status(global: &Global, named: Option<&str>, output: &Output) -> Ended {
         output.shown(Type::Lock, &line, || {
             let said = match (&line.hold, &line.holder) {
                 (Some(hold), _) => hold.words(),
-                (None, Some(holder)) => target::held(holder),
+                (None, Some(holder)) => format!("held by {}", target::held_by(holder)),
                 (None, None) => "free".to_owned(),
             };
             page(&line.target, &said)

@@ -343,7 +343,7 @@ impl TargetStatus {
             row("hold", Tone::Warn, hold.words());
         }
         if let Some(holder) = &self.holder {
-            row("run by", Tone::Plain, target::held(holder));
+            row("run by", Tone::Plain, target::held_by(holder));
         } else if matches!(&self.latest, Some(latest) if latest.status == DeployStatus::Unfinished)
         {
             row("run by", Tone::Warn, "nobody".to_owned());

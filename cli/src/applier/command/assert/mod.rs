@@ -13,6 +13,8 @@ use journal::{StoredEvent, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::{Annotations, Assert};
+use crate::applier::ids::Ids;
+use crate::applier::target::store_failure;
 use crate::applier::{deploys, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
@@ -45,6 +47,8 @@ struct Checked<'a> {
 struct Subject<'a> {
     target: &'a StreamId,
     deploy: uuid::Uuid,
+    /// Its id in short, as people read it.
+    id: String,
     /// The file of assertions, as it was named.
     file: Option<&'a Path>,
 }
@@ -70,6 +74,9 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
     let subject = Subject {
         target: &stream,
         deploy: stored[0].header.deploy,
+        id: Ids::of(&reader, false)
+            .map_err(|error| store_failure(&error))?
+            .shown(stored[0].header.deploy),
         file: args.file.as_deref(),
     };
     let checked = checks
@@ -86,7 +93,7 @@ pub(crate) fn run(global: &Global, args: &Assert, output: &Output) -> Ended {
             holds: one.mismatch.is_none(),
             mismatch: one.mismatch.as_ref(),
         };
-        output.result(Type::Assertion, &body, || shown(one, subject.deploy))?;
+        output.result(Type::Assertion, &body, || shown(one, &subject.id))?;
     }
     if let Some(path) = &args.junit {
         junit::write(path, &subject, &checked)?;
@@ -203,11 +210,11 @@ impl Check {
     }
 }
 
-fn shown(checked: &Checked<'_>, deploy: uuid::Uuid) -> String {
+fn shown(checked: &Checked<'_>, id: &str) -> String {
     let name = checked.check.name.as_deref();
     match (&checked.mismatch, name) {
-        (None, None) => format!("{deploy} fits the pattern"),
-        (None, Some(name)) => format!("{deploy} fits `{name}`"),
+        (None, None) => format!("{id} fits the pattern"),
+        (None, Some(name)) => format!("{id} fits `{name}`"),
         (Some(mismatch), _) => {
             let head = name.map_or_else(String::new, |name| format!("`{name}`\n"));
             let pattern = &checked.check.text;
@@ -224,7 +231,7 @@ fn shown(checked: &Checked<'_>, deploy: uuid::Uuid) -> String {
 
 /// What does not hold, if something does not.
 fn failure(subject: &Subject<'_>, checked: &[Checked<'_>]) -> Option<Failure> {
-    let Subject { target, deploy, .. } = subject;
+    let Subject { target, id, .. } = subject;
     let failed: Vec<(&Check, &Mismatch)> = checked
         .iter()
         .filter_map(|one| Some((one.check, one.mismatch.as_ref()?)))
@@ -232,12 +239,12 @@ fn failure(subject: &Subject<'_>, checked: &[Checked<'_>]) -> Option<Failure> {
     let message = match (failed.as_slice(), subject.file) {
         ([], _) => return None,
         ([(_, mismatch)], None) => {
-            format!("deploy {deploy} does not fit the pattern: {mismatch}")
+            format!("deploy {id} does not fit the pattern: {mismatch}")
         }
         (failed, _) => {
             let all = checked.len();
             let mut message = format!(
-                "deploy {deploy} does not fit {} of {all} {}",
+                "deploy {id} does not fit {} of {all} {}",
                 failed.len(),
                 if all == 1 { "assertion" } else { "assertions" }
             );
@@ -248,6 +255,6 @@ fn failure(subject: &Subject<'_>, checked: &[Checked<'_>]) -> Option<Failure> {
         }
     };
     Some(Failure::new(Kind::Assertion, message).hint(format!(
-        "`artifactctl show {deploy} --target {target}` says what happened"
+        "`artifactctl show {id} --target {target}` says what happened"
     )))
 }

@@ -172,7 +172,11 @@ pub(super) fn registry(host: &str, what: &str, error: &RegistryError) -> Fault {
         RegistryError::Refused { .. } if is_denied(error) => {
             plain(FailureKind::Image, message, Some(login_hint(host)))
         }
-        RegistryError::Refused { message: said, .. } if said.contains(NO_SPACE) => Fault {
+        RegistryError::Refused {
+            status,
+            message: said,
+            ..
+        } if *status == StatusCode::INSUFFICIENT_STORAGE || said.contains(NO_SPACE) => Fault {
             retryable: true,
             ..plain(FailureKind::Image, message, Some(full_hint(host)))
         },

@@ -52,8 +52,8 @@ enum Command {
         /// Where the random moments begin; another each time when left out.
         #[arg(long)]
         seed: Option<u64>,
-        /// How images are made: `engine`, `assemble` or `auto`.
-        #[arg(long, default_value = "engine")]
+        /// How images are made: `auto`, `assemble` or `engine`.
+        #[arg(long, default_value = "auto")]
         builder: String,
     },
     /// Bring a stack up, say how to deploy onto it, and wait for Ctrl-C.

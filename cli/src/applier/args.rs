@@ -268,7 +268,7 @@ pub(crate) struct Who {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct BuildingArgs {
     /// Assemble images without an engine's builder, or have the engine build them
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Builder::Engine)]
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Builder::Auto)]
     pub(crate) builder: Builder,
 }
 

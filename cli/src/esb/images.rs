@@ -25,7 +25,7 @@ pub(super) fn build(
     let prepared = prepare::builds(manifest, no_cache, platform, registries)?;
     let runtime = process_limits::runtime()?;
     runtime.block_on(async {
-        let world = prepared.world(BuilderChoice::Engine).await?;
+        let world = prepared.world(BuilderChoice::default()).await?;
         // A build runs nothing: it needs no secret.
         let observation = world
             .observe(&prepared.request.project, &BTreeSet::new())

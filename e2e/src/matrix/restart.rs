@@ -98,8 +98,8 @@ fn removed(site: &Site<'_>) -> Held {
 }
 
 fn killed(site: &Site<'_>) -> Held {
-    // Earlier suites may have left these images in the registry, and a kill needs builds.
-    let more = ["--jobs", "1", "--no-cache"];
+    // Earlier suites may have left these images in the registry, and a kill needs builds of the engine.
+    let more = ["--jobs", "1", "--no-cache", "--builder", "engine"];
     site.proxy.clear();
     site.proxy.inject(InjectedFault {
         endpoint: BUILD.to_owned(),
@@ -115,7 +115,7 @@ fn killed(site: &Site<'_>) -> Held {
     answers(site)?;
 
     site.proxy.clear();
-    let resumed = site.run(&["resume"])?.ended(0)?;
+    let resumed = site.run(&["resume", "--builder", "engine"])?.ended(0)?;
     equal(
         "attempts that were resumed",
         resumed.payloads("Resumed").len(),

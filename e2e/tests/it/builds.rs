@@ -10,7 +10,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 
 use crate::process::{Ran, eventually, hints_of, run, said_of};
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 use crate::secrets::images::small_files;
 
 /// Which builder the engine says it prefers.
@@ -53,7 +53,7 @@ impl Builder {
     fn deploy(self, rig: &Rig<'_>, configure: impl FnOnce(&mut Command)) -> Ran {
         self.prefer(rig);
         rig.proxy.clear();
-        let mut deploy = rig.request("deploy", &[]);
+        let mut deploy = rig.request("deploy", &BY_ENGINE);
         // What a build says is shown on a terminal, and else to whoever asks for it.
         deploy.env("ARTIFACTCTL_LOG", "debug");
         configure(&mut deploy);
@@ -237,7 +237,7 @@ fn a_build_that_is_aborted_leaves_no_step_running(
     let seconds = format!("8{}{}", std::process::id(), builder as usize);
     let rig = with_step(&format!("RUN sleep {seconds}"));
     builder.prefer(&rig);
-    let deploy = rig.start(&[]);
+    let deploy = rig.start(&BY_ENGINE);
     eventually("the step runs", || runs(&seconds));
     builder.assert_used(&rig);
     deploy.signal(Signal::INT);

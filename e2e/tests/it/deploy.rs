@@ -10,7 +10,7 @@ use e2e::workspace;
 use rstest::rstest;
 
 use crate::process::{images, run};
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 use crate::support::publish;
 
 const DEPLOY: &str = "Requested Observed CompatChecked Merged";
@@ -105,7 +105,7 @@ fn an_edited_handler_rebuilds_its_function_only_and_the_file_is_named() {
     deploy.said(named);
     assert_eq!(deploy.images(), images(&[("alpha", "built")]));
     assert_eq!(deploy.kept(), 1);
-    assert_eq!(rig.builds(), ["alpha"]);
+    assert_eq!(rig.mutating(), [""; 0], "it is made without the engine");
     assert_eq!([rig.word("alpha"), rig.word("beta")], ["edited", "beta"]);
 }
 
@@ -211,15 +211,18 @@ fn a_function_of_ours_that_was_edited_by_hand_is_overwritten_and_reported() {
     rig.run(&["status", "--exit-code"]).ended(0);
 }
 
-#[test]
-fn no_cache_builds_what_the_registry_has() {
+#[rstest]
+#[case::assembled("auto", &[])]
+#[case::by_the_engine("engine", &["alpha"])]
+fn no_cache_makes_what_the_registry_has(#[case] builder: &str, #[case] builds: &[&str]) {
     let rig = Rig::new(&["alpha"]);
     rig.deploy(&[]).ended(0);
     rig.proxy.clear();
-    let again = rig.deploy(&["--no-cache", "--explain"]).ended(0);
+    let again = ["--no-cache", "--explain", "--builder", builder];
+    let again = rig.deploy(&again).ended(0);
     again.said("--no-cache");
     assert_eq!(again.images(), images(&[("alpha", "built")]));
-    assert_eq!(rig.builds(), ["alpha"]);
+    assert_eq!(rig.builds(), builds);
 }
 
 #[rstest]
@@ -280,7 +283,7 @@ fn the_four_flags_of_old_deploy_and_keep_their_journal_in_the_state_directory() 
     let done = deploy(true).ended(0);
     let begins = format!("{}/dev applied in ", rig.stack.project());
     assert!(done.stdout.starts_with(&begins), "{}", done.stdout);
-    assert_eq!(rig.builds(), ["alpha"]);
+    assert_eq!(rig.tags("alpha").len(), 2, "its tag and its key's");
     let journal = state.join("artifactctl/journal");
     let mut show = rig.command(&["show", "--format", "json", "--journal"]);
     let shown = run(show.arg(&journal)).ended(0);
@@ -301,7 +304,7 @@ fn the_four_flags_of_old_deploy_and_keep_their_journal_in_the_state_directory() 
 fn images_are_built_side_by_side() {
     let rig = Rig::new(&["alpha", "beta"]);
     rig.hold_build("alpha");
-    let deploy = rig.start(&["--jobs", "2"]);
+    let deploy = rig.start(&[&BY_ENGINE[..], &["--jobs", "2"]].concat());
     rig.await_builds(2);
     // One is held until the other is done.
     deploy.records("ImageBuilt");

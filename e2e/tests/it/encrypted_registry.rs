@@ -9,6 +9,7 @@ use std::process::Command;
 use e2e::command;
 use e2e::engine::LABEL_RUN;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::process::{Ran, eventually, hints_of, images, said_of};
@@ -147,8 +148,8 @@ impl Encrypted {
         }
     }
 
-    fn command(&self, word: &str) -> Command {
-        let mut command = self.rig.request(word, &[]);
+    fn command(&self, word: &str, builder: &str) -> Command {
+        let mut command = self.rig.request(word, &["--builder", builder]);
         command.env("HOST_REGISTRY_ADDR", format!("https://{}", self.host));
         command
     }
@@ -158,8 +159,8 @@ impl Encrypted {
         running.unwrap().wait()
     }
 
-    fn deploy(&self) -> Ran {
-        self.run(&mut self.command("deploy"))
+    fn deploy(&self, builder: &str) -> Ran {
+        self.run(&mut self.command("deploy", builder))
     }
 }
 
@@ -176,22 +177,26 @@ impl Drop for Encrypted {
 }
 
 /// The engine does not verify a registry of its own machine either.
-#[test]
-fn a_registry_with_a_certificate_on_this_machine_is_deployed_to() {
+#[rstest]
+fn a_registry_with_a_certificate_on_this_machine_is_deployed_to(
+    #[values("auto", "engine")] builder: &str,
+) {
     let registry = Encrypted::start(true, false);
     registry.push_base();
-    let built = registry.deploy().ended(0);
+    let built = registry.deploy(builder).ended(0);
     assert_eq!(built.images(), images(&[("alpha", "built")]));
 }
 
-#[test]
-fn a_registry_elsewhere_needs_an_authority_that_docker_trusts() {
+#[rstest]
+fn a_registry_elsewhere_needs_an_authority_that_docker_trusts(
+    #[values("auto", "engine")] builder: &str,
+) {
     let registry = Encrypted::start(false, false);
     registry.trust(&registry.authority);
     registry.push_base();
     let file = registry.folder().join("ca.crt");
     let refused = |case: &str| {
-        let failed = registry.deploy().ended(9).payload("Failed");
+        let failed = registry.deploy(builder).ended(9).payload("Failed");
         let said = said_of(&failed);
         assert!(
             said.contains("invalid peer certificate"),
@@ -213,16 +218,18 @@ fn a_registry_elsewhere_needs_an_authority_that_docker_trusts() {
     let own = registry.rig.folder().join("own.pem");
     fs::write(&own, registry.authority.0.pem()).unwrap();
     registry
-        .run(registry.command("plan").env("SSL_CERT_FILE", &own))
+        .run(registry.command("plan", builder).env("SSL_CERT_FILE", &own))
         .ended(0);
 
     registry.trust(&registry.authority);
-    let built = registry.deploy().ended(0);
+    let built = registry.deploy(builder).ended(0);
     assert_eq!(built.images(), images(&[("alpha", "built")]));
 }
 
-#[test]
-fn a_registry_that_asks_who_pushes_is_told_by_the_engine_and_by_us() {
+#[rstest]
+fn a_registry_that_asks_who_pushes_is_told_by_the_engine_and_by_us(
+    #[values("auto", "engine")] builder: &str,
+) {
     let registry = Encrypted::start(false, true);
     registry.trust(&registry.authority);
     registry.introduce();
@@ -230,12 +237,12 @@ fn a_registry_that_asks_who_pushes_is_told_by_the_engine_and_by_us() {
     for name in ["client.cert", "client.key"] {
         fs::remove_file(registry.folder().join(name)).unwrap();
     }
-    let failed = registry.deploy().ended(9).payload("Failed");
+    let failed = registry.deploy(builder).ended(9).payload("Failed");
     let file = registry.folder().join("client.cert");
     let hints = hints_of(&failed);
     assert!(hints.contains(&format!("`{}`", file.display())), "{failed}");
 
     registry.introduce();
-    let built = registry.deploy().ended(0);
+    let built = registry.deploy(builder).ended(0);
     assert_eq!(built.images(), images(&[("alpha", "built")]));
 }

@@ -2,8 +2,11 @@
 //!
 //! A table: which request is struck, how, and what must become of the deploy. It fails with an event that names cause and next
 //! step, or succeeds after a repetition; it never hangs; and the same command without the fault ends as if nothing had been.
-//! Not here: an engine or registry that is not there at all (`world`), an engine that crashes (`engine_crash`), disks (`disk`,
-//! `failing_disk`), builds that fail by themselves (`builds`).
+//! The images are built by the engine, but for those of `assembled`, which ask the registry alone. Not here: an engine or registry
+//! that is not there at all (`world`), an engine that crashes (`engine_crash`), disks (`disk`, `failing_disk`), builds that fail by
+//! themselves (`builds`).
+
+mod assembled;
 
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -15,7 +18,7 @@ use e2e::proxy::{FaultEffect, InjectedFault, Proxy};
 use rstest::rstest;
 
 use crate::process::{Ran, hints_of, run, said_of};
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 
 /// The one limit that a fault can run into, short enough to be waited for. The others stay what they are.
 fn limit(at: At, effect: &FaultEffect) -> Option<&'static str> {
@@ -26,7 +29,10 @@ fn limit(at: At, effect: &FaultEffect) -> Option<&'static str> {
     }
     if endpoint == "POST /build" {
         Some("build=8s")
-    } else if uploads || endpoint.starts_with("POST /images/") {
+    } else if uploads
+        || endpoint.starts_with("POST /images/")
+        || endpoint.starts_with("PUT /*/blobs/")
+    {
         Some("silence=6s")
     } else {
         Some("query=1s")
@@ -39,21 +45,30 @@ const AT_MOST: Duration = Duration::from_secs(45);
 /// A pause that no limit has the patience for.
 const DRIP: FaultEffect = FaultEffect::DripAnswer(Duration::from_millis(700));
 
+/// Flags of a deploy whose image is assembled.
+const ASSEMBLED: [&str; 2] = ["--builder", "assemble"];
+
 /// One function, a proxy before the engine and one before the registry.
 struct Scene {
     rig: Rig<'static>,
     registry: Proxy,
+    /// How its image is made.
+    builder: [&'static str; 2],
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(builder: [&'static str; 2]) -> Self {
         let rig = Rig::new(&["alpha"]);
         let registry = Proxy::before_port(rig.stack.engine(), rig.stack.registry_port()).unwrap();
-        Self { rig, registry }
+        Self {
+            rig,
+            registry,
+            builder,
+        }
     }
 
     fn deploy(&self, limit: Option<&str>) -> Ran {
-        let mut deploy = self.rig.request("deploy", &[]);
+        let mut deploy = self.rig.request("deploy", &self.builder);
         deploy.env("HOST_REGISTRY_ADDR", self.registry.docker_host());
         if let Some(limit) = limit {
             deploy.env("ARTIFACTCTL_LIMITS", limit);
@@ -109,7 +124,7 @@ impl Drop for Scene {
 fn undisturbed() -> &'static BTreeMap<String, String> {
     static PUBLISHED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     PUBLISHED.get_or_init(|| {
-        let scene = Scene::new();
+        let scene = Scene::new(ASSEMBLED);
         scene.deploy(None).ended(0);
         scene.published()
     })
@@ -334,7 +349,7 @@ fn of_the_engine(
     #[case] often: Often,
     #[case] outcome: Outcome,
 ) {
-    check(at, effect, often, outcome);
+    check(BY_ENGINE, at, effect, often, outcome);
 }
 
 #[rstest]
@@ -419,17 +434,17 @@ fn of_the_registry(
     #[case] often: Often,
     #[case] outcome: Outcome,
 ) {
-    check(at, effect, often, outcome);
+    check(BY_ENGINE, at, effect, often, outcome);
 }
 
-fn check(at: At, effect: FaultEffect, often: Often, outcome: Outcome) {
+fn check(builder: [&'static str; 2], at: At, effect: FaultEffect, often: Often, outcome: Outcome) {
     let (mut _alone, mut _beside) = (None, None);
     if let (Registry("PATCH /*/blobs/uploads/"), Always) = (at, often) {
         _alone = Some(UPLOADS.write().unwrap_or_else(PoisonError::into_inner));
     } else {
         _beside = Some(UPLOADS.read().unwrap_or_else(PoisonError::into_inner));
     }
-    let scene = Scene::new();
+    let scene = Scene::new(builder);
     let limit = limit(at, &effect);
     strike(&scene, at, effect, often);
     let Fails(code, kind, words, hint) = outcome else {

@@ -70,8 +70,8 @@ impl Small {
         }
     }
 
-    fn deploy(&self) -> Ran {
-        let mut deploy = self.rig.request("deploy", &[]);
+    fn deploy(&self, builder: &str) -> Ran {
+        let mut deploy = self.rig.request("deploy", &["--builder", builder]);
         let registry = format!("127.0.0.1:{}", self.port);
         deploy.env("HOST_REGISTRY_ADDR", registry);
         // The engine tries an upload for most of a minute before it gives it up.
@@ -99,7 +99,9 @@ impl Drop for Small {
 #[case::in_the_middle_of_a_layer(PAYLOAD / 4)]
 fn a_registry_whose_disk_is_full_fails_the_deploy_which_goes_on_when_there_is_room(
     #[case] room: usize,
+    #[values(("auto", "`127.0.0.1:"), ("engine", "push image `127.0.0.1:"))] made: (&str, &str),
 ) {
+    let (builder, work) = made;
     let _alone = UPLOADS.write().unwrap_or_else(PoisonError::into_inner);
     let small = Small::start();
     let filler = small.data.join("filler");
@@ -110,10 +112,10 @@ fn a_registry_whose_disk_is_full_fails_the_deploy_which_goes_on_when_there_is_ro
     };
     shorten(filled);
 
-    let failed = small.deploy().ended(6).payload("Failed");
+    let failed = small.deploy(builder).ended(6).payload("Failed");
     assert_eq!(failed["kind"], "image", "{failed}");
     assert_eq!(failed["retryable"], true, "{failed}");
-    for words in ["push image `127.0.0.1:", "no space left on device"] {
+    for words in [work, "no space left on device"] {
         assert!(said_of(&failed).contains(words), "{failed}");
     }
     let hint = format!("free space where the registry `127.0.0.1:{}`", small.port);
@@ -122,7 +124,7 @@ fn a_registry_whose_disk_is_full_fails_the_deploy_which_goes_on_when_there_is_ro
     assert_eq!(small.rig.published(), BTreeMap::new());
 
     shorten(0);
-    let done = small.deploy().ended(0);
+    let done = small.deploy(builder).ended(0);
     assert_eq!(done.payload("Resumed")["last_failure"], "image");
     assert_eq!(done.images(), images(&[("alpha", "built")]));
     let digest = &done.payload("ImageBuilt")["digest"];

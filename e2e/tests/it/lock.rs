@@ -195,9 +195,7 @@ fn whoever_watches_sees_every_event_once_whatever_becomes_of_the_owner() {
 #[test]
 fn whoever_watches_is_told_that_the_owner_was_killed_and_sees_the_end_all_the_same() {
     let rig = Rig::new(&["alpha"]);
-    rig.hold_build("alpha");
-    let deploy = rig.start(&["--actor", "ada"]);
-    rig.await_builds(1);
+    let deploy = rig.start_held_at("alpha", &["--actor", "ada"]);
     let watch = Running::start(&mut rig.command(&["watch", "--exit-code", "--format", "json"]));
     watch.records("Merged");
     deploy.kill();

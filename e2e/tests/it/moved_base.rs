@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::builds::Builder;
 use crate::process::{Ran, run};
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -143,7 +143,10 @@ fn a_base_for_several_platforms_is_built_from_for_each(
             .answer("alpha", &format!("{platform} {}", keys.len()));
         builder.prefer(&rig);
         let asked = format!("linux/{platform}");
-        let ran = run(&mut rig.request("deploy", &["--platform", &asked])).ended(0);
+        let ran = run(rig
+            .request("deploy", &BY_ENGINE)
+            .args(["--platform", &asked]))
+        .ended(0);
         builder.assert_used(&rig);
         assert_eq!(built_from(&rig, &ran), platform);
         let key = ran.payload("ImageBuilt")["key"].to_string();

@@ -13,7 +13,7 @@ use e2e::proxy::Proxy;
 
 use crate::process::{Ran, Running, images};
 use crate::refusal::contents;
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 
 const PASSWORD: &str = "canary-of-a-login";
 
@@ -43,9 +43,9 @@ impl Overheard {
         Self { rig, proxy }
     }
 
-    /// Deploys to the engine at this address, from where the engine is.
-    fn deploy(&self, host: &str, more: &[&str]) -> Ran {
-        let mut deploy = self.rig.request("deploy", more);
+    /// Deploys images that the engine at this address builds and pushes, from where the engine is.
+    fn deploy(&self, host: &str) -> Ran {
+        let mut deploy = self.rig.request("deploy", &BY_ENGINE);
         deploy.env("DOCKER_HOST", host);
         deploy.env("DOCKER_CONFIG", self.rig.folder());
         let engine = self.rig.stack.engine();
@@ -66,7 +66,7 @@ impl Overheard {
 fn a_login_that_goes_over_the_network_is_warned_of_once_and_never_shown() {
     let overheard = Overheard::new(&["alpha", "beta"]);
     let host = format!("tcp://{}", overheard.proxy.docker_host());
-    let ran = overheard.deploy(&host, &[]).ended(0);
+    let ran = overheard.deploy(&host).ended(0);
     let built = images(&[("alpha", "built"), ("beta", "built")]);
     assert_eq!(ran.images(), built);
     let pushes = overheard.proxy.requests().into_iter();
@@ -100,7 +100,7 @@ fn a_login_that_goes_over_the_network_is_warned_of_once_and_never_shown() {
 fn a_login_that_stays_on_the_machine_is_not_warned_of() {
     let overheard = Overheard::new(&["alpha"]);
     let host = overheard.rig.proxy.docker_host();
-    let ran = overheard.deploy(&host, &[]).ended(0);
+    let ran = overheard.deploy(&host).ended(0);
     assert_eq!(ran.images(), images(&[("alpha", "built")]));
     assert_eq!(Overheard::warnings(&ran), [""; 0], "{}", ran.stderr);
 }

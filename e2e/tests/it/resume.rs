@@ -6,7 +6,7 @@ use e2e::proxy::{FaultEffect, InjectedFault, Proxy};
 use rstest::rstest;
 
 use crate::process::{images, run};
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 
 const RESUMED: &str = "Requested Observed CompatChecked Merged ImageBuilt \
     TakenOver Resumed Observed CompatChecked Merged ImageBuilt ImageBuilt Applied";
@@ -29,16 +29,16 @@ fn a_deploy_killed_in_the_middle_of_its_builds_ends_as_one_that_was_not(#[case] 
 
     let rig = Rig::with_gateway(&functions);
     rig.hold_build("beta");
-    let deploy = rig.start(&["--jobs", "1"]);
+    let deploy = rig.start(&[&BY_ENGINE[..], &["--jobs", "1"]].concat());
     deploy.records("ImageBuilt");
     rig.await_builds(2);
     assert_eq!(deploy.kill().code, None, "a signal ended it");
     rig.proxy.clear();
 
     let resumed = if resume {
-        rig.run(&["resume", "--format", "json"])
+        rig.run(&[&["resume", "--format", "json"], &BY_ENGINE[..]].concat())
     } else {
-        rig.deploy(&[])
+        rig.deploy(&BY_ENGINE)
     };
     let resumed = resumed.ended(0);
     assert_eq!(resumed.object("applied")["attempt"], 2);
@@ -65,7 +65,7 @@ fn a_build_that_fails_is_shown_and_what_is_in_flight_is_finished() {
         &format!("{sound}RUN echo the last words of beta && false\n"),
     );
     rig.hold_build("alpha");
-    let deploy = rig.start(&["--jobs", "2", "-vv"]);
+    let deploy = rig.start(&[&BY_ENGINE[..], &["--jobs", "2", "-vv"]].concat());
     rig.await_builds(2);
     deploy.says("the last words of beta");
     rig.proxy.release();

@@ -19,6 +19,9 @@ use crate::process::{Ran, Running, eventually, run};
 
 const BUILD: &str = "POST /build";
 
+/// Flags of a deploy whose images the engine builds.
+pub(crate) const BY_ENGINE: [&str; 2] = ["--builder", "engine"];
+
 /// The stack of all tests that need no other one. The watchdog of the engine takes it down with the process.
 pub(crate) fn shared() -> &'static Stack<'static> {
     static SHARED: OnceLock<Stack<'static>> = OnceLock::new();
@@ -147,7 +150,7 @@ impl<'stack> Rig<'stack> {
         self.run(&["show", "latest", "--format", "json"]).ended(0)
     }
 
-    /// Holds the image build of a function back.
+    /// Holds the image build of a function back, when the engine builds it.
     pub(crate) fn hold_build(&self, function: &str) {
         self.proxy.inject(InjectedFault {
             endpoint: format!("{BUILD}?{function}"),
@@ -156,11 +159,12 @@ impl<'stack> Rig<'stack> {
         });
     }
 
-    /// Begins a deploy and waits until it is at work: in the image build of a function, for as long as the proxy holds that back.
+    /// Begins a deploy whose images the engine builds, and waits until it is at work: in the image build of a function, for as long
+    /// as the proxy holds that back.
     pub(crate) fn start_held_at(&self, function: &str, more: &[&str]) -> Running {
         let before = self.builds().len();
         self.hold_build(function);
-        let deploy = self.start(more);
+        let deploy = self.start(&[&BY_ENGINE, more].concat());
         self.await_builds(before + 1);
         deploy
     }

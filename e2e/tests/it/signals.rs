@@ -6,7 +6,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 
 use crate::process::images;
-use crate::rig::Rig;
+use crate::rig::{BY_ENGINE, Rig};
 
 /// How long a step that is aborted may take to end: one that is not is held for as long as the test runs.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const SENTENCE: &str = "stopping after 1 build in flight";
 fn the_first_signal_finishes_and_records_the_build_in_flight(#[case] signal: Signal) {
     let rig = Rig::new(&["alpha", "beta"]);
     rig.hold_build("alpha");
-    let deploy = rig.start(&["--jobs", "1"]);
+    let deploy = rig.start(&[&BY_ENGINE[..], &["--jobs", "1"]].concat());
     rig.await_builds(1);
     deploy.signal(signal);
     deploy.says(SENTENCE);
@@ -46,7 +46,7 @@ fn the_second_signal_aborts_the_build_in_flight_and_the_journal_says_so(
 ) {
     let rig = Rig::new(&["alpha"]);
     rig.hold_build("alpha");
-    let deploy = rig.start(&[]);
+    let deploy = rig.start(&BY_ENGINE);
     rig.await_builds(1);
     deploy.signal(signals[0]);
     deploy.says(SENTENCE);

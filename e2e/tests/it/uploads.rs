@@ -68,6 +68,6 @@ fn an_instruction_that_needs_a_builder_is_named_or_built() {
         "{failed}"
     );
 
-    rig.deploy(&["--builder", "auto"]).ended(0);
+    rig.deploy(&[]).ended(0);
     assert_eq!(rig.builds(), ["alpha"], "the other one is assembled");
 }

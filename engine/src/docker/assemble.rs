@@ -33,11 +33,11 @@ use upload::Homes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BuilderChoice {
     /// Assembled where that is possible, else built.
+    #[default]
     Auto,
     /// Assembled; a Dockerfile that needs a builder ends the deploy.
     Assemble,
     /// Built by the engine.
-    #[default]
     Engine,
 }
 

@@ -120,6 +120,7 @@ impl Bench {
         command
             .env("DOCKER_HOST", NO_ENGINE)
             .env("ARTIFACTCTL_JOURNAL", self.journal())
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .current_dir(self.folder.path());
     }
 }

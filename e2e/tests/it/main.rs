@@ -47,6 +47,7 @@ mod stack;
 mod strangers_image;
 mod support;
 mod teardown;
+mod testing_library;
 mod tidy;
 mod tutorial;
 mod twelve_tasks;

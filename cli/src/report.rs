@@ -78,11 +78,23 @@ pub(crate) enum Detail {
 
 /// An event as JSON output shows it.
 #[derive(Serialize)]
-struct EventLine<'a> {
+pub(crate) struct EventLine<'a> {
     sequence: u64,
     deploy: uuid::Uuid,
     kind: &'a str,
     payload: &'a RawValue,
+}
+
+impl<'a> EventLine<'a> {
+    /// An event with the bytes of its payload.
+    pub(crate) fn of(event: &RecordedEvent, payload: &'a [u8]) -> Self {
+        Self {
+            sequence: event.sequence,
+            deploy: event.deploy,
+            kind: event.event.kind(),
+            payload: stored(payload),
+        }
+    }
 }
 
 impl<'a> Reporter<'a> {
@@ -122,12 +134,7 @@ impl<'a> Reporter<'a> {
     fn recorded(&self, event: &RecordedEvent) {
         if self.output.is_json() {
             let payload = engine::machine::encode(&event.event);
-            let line = EventLine {
-                sequence: event.sequence,
-                deploy: event.deploy,
-                kind: event.event.kind(),
-                payload: stored(&payload),
-            };
+            let line = EventLine::of(event, &payload);
             // A reader that has gone away does not stop a deploy.
             let _ = Output::json(Type::Event, &line);
         }

@@ -4,6 +4,7 @@ mod assert;
 mod journals;
 mod questions;
 mod rollback;
+mod sim;
 mod target_forms;
 mod values;
 
@@ -24,6 +25,7 @@ pub(crate) use assert::{Annotations, Assert};
 pub(crate) use journals::{Export, Import, JournalCommand, Lock, RemoveArgs, Replay};
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use rollback::RollbackArgs;
+pub(crate) use sim::SimArgs;
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
 pub(crate) use values::{Compat, Compose};
 
@@ -146,6 +148,12 @@ pub(crate) enum Command {
         artifactctl replay shop.jsonl\n  \
         artifactctl replay --all --format json")]
     Replay(Replay),
+    /// Deploy an artifact onto a simulated stack, without Docker, and print the events
+    #[command(after_help = "Examples:\n  \
+        artifactctl sim --artifact build/artifact.yml\n  \
+        artifactctl sim --stack gateway=2.0.0 --expect 'Requested Observed CompatChecked Failed'\n  \
+        artifactctl sim --fault publish:killed-after")]
+    Sim(SimArgs),
     /// Export a target's journal as JSON lines
     Export(Export),
     /// Import an exported journal into an empty target

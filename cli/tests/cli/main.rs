@@ -26,6 +26,7 @@ mod questions;
 mod replay;
 mod sam_build;
 mod several;
+mod sim;
 mod simulated;
 mod support;
 mod terminal;

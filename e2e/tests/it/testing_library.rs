@@ -7,7 +7,10 @@ fn the_example_project_tests_its_deploys() {
     let ran = workspace::cargo()
         .args(["test", "--locked", "--manifest-path"])
         .arg(workspace::fixture("deploy-tests/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", workspace::target_dir().join("deploy-tests"))
+        .env(
+            "CARGO_TARGET_DIR",
+            workspace::target_dir().join("deploy-tests"),
+        )
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);

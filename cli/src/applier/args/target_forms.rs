@@ -104,6 +104,7 @@ impl Args {
             | Command::Plan(_)
             | Command::Import(_)
             | Command::Replay(_)
+            | Command::Sim(_)
             | Command::Journal(_)
             | Command::Manifest(_)
             | Command::Validate { .. }

@@ -15,6 +15,7 @@ mod replay;
 mod resume;
 mod rollback;
 mod show;
+mod sim;
 mod stacks;
 mod status;
 mod transfer;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Verify(verify) => verify::run(global, verify, output),
         Command::Assert(assert) => assert::run(global, assert, output),
         Command::Replay(args) => replay::run(global, args, output),
+        Command::Sim(args) => sim::run(args, output),
         Command::Export(export) => transfer::export(global, export, output),
         Command::Import(import) => transfer::import(global, import, output),
         Command::Journal(JournalCommand::Remove(args)) => remove::run(global, args, output),

@@ -97,8 +97,11 @@ fn task_1_first_contact() {
         .says(&["Usage: artifactctl lock", "hold", "release"]);
     me.types("artifactctl status", 0)
         .says(&["no deploy has been recorded in "]);
-    me.types("artifactctl undo", 5)
-        .says(&["the journal ", " is empty", "begin with `artifactctl deploy`"]);
+    me.types("artifactctl undo", 5).says(&[
+        "the journal ",
+        " is empty",
+        "begin with `artifactctl deploy`",
+    ]);
     me.types("artifactctl log", 0);
     me.types("esb plan", 2).says(&["`esb deploy --dry-run`"]);
     me.types("artifactctl validate", 0)

@@ -111,6 +111,7 @@ impl From<FailureKind> for Kind {
             FailureKind::Incompatible => Self::Incompatible,
             FailureKind::Image => Self::Image,
             FailureKind::Drift => Self::Drift,
+            FailureKind::Unrestorable => Self::Refused,
             FailureKind::Publish | FailureKind::Provision => Self::Publish,
             FailureKind::Unreachable => Self::Unreachable,
             FailureKind::Interrupted => Self::Interrupted,

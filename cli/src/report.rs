@@ -310,12 +310,17 @@ pub(crate) fn words(event: &Event, detail: Detail) -> Vec<String> {
 }
 
 fn requested_words(requested: &Requested) -> Vec<String> {
+    let what = match requested.rollback_to {
+        Some(deploy) => format!("rollback to {}", digits(deploy)),
+        None => format!(
+            "artifact {} from {}",
+            short(requested.artifact.hex()),
+            requested.manifest_path
+        ),
+    };
     let asked = format!(
-        "requested: artifact {} from {} onto project {}, into {}",
-        short(requested.artifact.hex()),
-        requested.manifest_path,
-        requested.project,
-        requested.out
+        "requested: {what} onto project {}, into {}",
+        requested.project, requested.out
     );
     let why = requested.message.iter();
     std::iter::once(asked)
@@ -405,9 +410,8 @@ fn kept_words(kept: &ImagesKept, detail: Detail) -> Vec<String> {
     if kept.count == 0 && detail == Detail::Live {
         return Vec::new();
     }
-    let id = kept.base.simple().to_string();
     let base = match detail {
-        Detail::Live | Detail::Shown => id[id.len() - BASE_DIGITS..].to_owned(),
+        Detail::Live | Detail::Shown => digits(kept.base),
         Detail::Full => kept.base.to_string(),
     };
     let images = counted(kept.count, "image");
@@ -416,6 +420,11 @@ fn kept_words(kept: &ImagesKept, detail: Detail) -> Vec<String> {
 
 /// Last digits of the id of an earlier deploy: more than tell the newest deploys apart, since it may be an old one.
 const BASE_DIGITS: usize = 8;
+
+fn digits(deploy: uuid::Uuid) -> String {
+    let id = deploy.simple().to_string();
+    id[id.len() - BASE_DIGITS..].to_owned()
+}
 
 fn image_words(image: &ImageBuilt, detail: Detail) -> Vec<String> {
     let how = match image.source {

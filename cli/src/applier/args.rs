@@ -3,6 +3,7 @@
 mod assert;
 mod journals;
 mod questions;
+mod rollback;
 mod target_forms;
 mod values;
 
@@ -22,6 +23,7 @@ use crate::args::{Global, RegistryArgs};
 pub(crate) use assert::{Annotations, Assert};
 pub(crate) use journals::{Export, Import, JournalCommand, Lock, RemoveArgs, Replay};
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
+pub(crate) use rollback::RollbackArgs;
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
 pub(crate) use values::{Compat, Compose};
 
@@ -70,6 +72,15 @@ pub(crate) enum Command {
         artifactctl resume nc-shop/dev --explain"
     )]
     Resume(Resume),
+    /// Deploy the recorded state of an earlier deploy again, without its artifact
+    #[command(
+        alias = "undo",
+        after_help = "Examples:\n  \
+        artifactctl rollback --plan\n  \
+        artifactctl rollback -m 'the new prices are wrong'\n  \
+        artifactctl rollback f51e --target nc-shop/dev"
+    )]
+    Rollback(RollbackArgs),
     /// Give up the unfinished deploy of a target; nothing is undone
     #[command(
         alias = "cancel",

@@ -1,5 +1,7 @@
 //! From flags, or from a recorded request, to everything a run needs. Every check that needs no side effect is here.
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use engine::machine::{ComposeCall, Options, RegistryNames, Requested};
 use engine::run::Fault;
 use journal::StreamId;
 
+pub(crate) use self::recorded::{back_to, recorded};
 use crate::applier::args::{Compose, Request};
 pub(crate) use crate::applier::loading::load_failure;
 use crate::applier::{output_dir, target};
@@ -25,7 +28,8 @@ use crate::report;
 
 /// A request that has passed the payload contract.
 pub(crate) struct Prepared {
-    pub(crate) artifact: Arc<Artifact>,
+    /// The artifact; none where the request goes back to an earlier deploy.
+    pub(crate) artifact: Option<Arc<Artifact>>,
     pub(crate) request: Requested,
     pub(crate) registries: Registries,
     pub(crate) target: StreamId,
@@ -60,7 +64,7 @@ impl Prepared {
         let engine = connect(docker_host.as_deref(), self.limits).await?;
         let options = WorldOptions {
             out: PathBuf::from(&self.request.out),
-            artifact: Arc::clone(&self.artifact),
+            artifact: self.artifact.clone(),
             registries: self.registries.clone(),
             esb_tag: self.esb_tag(),
             build_args: proxy::build_args(&proxy_environment(), &self.registries),
@@ -79,29 +83,6 @@ fn names(registries: &Registries) -> RegistryNames {
         host: registries.host.clone(),
         esb_tag: variable("ESB_TAG"),
     }
-}
-
-/// The names that a deploy was asked for with. Says so when those of the environment are others.
-fn recorded_names(recorded: &RegistryNames, environment: &RegistryNames) -> RegistryNames {
-    let names = [
-        ("CONTAINER_REGISTRY", &recorded.stack, &environment.stack),
-        ("HOST_REGISTRY_ADDR", &recorded.host, &environment.host),
-        ("ESB_TAG", &recorded.esb_tag, &environment.esb_tag),
-    ];
-    let shown = |name: &Option<String>| {
-        name.as_ref()
-            .map_or("unset".to_owned(), |name| format!("`{name}`"))
-    };
-    for (variable, recorded, here) in names {
-        if recorded != here {
-            report::talk(&format!(
-                "warning: `{variable}` is {} here; the deploy was asked for with {}, which is used",
-                shown(here),
-                shown(recorded)
-            ));
-        }
-    }
-    recorded.clone()
 }
 
 /// How Compose is called cannot work: found out before anything is changed.
@@ -154,59 +135,6 @@ pub(crate) fn unknown(is_allowed: bool) -> Unknown {
     } else {
         Unknown::Refused
     }
-}
-
-/// The same from a recorded request. The artifact must still be the one that was asked for.
-pub(crate) fn recorded(
-    recorded: &Requested,
-    registries: &RegistryArgs,
-) -> Result<Prepared, Failure> {
-    let give_up = || match StreamId::new(&recorded.project, &recorded.manifest.env) {
-        Ok(target) => format!("give the deploy up with `artifactctl abandon {target}`"),
-        Err(_) => "give the deploy up with `artifactctl abandon`".to_owned(),
-    };
-    let here = names(&registries.registries()?);
-    let names = match &recorded.registries {
-        Some(recorded) => recorded_names(recorded, &here),
-        None => here,
-    };
-    let prepared = prepare(
-        Path::new(&recorded.manifest_path),
-        Path::new(&recorded.out),
-        Some(&recorded.project),
-        recorded.options.clone(),
-        names,
-        Needed::Apply,
-        // The digest shows below that this is what was accepted when the deploy began.
-        Unknown::Kept,
-    )
-    .map_err(|failure| {
-        // A violation has its own hints.
-        if failure.kind == Kind::Payload && failure.violations.is_empty() {
-            failure.hint(format!(
-                "put the artifact back as it was asked for, or {}",
-                give_up()
-            ))
-        } else {
-            failure
-        }
-    })?;
-    if prepared.request.artifact != recorded.artifact {
-        return Err(Failure::new(
-            Kind::Refused,
-            format!(
-                "the artifact `{}` has changed since the deploy was asked for",
-                recorded.manifest_path
-            ),
-        )
-        .hint(format!(
-            "deploy it as it is with `artifactctl deploy --artifact {} --out {}`, or {}",
-            recorded.manifest_path,
-            recorded.out,
-            give_up()
-        )));
-    }
-    Ok(prepared)
 }
 
 /// Only what builds of an artifact need: nothing is applied, so that no secret is needed.
@@ -331,9 +259,10 @@ fn prepare(
         registries: Some(names),
         options,
         base: None,
+        rollback_to: None,
     };
     Ok(Prepared {
-        artifact: Arc::new(artifact),
+        artifact: Some(Arc::new(artifact)),
         request,
         registries,
         target,
@@ -420,23 +349,4 @@ pub(crate) fn jobs(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| NonZeroUsize::new((2 * processors).min(8)))
         .unwrap_or(NonZeroUsize::MIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_were_recorded_are_used() {
-        let named = |host: &str, tag: Option<&str>| RegistryNames {
-            stack: Some("registry:5000".to_owned()),
-            host: Some(host.to_owned()),
-            esb_tag: tag.map(str::to_owned),
-        };
-        let recorded = named("127.0.0.1:5010", Some("v1.4.2"));
-        assert_eq!(
-            recorded_names(&recorded, &named("elsewhere:5000", None)),
-            recorded
-        );
-    }
 }

@@ -30,8 +30,10 @@ pub(super) fn build(
         let observation = world
             .observe(&prepared.request.project, &BTreeSet::new())
             .await?;
+        let artifact = prepared.artifact.as_deref();
+        let artifact = artifact.expect("what is built comes from an artifact");
         let orders = image_orders(
-            &prepared.artifact,
+            artifact,
             &prepared.registries,
             &prepared.request.options,
             &observation,

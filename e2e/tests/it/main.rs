@@ -38,6 +38,7 @@ mod readers;
 mod refusal;
 mod resume;
 mod rig;
+mod rollback;
 mod runtimes;
 mod secrets;
 mod signals;

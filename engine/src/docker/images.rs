@@ -1,9 +1,10 @@
 //! The images of a deploy: what goes into each, whether the registry has it, and building it when it has not.
 //!
 //! Looking (`inspect`) changes nothing anywhere. Not here: what a key is made of (`image`), how the engine is talked to (`work`),
-//! images that need no engine (`assembled`).
+//! images that need no engine (`assembled`), what tags name (`tagged`).
 
 mod assembled;
+mod tagged;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,13 +28,13 @@ use crate::image::{
 };
 use crate::load::{self, Artifact};
 use crate::machine::FailureKind;
-use crate::run::{Built, Fault, ImageOrder, ImageStatus, ImageTags, Rekeyed};
+use crate::run::{Built, Fault, ImageOrder, ImageStatus, Rekeyed};
 
 /// Everything that is the same for every image of a run.
 pub(super) struct Images {
     pub(super) engine: Engine,
     pub(super) registry: Registry,
-    pub(super) artifact: Arc<Artifact>,
+    pub(super) artifact: Option<Arc<Artifact>>,
     pub(super) registries: Registries,
     pub(super) esb_tag: Option<String>,
     pub(super) build_args: BTreeMap<String, String>,
@@ -81,30 +82,6 @@ impl Images {
             tags: self.tags_of(&prepared.wanted, &prepared.key.key).await?,
             needs_builder: self.needs_builder(order, &prepared),
         })
-    }
-
-    /// Asks the registry again what is behind both tags of an image that was inspected; the artifact is not read for it.
-    pub(super) async fn tags(&self, order: &ImageOrder, key: &Digest) -> Result<ImageTags, Fault> {
-        self.tags_of(&self.wanted(order)?, key).await
-    }
-
-    async fn tags_of(&self, wanted: &Reference, key: &Digest) -> Result<ImageTags, Fault> {
-        let keyed = keyed(wanted, key);
-        let (keyed, named) =
-            try_join(self.registry.digest(&keyed), self.registry.digest(wanted)).await?;
-        Ok(ImageTags { keyed, named })
-    }
-
-    /// Gives an image of the registry the tag that the stack pulls.
-    pub(super) async fn tag(&self, order: &ImageOrder, digest: &Digest) -> Result<(), Fault> {
-        let wanted = self.wanted(order)?;
-        self.registry
-            .retag(&wanted.with_digest(digest), &wanted)
-            .await?;
-        match self.registry.digest(&wanted).await? {
-            Some(found) if found == *digest => Ok(()),
-            Some(_) | None => Err(moved(&wanted)),
-        }
     }
 
     /// Has the image with this key in the registry, under its key's tag.
@@ -268,7 +245,8 @@ impl Images {
     }
 
     fn source(&self, order: &ImageOrder) -> Result<(PathBuf, &str), Fault> {
-        let entry = self.artifact.entries.get(order.entry);
+        let entries = self.artifact.as_ref().map(|artifact| &artifact.entries);
+        let entry = entries.and_then(|entries| entries.get(order.entry));
         let found = entry.and_then(|entry| {
             let image = entry
                 .images

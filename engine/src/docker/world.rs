@@ -31,8 +31,8 @@ use crate::run::{
 pub struct WorldOptions {
     /// The output directory.
     pub out: PathBuf,
-    /// The artifact, as it was loaded.
-    pub artifact: Arc<Artifact>,
+    /// The artifact, as it was loaded; none for a rollback, which builds nothing.
+    pub artifact: Option<Arc<Artifact>>,
     /// The stack's registry under its two names.
     pub registries: Registries,
     /// Tag of a lambda base when the stack's version is not known.
@@ -101,6 +101,15 @@ impl World for DockerWorld {
     async fn image_tags(&self, order: &ImageOrder, key: &Digest) -> Result<ImageTags, Fault> {
         let _around = Around::new("inspect again", order.function.as_str());
         self.images.tags(order, key).await
+    }
+
+    async fn recorded_image(
+        &self,
+        order: &ImageOrder,
+        digest: &Digest,
+    ) -> Result<ImageTags, Fault> {
+        let _around = Around::new("inspect recorded", order.function.as_str());
+        self.images.recorded(order, digest).await
     }
 
     async fn build_image(

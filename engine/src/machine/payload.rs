@@ -30,6 +30,9 @@ pub struct Requested {
     pub options: Options,
     /// The deploy whose keys may stand in the output directory.
     pub base: Option<Base>,
+    /// The deploy whose recorded state is to be in effect again; none when an artifact is deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_to: Option<Uuid>,
 }
 
 /// The stack's registry under its two names, and the tag of its base images. Never a credential.
@@ -274,6 +277,8 @@ pub enum FailureKind {
     Image,
     /// Somebody changed keys of ours by hand, and the deploy was asked not to overwrite them.
     Drift,
+    /// What a rollback goes back to cannot be restored.
+    Unrestorable,
     /// The configuration could not be published.
     Publish,
     /// The provisioner failed.
@@ -382,9 +387,10 @@ pub struct Released {
 }
 
 impl Requested {
-    /// The same artifact, onto the same target, with the same options: what an unfinished deploy goes on with.
+    /// The same artifact or recorded state, onto the same target, with the same options: what an unfinished deploy goes on with.
     pub fn asks_the_same(&self, other: &Self) -> bool {
         self.artifact == other.artifact
+            && self.rollback_to == other.rollback_to
             && self.project == other.project
             && self.out == other.out
             && self.options == other.options

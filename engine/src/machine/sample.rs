@@ -36,6 +36,7 @@ pub fn requested(artifact: Digest, manifest: Manifest) -> Requested {
         registries: Some(RegistryNames::default()),
         options: options(),
         base: None,
+        rollback_to: None,
     }
 }
 

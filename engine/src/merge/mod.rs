@@ -17,6 +17,7 @@ mod ownership;
 mod plan;
 mod read;
 mod references;
+mod restore;
 mod schedule;
 mod slot;
 mod steps;
@@ -29,6 +30,7 @@ pub use kept::{KeptBefore, KeptValue, KeptValues, kept_values, standing_values};
 pub use outcome::{MergeOutcome, merge};
 pub use ownership::{Changes, ConfigFile, Drift, Key, OwnedKeys, Ownership, SourceKey};
 pub use references::{UnresolvedRoute, named_images, unresolved_in_artifact, unresolved_routes};
+pub use restore::{LostValue, Unrestorable, restored};
 
 pub use steps::steps;
 pub use values::{FieldChange, field_changes};

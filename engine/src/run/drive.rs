@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 use uuid::Uuid;
 
 use super::Notice;
+use super::content::{Content, recorded_content};
 use super::deploy_journal::{DeployJournal, DeployJournalError};
 use super::documents::RecordedImages;
 use super::image_plan::LookedUp;
@@ -26,8 +27,8 @@ use crate::machine::{
 pub struct Run<'a, W> {
     /// The world.
     pub world: &'a W,
-    /// The artifact, loaded and valid.
-    pub artifact: &'a Artifact,
+    /// The artifact, loaded and valid; none where the request goes back to an earlier deploy, whose state the journal keeps.
+    pub artifact: Option<&'a Artifact>,
     /// The two names of the registry.
     pub registries: &'a Registries,
     /// Builds at a time.
@@ -371,6 +372,15 @@ impl<W: World> Run<'_, W> {
         }
     }
 
+    /// What the deploy makes true, once the round knows what it goes back to.
+    pub(super) fn content<'c>(&'c self, round: &'c Round) -> Content<'c> {
+        match (&round.content, self.artifact) {
+            (Some(record), _) => Content::Recorded(record),
+            (None, Some(artifact)) => Content::Artifact(artifact),
+            (None, None) => unreachable!("a request that goes back to nothing has an artifact"),
+        }
+    }
+
     async fn merge(
         &self,
         journal: &mut DeployJournal<'_>,
@@ -382,10 +392,18 @@ impl<W: World> Run<'_, W> {
         let deploy = deploy.expect("a merge belongs to a deploy");
         let request = &deploy.request;
         let base = preparation::base_merge(journal.events(), request.base.as_ref())?;
-        let standing = &base.ownership;
-        let mut merge =
-            preparation::merged(self.artifact, self.registries, request, standing, current)
-                .map_err(StepEnd::fault(Step::Merge))?;
+        round.content = recorded_content(journal.events(), request)?
+            .transpose()
+            .map_err(StepEnd::fault(Step::Merge))?;
+        let content = self.content(round);
+        let (registries, standing) = (self.registries, &base.ownership);
+        let mut merge = match preparation::merged(content, registries, request, standing, current) {
+            Ok(merge) => merge,
+            Err(fault) => {
+                let fault = self.with_lost_images(deploy, round, fault).await?;
+                return Err(StepEnd::fault(Step::Merge)(fault));
+            }
+        };
         let drift = &merge.merged.drift;
         if request.options.fail_on_drift && !drift.is_empty() && !round.shows_drift {
             let fault = preparation::drift_fault(drift, &request.out);

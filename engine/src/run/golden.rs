@@ -376,7 +376,7 @@ fn deploy(store: &MemoryStore, artifact: &Artifact, truth: Truth) -> (Vec<String
     let (registries, interrupts) = (Registries::default(), Interrupts::never());
     let run = Run {
         world: &world,
-        artifact,
+        artifact: Some(artifact),
         registries: &registries,
         jobs: NonZeroUsize::MIN,
         interrupts: &interrupts,

@@ -127,6 +127,21 @@ fn two_contents(one: &LookedUp, other: &LookedUp) -> Fault {
     .hint("give each function an image of its own in functions.yml")
 }
 
+/// What becomes of recorded images that are there: each is taken by its digest.
+pub(super) fn restored(looked_up: &[LookedUp]) -> Vec<PlannedImage> {
+    let images = looked_up.iter();
+    let planned = images.map(|LookedUp { order, status }| PlannedImage {
+        function: order.function.clone(),
+        reference: order.reference.clone(),
+        key: status.key.clone(),
+        source: ImageSource::Reused,
+        build_because: Vec::new(),
+        moves_tag: status.tags.keyed != status.tags.named,
+        needs_builder: None,
+    });
+    planned.collect()
+}
+
 /// What decides whether an image that is there is taken.
 pub(super) struct Known<'a> {
     /// What this journal recorded.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Notice;
 use super::deploy_journal::DeployJournal;
 use super::drive::{Run, StepEnd};
-use super::image_plan::{Known, LookedUp, look_up};
+use super::image_plan::{self, Known, LookedUp, look_up};
 use super::preparation;
 use super::round::Round;
 use super::world::{Built, Fault, ImageOrder, World};
@@ -69,7 +69,7 @@ impl<W: World> Run<'_, W> {
             .as_ref()
             .expect("a merged deploy was observed");
         let orders = preparation::orders(
-            self.artifact,
+            self.content(round),
             self.registries,
             &deploy.request.options,
             &observed.observation,
@@ -77,15 +77,21 @@ impl<W: World> Run<'_, W> {
                 .map(|functions| functions.into_iter().collect())
                 .as_ref(),
         );
-        let looked_up = self
-            .abortable(Step::Image, look_up(self.world, orders))
-            .await??;
+        let looked_up = if let Some(record) = &round.content {
+            self.find(record, orders).await?
+        } else {
+            let look_up = look_up(self.world, orders);
+            self.abortable(Step::Image, look_up).await??
+        };
         let known = Known {
             recorded: &round.recorded,
             attempts: Some(&deploy.earlier_images),
             accepted: &deploy.request.options.accept_digests,
         };
-        let planned = known.plan(&looked_up);
+        let planned = match &round.content {
+            Some(_) => image_plan::restored(&looked_up),
+            None => known.plan(&looked_up),
+        };
         (self.notice)(Notice::ImagesPlanned(&planned));
 
         let (mut kept, mut pending) = (Vec::new(), Vec::new());

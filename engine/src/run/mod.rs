@@ -3,6 +3,7 @@
 //! Async, but of no particular runtime. Here: the ports `World` and `Stamp`, the loop, the plan. Not here: rules (`machine`) and Docker (`docker`).
 
 mod claims;
+mod content;
 mod deploy_journal;
 mod documents;
 mod drive;
@@ -15,6 +16,7 @@ mod plan;
 mod preparation;
 mod record;
 mod replay;
+mod restore;
 mod round;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulated;

@@ -22,19 +22,14 @@ use crate::redact::{REDACTED, credentials};
 use crate::yaml::ParseLimits;
 
 /// The values of the changed keys, before and after.
-fn values(
-    artifact: &Artifact,
-    request: &Requested,
-    plan: &Plan,
-    merged: &Merged,
-) -> BTreeMap<Key, Vec<FieldChange>> {
+fn values(request: &Requested, plan: &Plan, merged: &Merged) -> BTreeMap<Key, Vec<FieldChange>> {
     // Both have been read by the merge, so that nothing new can be wrong with them.
     let read = |texts: &ConfigTexts| {
         ConfigTrees::parse(&request.out, texts.clone(), &ParseLimits::default()).unwrap_or_default()
     };
     let (before, after) = (read(&plan.current), read(&plan.texts));
     let mut values = field_changes(&before, &after, &merged.changes.changed);
-    let secrets = required_secrets(&artifact.manifest);
+    let secrets = required_secrets(&request.manifest);
     for (key, changes) in &mut values {
         for change in changes {
             let name = match change.field.rsplit_once('.') {
@@ -139,12 +134,13 @@ pub struct PlanBasis<'a> {
     pub stamp: &'a dyn Stamp,
 }
 
-/// Finds out what a deploy would do. Makes no mutating call and records nothing.
+/// Finds out what a deploy would do. Makes no mutating call and records nothing. A request that goes back to an earlier deploy needs no
+/// artifact.
 ///
 /// It is the deploy itself: the same driver begins or resumes on an [`Overlay`] of the journal, and stops before its first change.
 pub async fn plan<W: World>(
     world: &W,
-    artifact: &Artifact,
+    artifact: Option<&Artifact>,
     registries: &Registries,
     request: &Requested,
     basis: PlanBasis<'_>,
@@ -178,16 +174,11 @@ pub async fn plan<W: World>(
     }
     let first = deploy.map_or(0, |deploy| deploy.first);
     let recorded = deploy_events(journal.events(), first)?;
-    Ok(found_out(artifact, request, &recorded, round))
+    Ok(found_out(request, &recorded, round))
 }
 
 /// What a run has found out that stands before its first change, from the events that it recorded and its round.
-fn found_out(
-    artifact: &Artifact,
-    request: &Requested,
-    recorded: &[RecordedEvent],
-    round: Round,
-) -> Plan {
+fn found_out(request: &Requested, recorded: &[RecordedEvent], round: Round) -> Plan {
     let mut latest = recorded.iter().rev().map(|recorded| &recorded.event);
     let checked = latest.find_map(Event::as_compat_checked);
     let checked = checked.expect("an attempt that did not fail before has checked");
@@ -205,7 +196,7 @@ fn found_out(
     };
     if let Some(merge) = round.merge {
         (plan.current, plan.texts) = (merge.current, merge.texts);
-        plan.values = values(artifact, request, &plan, &merge.merged);
+        plan.values = values(request, &plan, &merge.merged);
         plan.configuration = Some(merge.merged);
     }
     plan

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use journal::EventLog;
 
+use super::content::Content;
 use super::deploy_journal::{DeployJournalError, typed};
 use super::documents::document;
 use super::world::{ConfigTexts, Fault, ImageOrder, Publication};
@@ -88,9 +89,9 @@ impl Merge {
     }
 }
 
-/// Merges the artifact into what stands in the output directory.
+/// Merges what a deploy makes true into what stands in the output directory.
 pub(super) fn merged(
-    artifact: &Artifact,
+    content: Content<'_>,
     registries: &Registries,
     request: &Requested,
     base: &BaseOwnership,
@@ -98,8 +99,8 @@ pub(super) fn merged(
 ) -> Result<Merge, Fault> {
     let trees = ConfigTrees::parse(&request.out, current.clone(), &ParseLimits::default())
         .map_err(|violations| merge_fault(&violations, &request.out))?;
-    let entries = configuration(artifact);
-    let pending = owed_images(artifact);
+    let entries = content.entries(&base.ownership, &trees)?;
+    let pending = content.owed_images();
     let image_rewrites = pending
         .values()
         .map(|pending| (pending.image.clone(), for_stack(registries, &pending.image)))
@@ -158,19 +159,21 @@ pub fn image_orders(
     options: &Options,
     observation: &Observation,
 ) -> Vec<ImageOrder> {
-    orders(artifact, registries, options, observation, None)
+    let content = Content::Artifact(artifact);
+    orders(content, registries, options, observation, None)
 }
 
 /// The same for some functions only, where some are named.
 pub(super) fn orders(
-    artifact: &Artifact,
+    content: Content<'_>,
     registries: &Registries,
     options: &Options,
     observation: &Observation,
     functions: Option<&BTreeSet<FunctionName>>,
 ) -> Vec<ImageOrder> {
     let stack_version = stack_version(observation);
-    owed_images(artifact)
+    content
+        .owed_images()
         .into_iter()
         .filter(|(function, _)| functions.is_none_or(|named| named.contains(function)))
         .map(|(function, pending)| ImageOrder {
@@ -182,31 +185,6 @@ pub(super) fn orders(
             no_cache: options.no_cache,
         })
         .collect()
-}
-
-struct Owed {
-    entry: usize,
-    image: String,
-}
-
-/// The functions whose images are built from this artifact, as they stand after the merge.
-fn owed_images(artifact: &Artifact) -> BTreeMap<FunctionName, Owed> {
-    let index = |entry| {
-        artifact
-            .entries
-            .iter()
-            .position(|known| std::ptr::eq(known, entry))
-    };
-    let pending = artifact.builds().into_iter().filter_map(|(entry, image)| {
-        Some((
-            image.function.clone(),
-            Owed {
-                entry: index(entry)?,
-                image: image.image.clone(),
-            },
-        ))
-    });
-    pending.collect()
 }
 
 /// A tree of an entry. Its text has been checked with all its lines by `load`; a merge names places only.

@@ -24,6 +24,8 @@ pub struct DeployRecord {
     pub observation: Option<Observation>,
     /// The configuration that it merged last; none when it did not come so far.
     pub configuration: Option<OwnedConfiguration>,
+    /// It was applied: what it left was in effect.
+    pub is_applied: bool,
     /// The images that it left in effect, or proved before it ended.
     pub images: BTreeMap<FunctionName, ImageRecord>,
 }
@@ -45,6 +47,7 @@ pub fn deploy_record(
         request,
         observation: None,
         configuration: None,
+        is_applied: false,
         images: BTreeMap::new(),
     };
     let mut merged = None;
@@ -63,6 +66,7 @@ pub fn deploy_record(
                 record.images.insert(image.function, of);
             }
             Event::Applied(applied) => {
+                record.is_applied = true;
                 if let Some(digest) = &applied.images {
                     record.images = document::<Images>(events, digest)?.images;
                 }

@@ -16,6 +16,7 @@ use super::drive::{Run, StepEnd};
 use super::image_plan::{LOOKUPS, PlannedImage};
 use super::images::ProvedImage;
 use super::preparation::{self, Merge};
+use super::record::DeployRecord;
 use super::world::{Fault, ImageOrder, World};
 use crate::compat::Observation;
 use crate::contract::{Digest, required_secrets};
@@ -36,6 +37,8 @@ pub(super) struct Round {
     looked_at: Option<Timestamp>,
     /// How often the attempt found that something had changed.
     changes: u32,
+    /// What an earlier deploy left, when the deploy goes back to it.
+    pub(super) content: Option<DeployRecord>,
     /// What stood in the output directory, and what is published there once every image is there.
     pub(super) merge: Option<Merge>,
     /// What becomes of each image that was owed, and why.
@@ -61,6 +64,11 @@ impl Round {
     pub(super) fn has(&mut self, images: impl IntoIterator<Item = ProvedImage>) {
         let by_reference = |image: ProvedImage| (image.order.reference.clone(), image);
         self.images.extend(images.into_iter().map(by_reference));
+    }
+
+    /// The images that are there.
+    pub(super) fn images(&self) -> impl Iterator<Item = &ProvedImage> {
+        self.images.values()
     }
 
     /// Images were built, which takes time.
@@ -172,6 +180,9 @@ impl<W: World> Run<'_, W> {
             Some(call) => Some(self.provision(journal, &call).await?),
             None => None,
         };
+        if round.content.is_some() {
+            self.verify(merge, round).await?;
+        }
         let applied = Command::Apply(Applied {
             files,
             images,
@@ -208,7 +219,7 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Nobody has asked to stop.
-    fn go_on(&self) -> Result<(), StepEnd> {
+    pub(super) fn go_on(&self) -> Result<(), StepEnd> {
         if self.interrupts.asked() {
             return Err(StepEnd::interrupted(Step::Publish));
         }
@@ -280,7 +291,7 @@ fn deploy<'a>(journal: &'a DeployJournal<'_>) -> &'a Deploy {
     deploy.expect("an effect belongs to a deploy")
 }
 
-fn of_image(step: Step, order: &ImageOrder, fault: Fault) -> StepEnd {
+pub(super) fn of_image(step: Step, order: &ImageOrder, fault: Fault) -> StepEnd {
     let function = Some(order.function.clone());
     StepEnd::Fault {
         step,

@@ -23,6 +23,7 @@ mod plans;
 mod read_event;
 mod rig;
 mod rivals;
+mod rollback;
 mod rounds;
 mod schedules;
 mod tags;

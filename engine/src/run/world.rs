@@ -34,6 +34,14 @@ pub trait World: Sync {
         key: &Digest,
     ) -> impl Future<Output = Result<ImageTags, Fault>> + Send;
 
+    /// Asks the registry for an image that was recorded, by its digest and whatever tags name, and what is behind its name. The artifact
+    /// that it was built from is not needed. Read-only.
+    fn recorded_image(
+        &self,
+        order: &ImageOrder,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<ImageTags, Fault>> + Send;
+
     /// Builds an image and pushes it under its key's tag, whatever that names by now, and under no other: what is live stays as it
     /// is. `line` is told what the build says.
     fn build_image(
@@ -103,7 +111,7 @@ pub struct ImageStatus {
 /// What is behind the two tags of an image in the registry: the digest of a manifest each, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTags {
-    /// Behind the tag of its content key: this very content, built before.
+    /// Behind the tag of its content key: this very content, built before. Of a recorded image: that image, while it is there.
     pub keyed: Option<Digest>,
     /// Behind the tag that the stack pulls: whatever was published under it last.
     pub named: Option<Digest>,

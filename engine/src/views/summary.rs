@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use journal::StoredEvent;
+use journal::{Schema, StoredEvent};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -44,6 +44,12 @@ pub struct Summary {
     pub manifest_path: Option<String>,
     /// Why it was asked for, as the person said.
     pub message: Option<String>,
+    /// The deploy that it goes back to, when it is a rollback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_to: Option<Uuid>,
+    /// It was applied, and no rollback can go back to it: why, as far as the journal alone tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrestorable: Option<&'static str>,
     /// Ids of the artifact's entries (or their roots, where they have none).
     pub entries: Vec<String>,
     /// The verdict of the last check.
@@ -120,6 +126,8 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         artifact: None,
         manifest_path: None,
         message: None,
+        rollback_to: None,
+        unrestorable: None,
         entries: Vec::new(),
         verdict: None,
         stack: Vec::new(),
@@ -131,13 +139,18 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         error: None,
         unread: 0,
     };
+    let mut keeps_values = true;
     for event in events {
         once(&mut summary.actors, &event.header.actor);
         once(&mut summary.tools, &event.header.tool);
         match machine::decode(&event.header.kind, event.header.schema, &event.payload) {
             Ok(applied) => {
+                if let Event::Merged(merged) = &applied {
+                    keeps_values = event.header.schema >= VALUES_SINCE || !merged.values.is_empty();
+                }
                 if matches!(applied, Event::Applied(_)) {
                     summary.applied_at = Some(event.header.recorded_at);
+                    summary.unrestorable = (!keeps_values).then_some(NOT_KEPT);
                 }
                 summary.add(applied);
             }
@@ -146,6 +159,10 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
     }
     Some(summary)
 }
+
+/// The schema since which merges keep their values.
+const VALUES_SINCE: Schema = Schema { major: 2, minor: 1 };
+const NOT_KEPT: &str = "the values of its configuration were not kept";
 
 /// A hold that a person had, or has, on a target without an unfinished deploy: a group of events of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -215,6 +232,7 @@ impl Summary {
             && self.built == 0
             && self.promoted == 0
             && self.message.is_none()
+            && self.rollback_to.is_none()
     }
 
     fn add(&mut self, event: Event) {
@@ -223,6 +241,7 @@ impl Summary {
                 self.artifact = Some(requested.artifact.to_string());
                 self.manifest_path = Some(requested.manifest_path);
                 self.message = requested.message;
+                self.rollback_to = requested.rollback_to;
                 let entries = requested.manifest.artifacts.into_iter();
                 self.entries = entries
                     .map(|entry| entry.id.unwrap_or(entry.artifact_root))

@@ -70,6 +70,17 @@ impl Args {
                 }
                 settle(&mut args.target, &mut args.target_argument.argument);
             }
+            Command::Rollback(args) => {
+                if args
+                    .deploy
+                    .as_ref()
+                    .is_some_and(|named| named.contains('/'))
+                    && args.target_argument.argument.is_none()
+                {
+                    args.target_argument.argument = args.deploy.take();
+                }
+                settle(&mut args.target, &mut args.target_argument.argument);
+            }
             Command::Stacks(args) => settle(&mut args.target, &mut args.target_flag.flag),
             Command::Blame(args) => settle(&mut args.target, &mut args.target_argument.argument),
             Command::Assert(args) => {

@@ -191,7 +191,7 @@ async fn attempt(
         Ok(world) => {
             let run = Run {
                 world: &world,
-                artifact: &prepared.artifact,
+                artifact: prepared.artifact.as_deref(),
                 registries: &prepared.registries,
                 jobs: prepare::jobs(acting.jobs),
                 interrupts,

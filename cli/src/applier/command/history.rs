@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 
 use engine::views::{HoldSummary, Status, Summary};
+use uuid::Uuid;
 
 use crate::applier::args::History;
 use crate::applier::at::At;
@@ -175,10 +176,7 @@ impl Shown {
             ),
             Entry::Hold(_) => ("-".to_owned(), (Tone::Warn, "hold".to_owned())),
         };
-        let id = self
-            .ids
-            .get(target)
-            .map_or_else(|| id.to_string(), |ids| ids.shown(id));
+        let id = self.id(target, id);
         let mut row = vec![
             plain(applied),
             status,
@@ -192,6 +190,12 @@ impl Shown {
         row
     }
 
+    /// An id of a target as it is shown.
+    fn id(&self, target: &str, id: Uuid) -> String {
+        let ids = self.ids.get(target);
+        ids.map_or_else(|| id.to_string(), |ids| ids.shown(id))
+    }
+
     /// What is said below the row.
     fn below(&self, entry: &Entry) -> Vec<Line> {
         let indented = |tone, text: String| Line::new("  ").and(tone, text);
@@ -203,6 +207,10 @@ impl Shown {
             }
         };
         let mut lines = Vec::new();
+        if let Some(deploy) = summary.rollback_to {
+            let text = format!("rollback to {}", self.id(&summary.target, deploy));
+            lines.push(indented(Tone::Plain, text));
+        }
         if let Some(message) = &summary.message {
             lines.push(indented(Tone::Plain, message.clone()));
         }
@@ -212,6 +220,9 @@ impl Shown {
         }
         if let Some(error) = &summary.error {
             lines.push(indented(Tone::Bad, error.clone()));
+        }
+        if let Some(why) = summary.unrestorable {
+            lines.push(indented(Tone::Dim, format!("no rollback to it: {why}")));
         }
         if self.against {
             lines.push(indented(Tone::Dim, against(summary)));

@@ -13,6 +13,7 @@ mod provision;
 mod remove;
 mod replay;
 mod resume;
+mod rollback;
 mod show;
 mod stacks;
 mod status;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Deploy(deploy) => apply(global, deploy, output),
         Command::Plan(plan) => plan::run(global, plan, output),
         Command::Resume(resume) => resume::run(global, resume, output),
+        Command::Rollback(args) => rollback::run(global, args, output),
         Command::Abandon(abandon) => abandon::run(global, abandon, output),
         Command::Status(status) => status::run(global, status, output),
         Command::History(history) => history::run(global, history, output),

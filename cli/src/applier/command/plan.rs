@@ -1,14 +1,18 @@
 //! `plan`: what a deploy would do, touching nothing.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use engine::compat::{Grade, Verdict};
+use engine::docker::BuilderChoice;
 use engine::machine::{ImageSource, Merged};
 use engine::merge::{Changes, ConfigFile, Key};
 use engine::run::{Plan, PlanBasis, PlanError, PlannedImage, latest_state, plan};
-use journal::{EventLog, Journal, MemoryStore};
+use journal::{EventLog, Journal, MemoryStore, StreamId};
 use serde::Serialize;
 
+use crate::applier::args::OutArgs;
+use crate::applier::prepare::Prepared;
 use crate::applier::target::HoldLine;
 use crate::applier::{args, output_dir, prepare, target};
 use crate::args::Global;
@@ -30,51 +34,54 @@ struct Body<'a> {
     hold: Option<HoldLine>,
 }
 
+/// How a plan is made and shown.
+#[derive(Clone, Copy)]
+pub(super) struct Showing {
+    pub(super) out: OutArgs,
+    pub(super) builder: BuilderChoice,
+    /// Every image is said, those that stay as they are too.
+    pub(super) explain: bool,
+    /// Changes are told by the exit code.
+    pub(super) exit_code: bool,
+}
+
 /// Makes a plan and shows it.
 pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended {
     let prepared = prepare::request(&asked.request)?;
+    let showing = Showing {
+        out: asked.request.applying.out_args,
+        builder: asked.building.builder.into(),
+        explain: asked.explain,
+        exit_code: asked.exit_code,
+    };
+    show(global, &prepared, showing, output)
+}
+
+/// Makes a plan of what is prepared, and shows it.
+pub(super) fn show(
+    global: &Global,
+    prepared: &Prepared,
+    showing: Showing,
+    output: &Output,
+) -> Ended {
     let root = target::root(global)?;
-    let known = Journal::targets(&root).map_err(|error| target::read_failure(&error))?;
-    let events: Box<dyn EventLog> = if known.contains(&prepared.target) {
-        Box::new(target::reader(&root, &prepared.target)?)
-    } else {
-        Box::new(MemoryStore::new(prepared.target.clone()))
-    };
+    let events = events(&root, &prepared.target)?;
     let events = events.as_ref();
-    let (target, out) = (&prepared.target, asked.request.applying.out_args);
-    output_dir::must_be_meant(&root, target, &prepared.request, events, out)?;
-    let basis = PlanBasis {
+    output_dir::must_be_meant(
+        &root,
+        &prepared.target,
+        &prepared.request,
         events,
-        imported_until: Journal::imported_until(&root, target)
-            .map_err(|error| target::read_failure(&error))?,
-        stamp: &SystemStamp,
-    };
-    let runtime = process_limits::runtime()?;
-    let plan = runtime.block_on(async {
-        let world = prepared
-            .world(asked.building.builder.into())
-            .await
-            .map_err(Failure::from)?;
-        plan(
-            &world,
-            &prepared.artifact,
-            &prepared.registries,
-            &prepared.request,
-            basis,
-        )
-        .await
-        .map_err(|error| match error {
-            PlanError::DeployJournal(error) => target::deploy_journal_failure(&error),
-            PlanError::Failed(failed) => Failure::from(failed),
-        })
-    })?;
+        showing.out,
+    )?;
+    let plan = made(&root, prepared, events, showing.builder)?;
     let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let hold = HoldLine::of(events, &state)?;
     let body = Body { plan: &plan, hold };
     let verbose = global.verbose > 0;
     output.shown(Type::Plan, &body, || {
         let (target, out) = (&prepared.target.to_string(), &prepared.request.out);
-        page(target, out, &plan, verbose, asked.explain)
+        page(target, out, &plan, verbose, showing.explain)
     })?;
     if let Some(hold) = &body.hold {
         talk(&format!(
@@ -85,11 +92,51 @@ pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended
     }
     match plan.verdict {
         Verdict::Incompatible => Err(incompatible(&plan)),
-        Verdict::Compatible if asked.exit_code && plan.changes_anything() => {
+        Verdict::Compatible if showing.exit_code && plan.changes_anything() => {
             Ok(ExitCode::from(Kind::Drift.code()))
         }
         Verdict::Compatible => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The journal of a target, to read; an empty one where nothing was ever deployed.
+fn events(root: &Path, target: &StreamId) -> Result<Box<dyn EventLog>, Failure> {
+    let known = Journal::targets(root).map_err(|error| target::read_failure(&error))?;
+    Ok(if known.contains(target) {
+        Box::new(target::reader(root, target)?)
+    } else {
+        Box::new(MemoryStore::new(target.clone()))
+    })
+}
+
+/// Finds out what a run of what is prepared would do.
+pub(super) fn made(
+    root: &Path,
+    prepared: &Prepared,
+    events: &dyn EventLog,
+    builder: BuilderChoice,
+) -> Result<Plan, Failure> {
+    let imported = Journal::imported_until(root, &prepared.target);
+    let basis = PlanBasis {
+        events,
+        imported_until: imported.map_err(|error| target::read_failure(&error))?,
+        stamp: &SystemStamp,
+    };
+    process_limits::runtime()?.block_on(async {
+        let world = prepared.world(builder).await.map_err(Failure::from)?;
+        plan(
+            &world,
+            prepared.artifact.as_deref(),
+            &prepared.registries,
+            &prepared.request,
+            basis,
+        )
+        .await
+        .map_err(|error| match error {
+            PlanError::DeployJournal(error) => target::deploy_journal_failure(&error),
+            PlanError::Failed(failed) => Failure::from(failed),
+        })
+    })
 }
 
 fn incompatible(plan: &Plan) -> Failure {

@@ -111,6 +111,12 @@ fn page(
             .and(Tone::Strong, title)
             .and(Tone::Plain, ": ");
         page.line(title.and(tone(summary.status), summary.status.word()));
+        if let Some(deploy) = summary.rollback_to {
+            page.text(format!("rollback to {}", ids.shown(deploy)));
+        }
+        if let Some(why) = summary.unrestorable {
+            page.text(format!("no rollback to it: {why}"));
+        }
         page.text(against(&summary));
     }
     let story = Story::of(log, shown)?;

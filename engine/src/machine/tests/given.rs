@@ -255,8 +255,12 @@ pub(super) fn stages() -> Vec<(&'static str, State)> {
 }
 
 pub(super) fn events(attempt: Attempt) -> Vec<Event> {
+    let back = Requested {
+        rollback_to: Some(OTHER),
+        ..requested()
+    };
     vec![
-        Event::Requested(requested()),
+        Event::Requested(back),
         observed(),
         checked(Verdict::Compatible),
         merged(&["a"]),

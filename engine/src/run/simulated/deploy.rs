@@ -24,7 +24,7 @@ pub fn deploy(
 ) -> Result<Option<Outcome>, DeployJournalError> {
     let run = Run {
         world,
-        artifact,
+        artifact: Some(artifact),
         registries: &Registries::default(),
         jobs: NonZeroUsize::MIN,
         interrupts: &Interrupts::never(),

@@ -289,6 +289,19 @@ impl World for SimulatedWorld<'_> {
             .await
     }
 
+    async fn recorded_image(
+        &self,
+        order: &ImageOrder,
+        digest: &Digest,
+    ) -> Result<ImageTags, Fault> {
+        let asked = Asked {
+            looks_up: Some(order.reference.clone()),
+            ..Asked::to_look(Step::Image, FailureKind::Unreachable)
+        };
+        self.look(asked, |truth| truth.recorded(&order.reference, digest))
+            .await
+    }
+
     async fn build_image(
         &self,
         order: &ImageOrder,

@@ -159,6 +159,16 @@ impl Truth {
         }
     }
 
+    /// Whether an image is there by its digest, and what is behind its name.
+    pub(super) fn recorded(&self, reference: &str, digest: &Digest) -> ImageTags {
+        let mut beside = self.keyed.iter();
+        let is_there = beside.any(|((beside, _), found)| beside == reference && found == digest);
+        ImageTags {
+            keyed: is_there.then(|| digest.clone()),
+            named: self.registry.get(reference).cloned(),
+        }
+    }
+
     pub(super) fn build(
         &mut self,
         function: &FunctionName,

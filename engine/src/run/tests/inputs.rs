@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use journal::{EventLog, MemoryStore};
 use tempfile::TempDir;
 
 use crate::contract::{Digest, FunctionName, required_secrets};
 use crate::load::{self, Artifact, LoadError};
 use crate::machine::{Options, Requested, sample};
 use crate::merge::{ConfigFile, Key};
+use crate::run::deploy_record;
 use crate::run::simulated::Truth;
 
 /// An artifact with these functions, on disk.
@@ -94,6 +96,7 @@ impl OnDisk {
         DeployInput {
             payload: checked.map(Arc::new).map_err(Arc::new),
             options: sample::options(),
+            back_to: None,
         }
     }
 }
@@ -114,6 +117,8 @@ pub(super) struct DeployInput {
     /// The artifact, or what keeps it from being deployed before anything is asked.
     pub(super) payload: Result<Arc<Artifact>, Arc<LoadError>>,
     pub(super) options: Options,
+    /// The request of a rollback, in place of one for the artifact, which is the one that the earlier deploy had.
+    pub(super) back_to: Option<Requested>,
 }
 
 impl DeployInput {
@@ -138,12 +143,30 @@ impl DeployInput {
     }
 
     pub(super) fn request(&self, truth: &Truth) -> Requested {
+        if let Some(back_to) = &self.back_to {
+            return back_to.clone();
+        }
         let sources = truth.sources.iter();
         let sources = sources.map(|(name, text)| (name.to_string(), Digest::of(text)));
         let artifact = self.artifact().digest_with(&sources.collect());
         Requested {
             options: self.options.clone(),
             ..sample::requested(artifact, self.artifact().manifest.clone())
+        }
+    }
+
+    /// Goes back to the latest deploy of a journal, which was one of this.
+    pub(super) fn back_to(self, store: &MemoryStore) -> Self {
+        let (first, deploy) = store.latest_deploys(None, 1).unwrap()[0];
+        let record = deploy_record(store, first).unwrap().unwrap();
+        let back_to = Requested {
+            base: None,
+            rollback_to: Some(deploy),
+            ..record.request
+        };
+        Self {
+            back_to: Some(back_to),
+            ..self
         }
     }
 

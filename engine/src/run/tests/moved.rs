@@ -52,7 +52,7 @@ fn once_the_journal_is_moved_nothing_more_is_changed(
     let mut journal = DeployJournal::open(&store, &stamp, author("tester")).unwrap();
     let run = Run {
         world: &world,
-        artifact: input.artifact(),
+        artifact: Some(input.artifact()),
         registries: &Registries::default(),
         jobs: NonZeroUsize::new(2).unwrap(),
         interrupts: &Interrupts::never(),

@@ -32,7 +32,7 @@ fn planned(target: &Target, input: &DeployInput, imported_until: u64) -> Plan {
     };
     let request = input.request(&target.truth);
     let registries = Registries::default();
-    let made = plan(&world, input.artifact(), &registries, &request, basis);
+    let made = plan(&world, Some(input.artifact()), &registries, &request, basis);
     let made = pollster(made).map_err(|_| "a plan is made").unwrap();
     assert_eq!(world.truth(), target.truth);
     assert_eq!(target.store.head().unwrap(), head);

@@ -358,7 +358,7 @@ impl Process<'_> {
         let registries = Registries::default();
         let run = Run {
             world: self.world,
-            artifact: input.artifact(),
+            artifact: Some(input.artifact()),
             registries: &registries,
             jobs: NonZeroUsize::new(2).unwrap(),
             interrupts: &self.interrupts,

@@ -23,6 +23,9 @@ pub(super) const CHANGES: [Change; 6] = [
     Change::ImageReplaced("registry:5000/a:latest"),
 ];
 
+/// The same without those that take an image away.
+const WITHOUT_LOSS: [Change; 4] = [CHANGES[0], CHANGES[2], CHANGES[3], CHANGES[4]];
+
 /// The small deploys.
 #[derive(Debug, Clone, Copy)]
 enum Small {
@@ -40,6 +43,8 @@ enum Small {
     Claimed,
     /// The same, killed once it had published them.
     Taken,
+    /// An upgrade is applied, and is gone back from. Its artifact is not there any more.
+    Rollback,
     /// The stack is too old.
     Incompatible,
     /// Two functions share an image and are built from different sources: only the loop can find that.
@@ -91,6 +96,14 @@ impl Small {
                 disk.write(&["a", "c"]);
                 disk.input()
             }
+            Self::Rollback => {
+                begin.settle(&disk.input());
+                let before = disk.input().back_to(&begin.store);
+                begin.truth.sources.insert(name("a"), "edited".to_owned());
+                disk.write(&["a", "c"]);
+                begin.settle(&disk.input());
+                before
+            }
             Self::Incompatible => {
                 begin = Target::new(truth("1.3.0"));
                 disk.input()
@@ -125,7 +138,8 @@ impl Small {
             | Self::NoCache
             | Self::Wanted
             | Self::Claimed
-            | Self::Taken => End::Applied,
+            | Self::Taken
+            | Self::Rollback => End::Applied,
             Self::Incompatible => End::Failed(FailureKind::Incompatible),
             Self::Clashing => End::Failed(FailureKind::Payload),
             Self::NoSecret | Self::BadArtifact => End::Unready,
@@ -135,6 +149,8 @@ impl Small {
     /// What others may do to the world: nothing that would let a deploy be applied which cannot be.
     fn changes(self) -> &'static [Change] {
         match self.end() {
+            // An image that is gone cannot be built again.
+            End::Applied if matches!(self, Self::Rollback) => &WITHOUT_LOSS,
             End::Applied => &CHANGES,
             End::Failed(_) | End::Unready => &[],
         }
@@ -169,6 +185,7 @@ fn say(numbers: &str) {
 #[case::wanted(Small::Wanted, "e", 80)]
 #[case::claimed(Small::Claimed, "e", 80)]
 #[case::taken(Small::Taken, "e", 80)]
+#[case::rollback(Small::Rollback, "ee", 6_000)]
 #[case::incompatible(Small::Incompatible, "ee", 300)]
 #[case::clashing(Small::Clashing, "ee", 3_000)]
 #[case::no_secret(Small::NoSecret, "ee", 10)]

@@ -35,6 +35,7 @@ const FAILURES: &[&str] = &[
     "incompatible",
     "image",
     "drift",
+    "unrestorable",
     "publish",
     "provision",
     "unreachable",
@@ -109,6 +110,7 @@ const PAYLOADS: [(&str, Fields); 13] = [
             ("base.merged", Number),
             ("base.applied", Flag),
             ("base.images", Text),
+            ("rollback_to", Text),
         ],
     ),
     (

@@ -1,0 +1,129 @@
+//! `rollback`: a deploy of what the journal recorded of an earlier one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use engine::docker::BuilderChoice;
+use engine::machine::{Options, Requested, Stage};
+use engine::run::{DeployRecord, deploy_record, latest_state};
+use journal::{EventLog, Journal, Reader};
+
+use crate::applier::args::{OutArgs, RollbackArgs};
+use crate::applier::command::deploy::{self, Begin};
+use crate::applier::command::plan::{self, Showing};
+use crate::applier::deploys::{self, LAST_GOOD};
+use crate::applier::prepare::{self, Prepared};
+use crate::applier::{output_dir, target};
+use crate::args::Global;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::program::Ended;
+
+/// The deploy before the one that is in effect.
+const BEFORE_LAST: &str = "last-good~1";
+
+/// Goes back.
+pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ended {
+    let (root, stream) = target::one(global, args.target.as_deref())?;
+    let reader = target::reader(&root, &stream)?;
+    let record = meant(&reader, args.deploy.as_deref())?;
+    let prepared = prepared(&root, &reader, &record, args)?;
+    let (out, builder) = (OutArgs::default(), BuilderChoice::Engine);
+    if args.plan {
+        let showing = Showing {
+            out,
+            builder,
+            explain: args.explain,
+            exit_code: false,
+        };
+        return plan::show(global, &prepared, showing, output);
+    }
+    // What cannot be restored is refused before anything is recorded. Whatever else goes wrong is met again, and recorded, as of any
+    // deploy.
+    if let Err(failure) = plan::made(&root, &prepared, &reader, builder)
+        && failure.kind == Kind::Refused
+    {
+        return Err(failure);
+    }
+    drop(reader);
+    let begin = Begin::Requested {
+        out,
+        supersede: args.supersede,
+    };
+    deploy::drive(global, &prepared, begin, &args.acting(), output)
+}
+
+/// The deploy to go back to.
+fn meant(events: &dyn EventLog, named: Option<&str>) -> Result<DeployRecord, Failure> {
+    let failed = |error| target::deploy_journal_failure(&error);
+    let target = events.stream();
+    let usual = match named {
+        Some(_) => String::new(),
+        None => usual(events)?,
+    };
+    let name = named.unwrap_or(&usual);
+    let first = deploys::start(events, name)?;
+    let refused = |why: String| {
+        Failure::new(Kind::Refused, why)
+            .hint(format!("`artifactctl history {target}` lists its deploys"))
+    };
+    let record = deploy_record(events, first)
+        .map_err(failed)?
+        .ok_or_else(|| refused(format!("`{name}` of `{target}` is a hold, and no deploy")))?;
+    if record.is_applied {
+        return Ok(record);
+    }
+    Err(refused(format!(
+        "deploy `{}` of `{target}` was never applied, so that there is nothing to go back to",
+        record.deploy
+    )))
+}
+
+/// What is gone back to when nobody says it: where an unfinished rollback goes to, else what was in effect before the last deploy.
+fn usual(events: &dyn EventLog) -> Result<String, Failure> {
+    let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
+    let unfinished = state.unfinished();
+    if let Some(deploy) = unfinished.and_then(|deploy| deploy.request.rollback_to) {
+        return Ok(deploy.to_string());
+    }
+    let latest = state.deploy.as_ref();
+    let is_applied = latest.is_some_and(|deploy| matches!(deploy.stage, Stage::Applied(_)));
+    Ok(if is_applied { BEFORE_LAST } else { LAST_GOOD }.to_owned())
+}
+
+/// The request: what was recorded, into the directory in which the target stands.
+fn prepared(
+    root: &Path,
+    events: &Reader,
+    record: &DeployRecord,
+    args: &RollbackArgs,
+) -> Result<Prepared, Failure> {
+    let target = EventLog::stream(events);
+    let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
+    let out = output_dir::base_request(events, &state)?.map(|request| request.out);
+    let imported =
+        Journal::imported_until(root, target).map_err(|error| target::read_failure(&error))?;
+    if state.base().is_some_and(|base| base.merged <= imported) {
+        let message = format!("what `{target}` has in effect was deployed from another machine");
+        return Err(Failure::new(Kind::Refused, message)
+            .hint("deploy an artifact from here first: the paths of imported deploys are not those of this machine"));
+    }
+    let recorded = &record.request;
+    let options = &recorded.options;
+    let request = Requested {
+        out: out.unwrap_or_else(|| recorded.out.clone()),
+        message: args.message.clone(),
+        options: Options {
+            compat: args.compat.map_or(options.compat, Into::into),
+            no_cache: false,
+            accept_digests: BTreeSet::new(),
+            prune: true,
+            fail_on_drift: args.fail_on_drift,
+            ..options.clone()
+        },
+        base: None,
+        rollback_to: Some(record.deploy),
+        ..recorded.clone()
+    };
+    prepare::back_to(request, &args.registries)
+}

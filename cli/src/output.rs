@@ -29,6 +29,7 @@ pub(crate) enum Type {
     Deploy,
     Status,
     Hold,
+    Drift,
     Diff,
     Field,
     Stack,
@@ -53,7 +54,7 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Event,
         Self::Document,
         Self::Applied,
@@ -62,6 +63,7 @@ impl Type {
         Self::Deploy,
         Self::Status,
         Self::Hold,
+        Self::Drift,
         Self::Diff,
         Self::Field,
         Self::Stack,
@@ -112,14 +114,17 @@ impl Type {
             ),
             Self::Status => (
                 "`status`",
-                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `in_effect` (the deploy that was applied last), `out`, `drift` (files), `tag_drift` (tags that name another image than was applied, or none), `tags_unknown` (why tags could not be compared), `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
+                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `in_effect` (the deploy that was applied last), `out`, `drift` (files), `key_drift` (of each key of ours that stands otherwise `change`, `is_kept`, `fields`), `stack` (with `--stack`: versions that `changed`, checks that would be `refused`, `unknown`), `recorded` (with `--record`), `tag_drift` (tags that name another image than was applied, or none), `tags_unknown` (why tags could not be compared), `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
             ),
             Self::Hold => (
                 "`history`",
                 "a hold of a target that had no unfinished deploy: `hold` its id, `actor`, `message`, `held_at`, `released_at`, `released_by`, `note`",
             ),
+            Self::Drift => (
+                "`history`",
+                "drift that was recorded: `drift` its id, `sequence`, `actor`, `found_at`, `in_effect` (the deploy that was compared), `files`, `keys`, `tags`, `refused` (checks that the running stack fails)",
+            ),
             Self::Diff => (
-                "`diff`",
                 "`target`, `from` and `to` (deploys; no `to` is the present), `is_same`, `request`, `stack` (fields, before and after), `configuration` (of each key that differs `change`, `is_kept`, `fields`), `images` (digests before and after, and `because`)",
             ),
             Self::Field => (

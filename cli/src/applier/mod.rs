@@ -6,6 +6,7 @@ pub(crate) mod args;
 pub(crate) mod at;
 pub(crate) mod command;
 pub(crate) mod deploys;
+mod drift;
 pub(crate) mod events;
 mod failing;
 pub(crate) mod ids;

@@ -168,9 +168,18 @@ pub(crate) fn builds(
 
 /// Looks at what runs under a compose project.
 pub(crate) async fn look(project: &str, limits: Limits) -> Result<Observation, Fault> {
+    look_for(project, &BTreeSet::new(), limits).await
+}
+
+/// The same, and which of these secrets its gateway has.
+pub(crate) async fn look_for(
+    project: &str,
+    secrets: &BTreeSet<&str>,
+    limits: Limits,
+) -> Result<Observation, Fault> {
     let docker_host = variable("DOCKER_HOST");
     let engine = connect(docker_host.as_deref(), limits).await?;
-    observe(&engine, project, &BTreeSet::new()).await
+    observe(&engine, project, secrets).await
 }
 
 /// What a request is prepared for.

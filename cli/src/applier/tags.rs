@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::contract::{Digest, FunctionName};
 use engine::docker::tags_now;
 use engine::image::{Reference, Registries};
-use engine::machine::State;
+use engine::machine::{MovedTag, State};
 use engine::run::{Fault, images_in_effect};
 use journal::EventLog;
 use serde::Serialize;
@@ -113,6 +113,16 @@ pub(crate) struct TagDrift {
 }
 
 impl TagDrift {
+    /// The same, as an event says it.
+    pub(crate) fn moved(&self) -> MovedTag {
+        MovedTag {
+            function: self.function.clone(),
+            reference: self.reference.clone(),
+            applied: self.applied.clone(),
+            found: self.found.clone(),
+        }
+    }
+
     /// What is wrong, in words.
     pub(crate) fn sentence(&self) -> String {
         let Self {

@@ -76,12 +76,16 @@ impl StreamFold {
         self.unknown = Some(deploy);
     }
 
-    /// A deploy names the one whose keys may stand in the output directory, a hold the one that it stands behind.
+    /// A deploy names the one whose keys may stand in the output directory, a hold and drift the one that they stand behind.
     fn check_predecessor(&self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
         let (requested, held) = (event.event.as_requested(), event.event.as_held());
         let first = self.state.deploy.as_ref().map(|deploy| deploy.first);
         let right = requested.is_none_or(|requested| requested.base == self.state.base())
-            && held.is_none_or(|held| held.latest == first);
+            && held.is_none_or(|held| held.latest == first)
+            && event
+                .event
+                .as_drift_found()
+                .is_none_or(|found| Some(found.latest) == first);
         let sequence = event.sequence;
         if right {
             Ok(())

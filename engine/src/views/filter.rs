@@ -145,6 +145,25 @@ impl DeployFilter {
     }
 }
 
+impl DeployFilter {
+    /// Whether recorded drift is one of those: by who, when and kind.
+    pub fn admits_drift(&self, drift: &DriftSummary) -> bool {
+        let of_drift = Self {
+            actor: self.actor.clone(),
+            kind: self.kind.clone(),
+            since: self.since,
+            until: self.until,
+            ..Self::default()
+        };
+        let actor = self.actor.as_deref();
+        let kind = self.kind.as_deref();
+        *self == of_drift
+            && self.admits_time(drift.found_at)
+            && actor.is_none_or(|actor| drift.actor.contains(actor))
+            && kind.is_none_or(|kind| kind == "DriftFound")
+    }
+}
+
 /// The kind of an attempt's failure.
 const FAILED: &str = "Failed";
 

@@ -16,7 +16,8 @@ mod stream;
 pub mod transfer;
 
 pub use access::{
-    Follower, Holder, ImportIntoError, Journal, OwnError, Owned, ReadError, Reader, RemoveError,
+    BackupPart, ComparedTarget, Comparison, DiskUse, Follower, Holder, ImportIntoError, Journal,
+    OwnError, Owned, ReadError, Reader, RefusedPath, RemoveError, RestoreError, TargetCondition,
 };
 pub use chain::{Damage, DamageKind, VerifyReport};
 pub use envelope::{

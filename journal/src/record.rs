@@ -38,6 +38,14 @@ pub(crate) struct Record {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
+impl StoredEvent {
+    /// The bytes of its record: header and payload, as they are hashed and stored.
+    pub fn size(&self) -> u64 {
+        let header = encode_header(&self.header).len() as u64;
+        header.saturating_add(self.header.payload_length)
+    }
+}
+
 /// Makes the event that follows `head`. The draft was admitted before.
 pub(crate) fn seal(stream: &StreamId, head: &Head, draft: NewEvent) -> StoredEvent {
     let mut header = Header {

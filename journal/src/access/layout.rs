@@ -84,6 +84,11 @@ impl Layout {
         self.folder.join("store")
     }
 
+    /// Where the documents of the store are.
+    pub(crate) fn documents(&self) -> PathBuf {
+        self.store().join("documents")
+    }
+
     /// Where an import is built before it becomes the store.
     pub(crate) fn importing(&self) -> PathBuf {
         self.folder.join("store.importing")

@@ -205,6 +205,14 @@ pub(crate) fn named(path: &Path) -> io::Result<Option<Holder>> {
     }
 }
 
+/// Everybody who is named in a lock that nobody has: those that did not let go of it, the newest last.
+pub(crate) fn left_in(path: &Path) -> io::Result<Vec<Holder>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(NO_LINK).open(path)?;
+    let names = read_names(&file)?;
+    Ok(names.lost.into_iter().chain(names.holder).collect())
+}
+
 /// The lock of whoever has the store open.
 #[derive(Debug)]
 pub(crate) struct StoreLock {

@@ -14,6 +14,8 @@
 //! store/    the store: sled's files, the head kept apart, large payloads; `imported` says which events came with an import
 //! ```
 
+mod condition;
+mod disk_use;
 mod follow;
 mod imported;
 mod layout;
@@ -21,22 +23,27 @@ mod lock;
 mod owner;
 mod protocol;
 mod reader;
+mod replace;
+mod restore;
 mod server;
 mod shared;
 
-use std::io::{BufRead, Seek};
+use std::io::{BufRead, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::chain::Damage;
 use crate::envelope::Head;
 use crate::store::StoreError;
 use crate::stream::StreamId;
-use crate::transfer::ImportError;
+use crate::transfer::{BackupReader, ImportError};
 
+pub use condition::{RefusedPath, TargetCondition};
+pub use disk_use::DiskUse;
 pub use follow::Follower;
 pub use lock::Holder;
 pub use owner::Owned;
 pub use reader::Reader;
+pub use restore::{BackupPart, ComparedTarget, Comparison, RestoreError};
 
 /// The journals below one folder.
 #[derive(Debug)]
@@ -66,7 +73,30 @@ impl Journal {
         holder: Holder,
         export: impl BufRead + Seek,
     ) -> Result<Head, ImportIntoError> {
-        owner::import(root, stream, holder, export)
+        replace::import(root, stream, holder, export)
+    }
+
+    /// Verifies a whole backup, and compares the targets that are meant with what is here. Each part that was verified is shown, in
+    /// order. Nothing is written.
+    pub fn compare_backup<R: Read>(
+        root: &Path,
+        backup: BackupReader<R>,
+        is_meant: impl Fn(&StreamId) -> bool,
+        each: impl FnMut(BackupPart<'_>),
+    ) -> Result<Vec<ComparedTarget>, RestoreError> {
+        restore::compare(root, backup, is_meant, each)
+    }
+
+    /// Restores the targets that were compared with this backup and of which something is missing here, and shows each that is restored.
+    /// A target is restored as a whole or not at all; those that were restored before an error stay. Its events count as imported.
+    pub fn restore_backup<R: Read>(
+        root: &Path,
+        backup: BackupReader<R>,
+        targets: &[ComparedTarget],
+        holder: &Holder,
+        each: impl FnMut(&ComparedTarget),
+    ) -> Result<(), RestoreError> {
+        restore::restore(root, backup, targets, holder, each)
     }
 
     /// The sequence of the last event of a target that came with an import; 0 when none did.
@@ -92,6 +122,26 @@ impl Journal {
     /// on cannot be told.
     pub fn shared_file_system(root: &Path) -> Option<&'static str> {
         shared::name_at(root)
+    }
+
+    /// What can be told of a target's journal without opening it.
+    pub fn condition(root: &Path, stream: &StreamId) -> Result<TargetCondition, ReadError> {
+        let layout = layout::Layout::new(root, stream);
+        condition::of(&layout).map_err(|source| ReadError::Io {
+            path: layout.folder().to_owned(),
+            source,
+        })
+    }
+
+    /// What the journal of a target takes on its disk.
+    pub fn disk_use(root: &Path, stream: &StreamId) -> Result<DiskUse, ReadError> {
+        let layout = layout::Layout::new(root, stream);
+        disk_use::of(&layout).map_err(|(path, source)| ReadError::Io { path, source })
+    }
+
+    /// Bytes that this user can still write where journals are; the folder above counts where theirs is not made yet.
+    pub fn free_bytes(root: &Path) -> Option<u64> {
+        disk_use::free_bytes(root)
     }
 
     /// The targets that have a journal, in the order of their folders' names.

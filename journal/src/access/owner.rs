@@ -1,7 +1,7 @@
 //! The owner of a target: it holds the lock, has the store open and answers readers for its whole life.
 
 use std::fs;
-use std::io::{self, BufRead, Seek};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,11 @@ use crate::access::imported;
 use crate::access::layout::Layout;
 use crate::access::lock::{Holder, Lock, StoreLock};
 use crate::access::server::Server;
-use crate::access::{ImportIntoError, OwnError, RemoveError};
+use crate::access::{OwnError, RemoveError};
 use crate::disk::{Disk, inherit_access};
 use crate::envelope::Head;
 use crate::store::{EventLog, Mark, SledStore, Store, StoreError};
 use crate::stream::StreamId;
-use crate::transfer::{self, ImportError};
 
 /// How long an owner waits for a reader to let go of the store.
 const STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -120,47 +119,6 @@ impl Drop for Owned {
     }
 }
 
-/// Makes the store of a target out of an export.
-///
-/// It is built beside the place of the store and moved there when it is whole and durable: a cut in the middle leaves no journal.
-pub(crate) fn import(
-    root: &Path,
-    stream: &StreamId,
-    holder: Holder,
-    export: impl BufRead + Seek,
-) -> Result<Head, ImportIntoError> {
-    let (seat, _) = OwnershipGuard::take(root, stream, holder)?;
-    let (store, importing) = (seat.layout.store(), seat.layout.importing());
-    let refused = |path: &Path| {
-        let path = path.to_owned();
-        |source| OwnError::Io { path, source }
-    };
-    if store.is_dir() {
-        let sequence = SledStore::open(&store, stream.clone())
-            .and_then(|store| store.head())
-            .map_err(OwnError::from)?
-            .sequence;
-        if sequence > 0 {
-            return Err(ImportError::NotEmpty { sequence }.into());
-        }
-    }
-    remove_folder(&importing).map_err(refused(&importing))?;
-    let mark = Mark::at(seat.layout.mark());
-    let head = built(&importing, stream, export, &mark).inspect_err(|_| {
-        // It is of no use any more; that it may stay until the next import removes it does not change the outcome.
-        remove_folder(&importing).ok();
-    })?;
-    imported::note(&importing, &head).map_err(refused(&importing))?;
-    remove_folder(&store).map_err(refused(&store))?;
-    fs::rename(&importing, &store).map_err(refused(&store))?;
-    Disk::default()
-        .sync_folder(seat.layout.folder())
-        .map_err(refused(&store))?;
-    // Opening marks that it has begun.
-    drop(SledStore::open_marked(&store, stream.clone(), mark).map_err(OwnError::from)?);
-    Ok(head)
-}
-
 /// Removes the journal of a target that ends with this head.
 ///
 /// The folder gets a name that no target has, and is removed under it: a cut in the middle leaves the whole journal or none, and what
@@ -203,30 +161,8 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// Makes a store out of an export, and lets go of it.
-fn built(
-    folder: &Path,
-    stream: &StreamId,
-    export: impl BufRead + Seek,
-    mark: &Mark,
-) -> Result<Head, ImportIntoError> {
-    let open = || SledStore::open(folder, stream.clone()).map_err(OwnError::from);
-    let store = open()?;
-    let head = transfer::import(&store, export)?;
-    drop(store);
-    // Read back before it counts. It also has sled note where its log ends, so that the next to open it need not read all of it.
-    let store = open()?;
-    let kept = store.head().map_err(OwnError::from)?;
-    // Where a journal was lost, only an export of it may take its place.
-    mark.check_events(&store).map_err(OwnError::from)?;
-    if kept == head {
-        Ok(head)
-    } else {
-        Err(ImportError::Changed.into())
-    }
-}
-
-fn remove_folder(folder: &Path) -> io::Result<()> {
+/// Removes a folder, where there is one.
+pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
@@ -235,16 +171,16 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
 
 /// The place of an owner: nobody else has the store open, and readers can see that there is an owner.
 #[derive(Debug)]
-struct OwnershipGuard {
+pub(super) struct OwnershipGuard {
     // In the order in which they are let go: the lock is the last, for the next owner makes a socket of its own.
     socket: Socket,
     _store_lock: StoreLock,
     lock: Lock,
-    layout: Layout,
+    pub(super) layout: Layout,
 }
 
 impl OwnershipGuard {
-    fn take(
+    pub(super) fn take(
         root: &Path,
         stream: &StreamId,
         holder: Holder,

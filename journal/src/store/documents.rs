@@ -113,6 +113,11 @@ fn write(disk: &Disk, part: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(&file)
 }
 
+/// Bytes of the file that a document is kept in.
+pub(crate) fn document_size(bytes: &[u8]) -> io::Result<u64> {
+    Ok(encode(bytes)?.len() as u64)
+}
+
 fn encode(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = DeflateEncoder::new(vec![DEFLATED], Compression::default());
     encoder.write_all(bytes)?;

@@ -31,6 +31,7 @@ pub use overlay::Overlay;
 pub use sled::{SledStore, panics_are_caught};
 pub use stored_head::StoredHead;
 
+pub(crate) use documents::document_size;
 pub(crate) use identity::Identity;
 pub(crate) use mark::Mark;
 pub(crate) use page::Page;

@@ -1,7 +1,9 @@
 //! Tests of the crate: rules that every store keeps, and what only the store on disk does.
 
+mod backup;
 mod conformance;
 mod damage;
+mod disk_use;
 mod documents;
 mod follow;
 mod golden;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::chain::{Damage, DamageKind, Link};
 use crate::envelope::Head;
 use crate::store::{EventLog, StoreError, scan};
+use crate::transfer::import::Whole;
 use crate::transfer::line;
 
 /// A journal cannot be written out.
@@ -20,6 +21,15 @@ pub enum ExportError {
 
 /// Writes every event up to the present head, every document, and the head on the last line. Returns the head.
 pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<Head, ExportError> {
+    export_each(events, to, |_| {})
+}
+
+/// The same, and shows each event and each document that was written, in order.
+pub(crate) fn export_each<F: EventLog + ?Sized>(
+    events: &F,
+    to: &mut impl Write,
+    mut each: impl FnMut(Whole<'_>),
+) -> Result<Head, ExportError> {
     let head = events.head()?;
     let mut chain = Link::first(events.stream());
     for event in scan(events, 1) {
@@ -31,6 +41,7 @@ pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<H
         let text = line::event_line(&event).map_err(io::Error::from)?;
         to.write_all(text.as_bytes())?;
         to.write_all(b"\n")?;
+        each(Whole::Event(&event));
     }
     if chain.head() != head {
         let lost = Damage::at(
@@ -39,7 +50,7 @@ pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<H
         );
         return Err(StoreError::from(lost).into());
     }
-    let format = match documents(events, to)? {
+    let format = match documents(events, to, each)? {
         0 => line::FORMAT_OF_EVENTS,
         _ => line::FORMAT,
     };
@@ -51,7 +62,11 @@ pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<H
 }
 
 /// Writes every document, in the order of their hashes; returns how many.
-fn documents<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<u64, ExportError> {
+fn documents<F: EventLog + ?Sized>(
+    events: &F,
+    to: &mut impl Write,
+    mut each: impl FnMut(Whole<'_>),
+) -> Result<u64, ExportError> {
     const PAGE: usize = 1024;
     let (mut written, mut after) = (0, None);
     loop {
@@ -62,6 +77,7 @@ fn documents<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<u6
             let text = line::document_line(hash, &bytes).map_err(io::Error::from)?;
             to.write_all(text.as_bytes())?;
             to.write_all(b"\n")?;
+            each(Whole::Document(&bytes));
             written += 1;
         }
         match page.last() {

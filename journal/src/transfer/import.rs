@@ -1,19 +1,18 @@
 //! Reading an export: everything is verified before anything is written.
 
-use std::collections::BTreeSet;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Seek, SeekFrom};
 
 use uuid::Uuid;
 
-use crate::chain::{Damage, Link};
+use crate::chain::Damage;
 use crate::envelope::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Head, NewEvent, PAYLOAD_INLINE_MAX, SUPPORTED, Schema,
     StoredEvent,
 };
-use crate::hash::Hash;
 use crate::store::{AppendError, Store, StoreError};
 use crate::stream::StreamId;
-use crate::transfer::line::{self, FORMAT, FORMAT_OF_EVENTS, HeadLine, LINE_MAX, Line};
+use crate::transfer::line::{FORMAT, LINE_MAX};
+use crate::transfer::lines::{Item, Lines};
 
 /// An export cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +134,18 @@ pub struct CheckedExport {
     pub newer: Option<(u64, Schema)>,
 }
 
+impl CheckedExport {
+    /// Fails when an event has a newer schema than this build can append.
+    pub(crate) fn must_be_appendable(&self) -> Result<(), ImportError> {
+        let Some((line, found)) = self.newer else {
+            return Ok(());
+        };
+        let supported = SUPPORTED;
+        let problem = LineProblem::NewerMinor { found, supported };
+        Err(ImportError::Line { line, problem })
+    }
+}
+
 /// Verifies an export without importing it.
 pub fn check(export: impl BufRead) -> Result<CheckedExport, ImportError> {
     check_each(export, |_| {})
@@ -189,21 +200,14 @@ pub fn import<S: Store + ?Sized>(
             found: checked.stream,
         });
     }
-    if let Some((line, found)) = checked.newer {
-        let supported = SUPPORTED;
-        let problem = LineProblem::NewerMinor { found, supported };
-        return Err(ImportError::Line { line, problem });
-    }
+    checked.must_be_appendable()?;
     export.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(export);
-    let mut batch = Batch::default();
+    let mut filling = Filling::default();
     while let Some(item) = lines.next()? {
-        match item {
-            Item::Event(event) => batch.push(store, *event)?,
-            Item::Document(bytes) => drop(store.put_document(&bytes)?),
-        }
+        filling.add(store, item)?;
     }
-    batch.append(store)?;
+    filling.end(store)?;
     let head = store.head()?;
     if head == checked.head {
         Ok(head)
@@ -212,16 +216,36 @@ pub fn import<S: Store + ?Sized>(
     }
 }
 
-/// Events that go into one append.
+/// A store that is being filled with what was verified: events that go into one append are collected.
 #[derive(Default)]
-struct Batch {
+pub(crate) struct Filling {
     drafts: Vec<NewEvent>,
     bytes: usize,
 }
 
-impl Batch {
+impl Filling {
     /// More than any header takes.
     const HEADER: usize = 2048;
+
+    /// Adds one event or document.
+    pub(crate) fn add<S: Store + ?Sized>(
+        &mut self,
+        store: &S,
+        item: Item,
+    ) -> Result<(), ImportError> {
+        match item {
+            Item::Event(event) => self.push(store, *event),
+            Item::Document(bytes) => {
+                store.put_document(&bytes)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// There is nothing more.
+    pub(crate) fn end<S: Store + ?Sized>(mut self, store: &S) -> Result<(), ImportError> {
+        self.append(store)
+    }
 
     fn push<S: Store + ?Sized>(
         &mut self,
@@ -260,193 +284,5 @@ fn draft_of(event: StoredEvent) -> NewEvent {
         attempt: header.attempt,
         tool: header.tool,
         payload: event.payload,
-    }
-}
-
-/// What stands in a line before the last.
-pub(crate) enum Item {
-    Event(Box<StoredEvent>),
-    Document(Vec<u8>),
-}
-
-/// The events of an export, each verified against the ones before it.
-pub(crate) struct Lines<R> {
-    from: R,
-    number: u64,
-    chain: Option<(StreamId, Link)>,
-    deploys: BTreeSet<Uuid>,
-    documents: u64,
-    last_document: Option<Hash>,
-    head: Option<HeadLine>,
-    newer: Option<(u64, Schema)>,
-}
-
-impl<R: BufRead> Lines<R> {
-    pub(crate) fn new(from: R) -> Self {
-        Self {
-            from,
-            number: 0,
-            chain: None,
-            deploys: BTreeSet::new(),
-            documents: 0,
-            last_document: None,
-            head: None,
-            newer: None,
-        }
-    }
-
-    /// Whose events they are, as far as that was read.
-    pub(crate) fn stream(&self) -> Option<&StreamId> {
-        self.chain.as_ref().map(|(stream, _)| stream)
-    }
-
-    /// Where the events end that were read.
-    pub(crate) fn head(&self) -> Option<Head> {
-        self.chain.as_ref().map(|(_, link)| link.head())
-    }
-
-    /// How many documents were read.
-    pub(crate) fn documents(&self) -> u64 {
-        self.documents
-    }
-
-    /// How many deploys were read.
-    pub(crate) fn deploys(&self) -> usize {
-        self.deploys.len()
-    }
-
-    /// The next event or document; none once the head was read and the file has ended.
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, ImportError> {
-        let Some(text) = self.read_line()? else {
-            return match self.head {
-                Some(_) => Ok(None),
-                None => Err(self.problem(LineProblem::NoHead)),
-            };
-        };
-        if self.head.is_some() {
-            return Err(self.problem(LineProblem::AfterHead));
-        }
-        let parsed =
-            line::parse(&text).map_err(|text| self.problem(LineProblem::Malformed(text)))?;
-        match parsed {
-            Line::StoredEvent(event) => {
-                self.follow(&event)
-                    .map_err(|problem| self.problem(problem))?;
-                Ok(Some(Item::Event(event)))
-            }
-            Line::Document(hash, bytes) => {
-                if self.last_document.is_some_and(|last| last >= hash) {
-                    let order = "documents stand in the order of their hashes".to_owned();
-                    return Err(self.problem(LineProblem::Malformed(order)));
-                }
-                self.last_document = Some(hash);
-                self.documents += 1;
-                Ok(Some(Item::Document(bytes)))
-            }
-            Line::Head(head) => {
-                self.check_head(&head)
-                    .map_err(|problem| self.problem(problem))?;
-                self.head = Some(head);
-                self.next()
-            }
-        }
-    }
-
-    fn problem(&self, problem: LineProblem) -> ImportError {
-        ImportError::Line {
-            line: self.number,
-            problem,
-        }
-    }
-
-    /// Reads a line without its end; none at the end of the file.
-    fn read_line(&mut self) -> Result<Option<String>, ImportError> {
-        let mut bytes = Vec::new();
-        let bound = LINE_MAX as u64 + 1;
-        (&mut self.from).take(bound).read_until(b'\n', &mut bytes)?;
-        self.number += 1;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if bytes.pop() != Some(b'\n') {
-            return Err(self.problem(if bytes.len() >= LINE_MAX {
-                LineProblem::TooLong
-            } else {
-                LineProblem::Cut
-            }));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| self.problem(LineProblem::NotText))?;
-        Ok(Some(text))
-    }
-
-    fn follow(&mut self, event: &StoredEvent) -> Result<(), LineProblem> {
-        let header = &event.header;
-        if self.documents > 0 {
-            let order = "it is an event, and documents stand behind all events".to_owned();
-            return Err(LineProblem::Malformed(order));
-        }
-        let (stream, link) = self.chain.get_or_insert_with(|| {
-            let stream = header.stream.clone();
-            let link = Link::first(&stream);
-            (stream, link)
-        });
-        if *stream != header.stream {
-            return Err(LineProblem::OtherStream(header.stream.clone()));
-        }
-        if header.schema.major > SUPPORTED.major {
-            return Err(LineProblem::NewerMajor {
-                found: header.schema,
-                supported: SUPPORTED,
-            });
-        }
-        if header.schema > SUPPORTED && self.newer.is_none() {
-            self.newer = Some((self.number, header.schema));
-        }
-        let begins = link.follow(header).map_err(LineProblem::Chain)?;
-        if begins && !self.deploys.insert(header.deploy) {
-            return Err(LineProblem::Reopened(header.deploy));
-        }
-        Ok(())
-    }
-
-    fn check_head(&self, said: &HeadLine) -> Result<(), LineProblem> {
-        if !(FORMAT_OF_EVENTS..=FORMAT).contains(&said.format) {
-            return Err(LineProblem::OtherFormat(said.format));
-        }
-        if (said.format == FORMAT_OF_EVENTS) != (self.documents == 0) {
-            let other = format!(
-                "it says format {}, which is another with {} documents",
-                said.format, self.documents
-            );
-            return Err(LineProblem::Malformed(other));
-        }
-        let end = match &self.chain {
-            Some((stream, _)) if *stream != said.stream => {
-                return Err(LineProblem::OtherStream(said.stream.clone()));
-            }
-            Some((_, link)) => link.head(),
-            None => Head::empty(&said.stream),
-        };
-        if end == said.head {
-            Ok(())
-        } else {
-            Err(LineProblem::OtherHead {
-                said: said.head.sequence,
-                found: end.sequence,
-            })
-        }
-    }
-
-    pub(crate) fn into_checked(self) -> Result<CheckedExport, ImportError> {
-        let Some(line) = self.head else {
-            return Err(self.problem(LineProblem::NoHead));
-        };
-        Ok(CheckedExport {
-            stream: line.stream,
-            head: line.head,
-            deploys: self.deploys.len(),
-            documents: self.documents,
-            newer: self.newer,
-        })
     }
 }

@@ -4,7 +4,8 @@ use std::io::BufRead;
 
 use crate::chain::{Damage, DamageKind, VerifyReport};
 use crate::envelope::Head;
-use crate::transfer::import::{CheckedExport, ImportError, Lines, Whole};
+use crate::transfer::import::{CheckedExport, ImportError, Whole};
+use crate::transfer::lines::Lines;
 
 /// Reads a whole export and finds the first damage. Each event and each document that is whole is shown to `each`, in order.
 ///
@@ -19,7 +20,7 @@ pub fn verify(
     let mut damage = None;
     loop {
         let read = lines.next();
-        let here = lines.head();
+        let here = lines.section.head();
         if let Some((head, here)) = noted.zip(here)
             && head.sequence == here.sequence
             && head.hash != here.hash
@@ -30,7 +31,7 @@ pub fn verify(
         match read {
             Ok(Some(item)) => each(Whole::of(&item)),
             Ok(None) => break,
-            Err(ImportError::Line { line, problem }) if lines.stream().is_some() => {
+            Err(ImportError::Line { line, problem }) if lines.section.stream().is_some() => {
                 // The head that was noted may be of an earlier event than the bad line.
                 damage.get_or_insert(Damage::at(line, DamageKind::Line(problem.to_string())));
                 break;
@@ -38,13 +39,13 @@ pub fn verify(
             Err(error) => return Err(error),
         }
     }
-    let events = lines.head().map_or(0, |head| head.sequence);
+    let events = lines.section.head().map_or(0, |head| head.sequence);
     if let Some(noted) = noted.filter(|noted| noted.sequence > events) {
         let lost = DamageKind::LostTail(noted.sequence);
         damage.get_or_insert(Damage::at(events.saturating_add(1), lost));
     }
-    let (deploys, documents) = (lines.deploys() as u64, lines.documents());
-    let read = lines.stream().cloned().zip(lines.head());
+    let (deploys, documents) = (lines.section.deploys() as u64, lines.section.documents());
+    let read = lines.section.stream().cloned().zip(lines.section.head());
     let (stream, head) = if let Some(read) = read {
         read
     } else {

@@ -39,6 +39,10 @@ pub(crate) enum Type {
     Abandoned,
     Imported,
     Removed,
+    BackedUp,
+    Restored,
+    Diagnosis,
+    Stats,
     Valid,
     Synced,
     Provisioned,
@@ -53,7 +57,7 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::Event,
         Self::Document,
         Self::Applied,
@@ -72,6 +76,10 @@ impl Type {
         Self::Abandoned,
         Self::Imported,
         Self::Removed,
+        Self::BackedUp,
+        Self::Restored,
+        Self::Diagnosis,
+        Self::Stats,
         Self::Valid,
         Self::Synced,
         Self::Provisioned,
@@ -84,6 +92,7 @@ impl Type {
     ];
 
     /// Which commands write it, and what it says, as the documentation has it.
+    #[expect(clippy::too_many_lines, reason = "a table, with a row for each type")]
     pub(crate) fn documented(self) -> (&'static str, &'static str) {
         match self {
             Self::Event => (
@@ -149,6 +158,22 @@ impl Type {
             Self::Abandoned => ("`abandon`", "`target`, `deploy`, `head`"),
             Self::Imported => ("`import`", "`target`, `events`, `head`"),
             Self::Removed => ("`journal remove`", "`target`, `events`, `head`"),
+            Self::BackedUp => (
+                "`journal backup`, unless it writes to standard output",
+                "`file`, `bytes`, `made_at`, `targets`: of each `target`, `events`, `head`",
+            ),
+            Self::Restored => (
+                "`journal restore`",
+                "one target: `target`, `how` (`created`; `completed`: its beginning was here; `present`: all was here; `longer`: it goes on behind the backup), `events`, `head` (both of the backup), `had` (events that were here), `unfinished` (the deploy that is), `dry_run`",
+            ),
+            Self::Diagnosis => (
+                "`journal doctor`",
+                "one thing that was found: `target` (none when it is about the whole journal), `kind` (as of an error; null when it keeps nothing from going on), `cause`, `next`",
+            ),
+            Self::Stats => (
+                "`journal stats`",
+                "one journal: `target`, `events`, `deploys`, `event_bytes`, `documents`, `document_bytes` (compressed, each document once), `disk_bytes`, `since`, `last_at`, `unfinished` (the deploy that is)",
+            ),
             Self::Valid => (
                 "`manifest validate`",
                 "`manifest`, `entries`, `functions`, `warnings`",

@@ -458,6 +458,24 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// Bytes for a person: `817 B`, `12.4 KiB`, `3.0 GiB`.
+pub(crate) fn bytes(number: u64) -> String {
+    let mut unit = "B";
+    let mut tenths = u128::from(number) * 10;
+    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        // 1023.95 would be shown as 1024.0.
+        if tenths < 10_235 {
+            break;
+        }
+        tenths = (tenths + 512) / 1024;
+        unit = larger;
+    }
+    if unit == "B" {
+        return format!("{number} B");
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// The first digits of a hash, enough for a person to compare.
 pub(crate) fn short(hex: &str) -> &str {
     hex.get(..12).unwrap_or(hex)

@@ -3,6 +3,11 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Unit, civil};
 
+/// `2026-02-20`, in UTC.
+pub(crate) fn day(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 /// `2026-02-20 09:00`, for columns whose head says UTC.
 pub(crate) fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()

@@ -22,7 +22,10 @@ use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
 
 pub(crate) use assert::{Annotations, Assert};
-pub(crate) use journals::{Export, Import, JournalCommand, Lock, RemoveArgs, Replay};
+pub(crate) use journals::{
+    BackupArgs, DoctorArgs, Export, Import, JournalCommand, Lock, RemoveArgs, Replay, RestoreArgs,
+    StatsArgs,
+};
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use rollback::RollbackArgs;
 pub(crate) use sim::SimArgs;

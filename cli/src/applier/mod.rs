@@ -18,6 +18,7 @@ mod tags;
 pub(crate) mod target;
 mod values;
 mod waiting;
+mod whole_file;
 
 use std::process::ExitCode;
 

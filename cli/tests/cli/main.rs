@@ -7,6 +7,7 @@
 mod artifacts;
 mod assertions;
 mod check;
+mod doctor;
 mod elsewhere;
 mod esb;
 mod exit_codes;
@@ -15,6 +16,7 @@ mod help;
 mod hints;
 mod journals;
 mod json;
+mod keeping;
 mod locks;
 mod manifest;
 mod mistakes;

@@ -14,4 +14,6 @@ pub use pattern::{
     Mismatch, NamedPattern, Pattern, PatternDifference, PatternError, TimedEvent, parse_assertions,
 };
 pub use stacks::{SeenStack, SeenStacks};
-pub use summary::{HoldSummary, ServiceVersion, Status, Summary, hold, summarise, versions};
+pub use summary::{
+    HoldSummary, ServiceVersion, Status, Summary, begins_deploy, hold, summarise, versions,
+};

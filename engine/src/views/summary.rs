@@ -107,6 +107,14 @@ pub struct ServiceVersion {
     pub version: Option<String>,
 }
 
+/// The kind of the event that a deploy begins with.
+const REQUESTED: &str = "Requested";
+
+/// A deploy begins with this event. A hold that stands by itself is no deploy.
+pub fn begins_deploy(event: &StoredEvent) -> bool {
+    event.header.kind == REQUESTED
+}
+
 /// Sums up one deploy from its events, oldest first. None when there is no event.
 pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
     let (first, last) = (events.first()?, events.last()?);

@@ -72,6 +72,67 @@ pub(crate) enum JournalCommand {
     #[command(after_help = "Example:\n  \
         artifactctl export nc-shop/old -o old.jsonl && artifactctl journal remove nc-shop/old")]
     Remove(RemoveArgs),
+    /// Show what each journal holds and takes: events, deploys, bytes, since when, unfinished deploys
+    #[command(after_help = "Examples:\n  \
+        artifactctl journal stats\n  \
+        artifactctl journal stats nc-shop/dev --format json")]
+    Stats(StatsArgs),
+    /// Write one file with the journals of all targets, or of some; also while somebody deploys
+    #[command(after_help = "Examples:\n  \
+        artifactctl journal backup journals.backup\n  \
+        artifactctl journal backup --force journals.backup nc-shop/dev\n  \
+        artifactctl journal backup - | ssh elsewhere 'cat > journals.backup'")]
+    Backup(BackupArgs),
+    /// Restore the journals of a backup: all of them or some, each as a whole
+    #[command(after_help = "Examples:\n  \
+        artifactctl journal restore journals.backup --dry-run\n  \
+        artifactctl journal restore journals.backup nc-shop/dev")]
+    Restore(RestoreArgs),
+    /// Say why a deploy cannot go on or a journal does not open, and what mends it; changes nothing
+    #[command(after_help = "Examples:\n  \
+        artifactctl journal doctor\n  \
+        artifactctl journal doctor nc-shop/dev --format json")]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The target, PROJECT/ENV [default: all]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    /// The file; `-` is standard output
+    pub(crate) file: PathBuf,
+    /// The targets, PROJECT/ENV [default: all]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// The targets, PROJECT/ENV [default: all that the backup holds]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Verify the backup and show what would be restored, touching nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatsArgs {
+    /// The target, PROJECT/ENV [default: all]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) target_flag: TargetFlag,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 //! A target can be written as an argument and as `--target`, whichever way a command declares it.
 
-use super::{Args, Command, Lock};
+use super::{Args, Command, JournalCommand, Lock};
 use crate::applier::deploys::{LAST_GOOD, LATEST};
 
 /// The target as a flag, for commands that take it as an argument: people who know `--target` write it everywhere.
@@ -94,6 +94,12 @@ impl Args {
                 }
                 settle(&mut args.target, &mut args.target_argument.argument);
             }
+            Command::Journal(JournalCommand::Stats(args)) => {
+                settle(&mut args.target, &mut args.target_flag.flag);
+            }
+            Command::Journal(JournalCommand::Doctor(args)) => {
+                settle(&mut args.target, &mut args.target_flag.flag);
+            }
             Command::Stacks(args) => settle(&mut args.target, &mut args.target_flag.flag),
             Command::Blame(args) => settle(&mut args.target, &mut args.target_argument.argument),
             Command::Assert(args) => {
@@ -105,7 +111,9 @@ impl Args {
             | Command::Import(_)
             | Command::Replay(_)
             | Command::Sim(_)
-            | Command::Journal(_)
+            | Command::Journal(
+                JournalCommand::Remove(_) | JournalCommand::Backup(_) | JournalCommand::Restore(_),
+            )
             | Command::Manifest(_)
             | Command::Validate { .. }
             | Command::Provision(_)

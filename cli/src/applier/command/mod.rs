@@ -2,9 +2,11 @@
 
 mod abandon;
 mod assert;
+mod backup;
 mod blame;
 mod deploy;
 mod diff;
+mod doctor;
 mod history;
 mod lock;
 mod manifest;
@@ -12,11 +14,13 @@ mod plan;
 mod provision;
 mod remove;
 mod replay;
+mod restore;
 mod resume;
 mod rollback;
 mod show;
 mod sim;
 mod stacks;
+mod stats;
 mod status;
 mod transfer;
 mod verify;
@@ -53,7 +57,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Sim(args) => sim::run(args, output),
         Command::Export(export) => transfer::export(global, export, output),
         Command::Import(import) => transfer::import(global, import, output),
-        Command::Journal(JournalCommand::Remove(args)) => remove::run(global, args, output),
+        Command::Journal(command) => journal(global, command, output),
         Command::Manifest(manifest) => manifest::run(manifest, output),
         Command::Provision(provision) => provision::run(provision, output),
         Command::Init => project::init::run("artifactctl", global, output),
@@ -64,6 +68,17 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         } => manifest::validate(artifact, *allow_unknown, output),
         Command::Man { dir } => manual::man(Args::command(), dir.as_deref()),
         Command::Completions { shell } => manual::completions(*shell, &mut Args::command()),
+    }
+}
+
+/// Takes care of journals.
+fn journal(global: &Global, command: &JournalCommand, output: &Output) -> Ended {
+    match command {
+        JournalCommand::Remove(args) => remove::run(global, args, output),
+        JournalCommand::Backup(args) => backup::run(global, args, output),
+        JournalCommand::Restore(args) => restore::run(global, args, output),
+        JournalCommand::Doctor(args) => doctor::run(global, args, output),
+        JournalCommand::Stats(args) => stats::run(global, args, output),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::applier::args::{Export, Import};
 use crate::applier::command::verify::Folded;
 use crate::applier::target;
+use crate::applier::whole_file::WholeFile;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity;
@@ -46,42 +47,19 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
 }
 
 /// Writes an export beside its place and moves it there when it is complete and on the disk: an earlier one is whole until then.
-fn export_to(reader: &Reader, file: &Path) -> Ended {
-    let failed = |error: std::io::Error| {
-        let mut failure = Failure::new(
-            Kind::Unreachable,
-            format!("cannot write the export `{}`", file.display()),
-        );
-        failure.causes.push(error.to_string());
-        failure.hint("free some space or name another file with `--output FILE`")
+fn export_to(reader: &Reader, path: &Path) -> Ended {
+    let file = WholeFile {
+        path,
+        what: "export",
+        hint: "free some space or name another file with `--output FILE`",
+        replaces: true,
     };
-    if file.exists() && !file.is_file() {
-        return Err(Failure::new(
-            Kind::Usage,
-            format!("`{}` is not a file that can be replaced", file.display()),
-        )
-        .hint("name another file, or leave `--output` away for standard output"));
-    }
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let mut beside = tempfile::Builder::new()
-        .prefix(".artifactctl-export-")
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    let mut out = std::io::BufWriter::new(beside.as_file_mut());
-    transfer::export(reader, &mut out).map_err(|error| match error {
-        ExportError::Store(error) => target::store_failure(&error),
-        ExportError::Io(error) => failed(error),
+    file.write(|out| {
+        transfer::export(reader, out).map_err(|error| match error {
+            ExportError::Store(error) => target::store_failure(&error),
+            ExportError::Io(error) => file.failed(&error),
+        })
     })?;
-    out.flush().map_err(failed)?;
-    drop(out);
-    beside.as_file().sync_all().map_err(failed)?;
-    beside.persist(file).map_err(|error| failed(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,11 +77,8 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     let (mut file, checked) = if args.file.as_os_str() == "-" {
         let mut spool =
             tempfile::tempfile().map_err(|error| Failure::of(Kind::Unreachable, &error))?;
-        let from = Spooled {
-            from: std::io::stdin().lock().take(SPOOL_MAX),
-            spool: &mut spool,
-        };
-        let checked = transfer::check_each(BufReader::new(from), |whole| folded.add(whole));
+        let from = BufReader::new(spooled(&mut spool));
+        let checked = transfer::check_each(from, |whole| folded.add(whole));
         (spool, checked)
     } else {
         let mut file = open(&args.file)?;
@@ -166,20 +141,35 @@ const NEXT_EXPORT: &str =
 
 /// Opens an export.
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {
+    open_written(path, "export", "artifactctl export")
+}
+
+/// Opens a file that a command of ours wrote.
+pub(super) fn open_written(path: &Path, what: &str, by: &str) -> Result<File, Failure> {
     load::open_anywhere(path).map_err(|problem| {
-        let message = format!("cannot read the export `{}`", path.display());
+        let message = format!("cannot read the {what} `{}`", path.display());
         let mut failure = Failure::new(Kind::Usage, message);
         failure.causes.push(format!("it {problem}"));
         // It is read twice, which a pipe cannot be.
-        failure.hint("name a file that `artifactctl export` wrote, or `-` for standard input")
+        failure.hint(format!(
+            "name a file that `{by}` wrote, or `-` for standard input"
+        ))
     })
 }
 
-/// Standard input, kept in a file as it is read, since an export is read twice: to verify, and to import. What is no export
+/// Standard input, kept in a file as it is read, since it is read twice: to verify, and to import or restore. What is no export
 /// ends at its first line that is none.
-struct Spooled<'a, R> {
+pub(super) struct Spooled<'a, R> {
     from: R,
     spool: &'a mut File,
+}
+
+/// What comes on standard input, up to a bound, kept in a file as it is read.
+pub(super) fn spooled(spool: &mut File) -> Spooled<'_, impl Read> {
+    Spooled {
+        from: std::io::stdin().lock().take(SPOOL_MAX),
+        spool,
+    }
 }
 
 impl<R: Read> Read for Spooled<'_, R> {
@@ -190,5 +180,5 @@ impl<R: Read> Read for Spooled<'_, R> {
     }
 }
 
-/// The largest export that is read from standard input: 4 GiB.
+/// The largest export or backup that is read from standard input: 4 GiB.
 const SPOOL_MAX: u64 = 4 << 30;

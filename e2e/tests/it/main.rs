@@ -19,6 +19,7 @@ mod full_registry;
 mod gate;
 mod harmless;
 mod hostile;
+mod keeping;
 mod lock;
 mod matrix;
 mod moved_base;

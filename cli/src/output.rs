@@ -38,6 +38,7 @@ pub(crate) enum Type {
     Replayed,
     Abandoned,
     Imported,
+    Posted,
     Removed,
     BackedUp,
     Restored,
@@ -57,7 +58,7 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Event,
         Self::Document,
         Self::Applied,
@@ -75,6 +76,7 @@ impl Type {
         Self::Replayed,
         Self::Abandoned,
         Self::Imported,
+        Self::Posted,
         Self::Removed,
         Self::BackedUp,
         Self::Restored,
@@ -157,6 +159,10 @@ impl Type {
             ),
             Self::Abandoned => ("`abandon`", "`target`, `deploy`, `head`"),
             Self::Imported => ("`import`", "`target`, `events`, `head`"),
+            Self::Posted => (
+                "`export --post`",
+                "`target`, `receiver` (its URL without the query), `events` (how many were sent), `sequence` (of the last)",
+            ),
             Self::Removed => ("`journal remove`", "`target`, `events`, `head`"),
             Self::BackedUp => (
                 "`journal backup`, unless it writes to standard output",

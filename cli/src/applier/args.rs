@@ -18,13 +18,14 @@ use clap_complete::Shell;
 use engine::contract::Digest;
 use engine::docker::BuilderChoice;
 
+use crate::applier::formats::EventFormat;
 use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
 
 pub(crate) use assert::{Annotations, Assert};
 pub(crate) use journals::{
-    BackupArgs, DoctorArgs, Export, Import, JournalCommand, Lock, RemoveArgs, Replay, RestoreArgs,
-    StatsArgs,
+    BackupArgs, DoctorArgs, Export, Import, JournalCommand, Lock, Receiving, RemoveArgs, Replay,
+    RestoreArgs, StatsArgs,
 };
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use rollback::RollbackArgs;
@@ -424,6 +425,11 @@ pub(crate) struct Watch {
     /// End with the deploy, with the exit code that it ends with
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// How events are written [default: text, or what --format says; with --post cloudevents]
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub(crate) event_format: Option<EventFormat>,
+    #[command(flatten)]
+    pub(crate) receiving: Receiving,
 }
 
 #[derive(Debug, clap::Args)]

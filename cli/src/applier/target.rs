@@ -26,15 +26,18 @@ pub(crate) fn root(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(root) = &global.journal {
         return std::path::absolute(root).map_err(|error| Failure::of(Kind::Usage, &error));
     }
+    state().map(|state| state.join("journal")).ok_or_else(|| {
+        Failure::new(
+            Kind::Usage,
+            "there is no place for a journal: neither `XDG_STATE_HOME` nor `HOME` is set",
+        )
+        .hint("name one with `--journal DIR`")
+    })
+}
+
+/// Where this user keeps what is to stay.
+pub(crate) fn state() -> Option<PathBuf> {
     of_user("XDG_STATE_HOME", ".local/state")
-        .map(|state| state.join("journal"))
-        .ok_or_else(|| {
-            Failure::new(
-                Kind::Usage,
-                "there is no place for a journal: neither `XDG_STATE_HOME` nor `HOME` is set",
-            )
-            .hint("name one with `--journal DIR`")
-        })
 }
 
 /// Where this user keeps what can be made again: indexes of the layers of bases.

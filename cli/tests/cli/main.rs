@@ -12,6 +12,7 @@ mod elsewhere;
 mod esb;
 mod exit_codes;
 mod first_hour;
+mod formats;
 mod help;
 mod hints;
 mod journals;

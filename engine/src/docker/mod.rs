@@ -4,7 +4,7 @@
 //! `images`, `assemble` and `bases` see to images through `registry` (questions) and `work` (builds, pushes and pulls; `context` and
 //! `session` bring a build its files); `compose`
 //! provisions; `tags` asks registries without an engine. Types of the Docker client stop in this room, and every failure becomes a `Fault` in `fault`.
-//! `replies` reads what an engine said from its bytes alone.
+//! `receiver` is where events are sent to. `replies` reads what an engine said from its bytes alone.
 //! Only `build_image`, `tag_image`, `publish` and `provision` change anything. Not here: rules of a deploy (`machine`, `image`, `compat`).
 
 mod assemble;
@@ -20,6 +20,7 @@ mod limits;
 mod names;
 mod observe;
 mod platform;
+mod receiver;
 mod redact;
 mod registry;
 pub mod replies;
@@ -35,5 +36,6 @@ pub use assemble::BuilderChoice;
 pub use connect::{Engine, connect};
 pub use limits::{Limits, LimitsError};
 pub use observe::observe;
+pub use receiver::{EventReceiver, ReceiverError};
 pub use tags::tags_now;
 pub use world::{DockerWorld, WorldOptions, check_provision, provision};

@@ -73,8 +73,8 @@ fn some_raw<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>,
     <&RawValue>::deserialize(from).map(Some)
 }
 
-/// Writes an event as a line, without its end.
-pub(crate) fn event_line(event: &StoredEvent) -> serde_json::Result<String> {
+/// Writes an event as a line of an export, without its end.
+pub fn event_line(event: &StoredEvent) -> serde_json::Result<String> {
     let header = &event.header;
     let payload = as_json(&event.payload);
     serde_json::to_string(&EventLine {

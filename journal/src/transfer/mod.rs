@@ -13,9 +13,8 @@ mod verify;
 pub use backup::{BACKUP_FORMAT, BackupError, BackupReader, BackupWriter};
 pub use export::{ExportError, export};
 pub use import::{CheckedExport, ImportError, LineProblem, Whole, check, check_each, import};
-pub use line::{FORMAT, LINE_MAX};
+pub use line::{FORMAT, LINE_MAX, event_line};
+pub use verify::verify;
 
 pub(crate) use backup::BackupItem;
 pub(crate) use import::Filling;
-
-pub use verify::verify;

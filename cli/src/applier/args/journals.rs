@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{TargetFlag, Who};
+use crate::applier::formats::EventFormat;
 
 /// Whose a target is.
 #[derive(Debug, Subcommand)]
@@ -52,11 +53,35 @@ pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
     /// Write to this file, which is replaced when the export is complete [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "post")]
     pub(crate) output: Option<PathBuf>,
     /// Export what is left of a journal that lost its last events
     #[arg(long)]
     pub(crate) damaged: bool,
+    /// How events are written; `import` and `verify` read `jsonl` alone [default: jsonl, with --post cloudevents]
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub(crate) event_format: Option<EventFormat>,
+    #[command(flatten)]
+    pub(crate) receiving: Receiving,
+}
+
+/// Who else is told of events.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Receiving {
+    /// The URI of where the events happen, their `source` [default: artifactctl:PROJECT/ENV]
+    #[arg(long, value_name = "URI")]
+    pub(crate) source: Option<String>,
+    /// Send the events that this receiver has not got yet, as CloudEvents over HTTP
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ARTIFACTCTL_POST",
+        hide_env_values = true
+    )]
+    pub(crate) post: Option<String>,
+    /// Where it is kept up to which event the receiver has got them [default: a file in the state directory]
+    #[arg(long, value_name = "FILE", requires = "post")]
+    pub(crate) position: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `export` and `import`: a target's journal as JSON lines.
+//! `export` and `import`: a target's journal as JSON lines, and its events in formats of others.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -7,22 +7,26 @@ use std::process::ExitCode;
 
 use engine::load;
 use journal::transfer::{self, ExportError, ImportError, LineProblem};
-use journal::{AppendError, ImportIntoError, Journal, Reader};
+use journal::{
+    AppendError, Damage, DamageKind, EventLog, Head, ImportIntoError, Journal, Reader, StoreError,
+};
 use serde::Serialize;
 
 use crate::applier::args::{Export, Import};
 use crate::applier::command::verify::Folded;
+use crate::applier::formats::{Encoder, EventFormat};
+use crate::applier::posting::{Patience, Posting};
 use crate::applier::target;
 use crate::applier::whole_file::WholeFile;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
-use crate::identity;
 use crate::output::{Output, Type};
 use crate::program::Ended;
 use crate::report::counted;
+use crate::{identity, process_limits};
 
-/// Writes the journal to a file or to standard output.
-pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
+/// Writes the journal to a file or to standard output, or sends it to a receiver.
+pub(crate) fn export(global: &Global, args: &Export, output: &Output) -> Ended {
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let opened = if args.damaged {
         Journal::read_damaged(&root, &stream)
@@ -30,11 +34,26 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
         Journal::read(&root, &stream)
     };
     let reader = opened.map_err(|error| target::read_failure(&error))?;
+    let runtime = process_limits::runtime()?;
+    let place = (root.as_path(), &stream);
+    if let Some(posting) = Posting::new(
+        &args.receiving,
+        args.event_format,
+        place,
+        &runtime,
+        Patience::Minute,
+    )? {
+        let posted = posting.send_all(&reader)?;
+        output.result(Type::Posted, &posted, || posted.text())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let format = args.event_format.unwrap_or(EventFormat::Jsonl);
+    let mut encoder = Encoder::new(format, args.receiving.source.as_deref(), &stream)?;
     if let Some(file) = &args.output {
-        return export_to(&reader, file);
+        return export_to(&reader, &mut encoder, file);
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let written = transfer::export(&reader, &mut out).and_then(|_| Ok(out.flush()?));
+    let written = write(&reader, &mut encoder, &mut out).and_then(|()| Ok(out.flush()?));
     match written {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(ExportError::Store(error)) => Err(target::store_failure(&error)),
@@ -46,8 +65,44 @@ pub(crate) fn export(global: &Global, args: &Export, _: &Output) -> Ended {
     }
 }
 
+/// Writes every event up to the present head. Only our own format has the documents and the head besides.
+fn write(reader: &Reader, encoder: &mut Encoder, to: &mut impl Write) -> Result<(), ExportError> {
+    let (before, between, after) = match encoder.format() {
+        EventFormat::Jsonl => return transfer::export(reader, to).map(drop),
+        EventFormat::CloudeventsBatch => ("[", ",\n", "]\n"),
+        EventFormat::Cloudevents | EventFormat::Cdevents => ("", "\n", "\n"),
+    };
+    let head = reader.head()?;
+    to.write_all(before.as_bytes())?;
+    let mut written = Head::empty(reader.stream());
+    let mut is_first = true;
+    for event in journal::scan(reader, 1) {
+        let event = event?;
+        for line in encoder.lines(&event, reader)? {
+            if !is_first {
+                to.write_all(between.as_bytes())?;
+            }
+            is_first = false;
+            to.write_all(line.as_bytes())?;
+        }
+        written = event.header.head();
+        if written.sequence >= head.sequence {
+            break;
+        }
+    }
+    if written != head {
+        let lost = Damage {
+            sequence: written.sequence.saturating_add(1),
+            what: DamageKind::LostTail(head.sequence),
+        };
+        return Err(StoreError::from(lost).into());
+    }
+    to.write_all(after.as_bytes())?;
+    Ok(())
+}
+
 /// Writes an export beside its place and moves it there when it is complete and on the disk: an earlier one is whole until then.
-fn export_to(reader: &Reader, path: &Path) -> Ended {
+fn export_to(reader: &Reader, encoder: &mut Encoder, path: &Path) -> Ended {
     let file = WholeFile {
         path,
         what: "export",
@@ -55,7 +110,7 @@ fn export_to(reader: &Reader, path: &Path) -> Ended {
         replaces: true,
     };
     file.write(|out| {
-        transfer::export(reader, out).map_err(|error| match error {
+        write(reader, encoder, out).map_err(|error| match error {
             ExportError::Store(error) => target::store_failure(&error),
             ExportError::Io(error) => file.failed(&error),
         })

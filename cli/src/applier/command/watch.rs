@@ -1,5 +1,7 @@
 //! `watch`: a target, live. Events are printed as they are recorded, from the owner while there is one, else from the store.
 
+mod telling;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -12,7 +14,8 @@ use journal::{EventLog, Follower, Journal, ReadError, Reader, StoreError, Stored
 use uuid::Uuid;
 
 use crate::applier::args::Watch;
-use crate::applier::{events, target};
+use crate::applier::posting::Sent;
+use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
@@ -20,6 +23,7 @@ use crate::process_limits;
 use crate::program::Ended;
 use crate::report::talk;
 use crate::signals;
+use telling::Telling;
 
 /// How often it is looked whether there is something new: a small file is read.
 const LOOKING: Duration = Duration::from_millis(50);
@@ -43,6 +47,8 @@ pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
         ));
     }
     let runtime = process_limits::runtime()?;
+    let place = (root.as_path(), &stream);
+    let mut telling = Telling::new(args, place, &runtime)?;
     let (stop, stopped) = sync_channel(1);
     runtime
         .block_on(async { signals::listen() })
@@ -54,7 +60,10 @@ pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
             })
         })?;
     let (found, recorded) = sync_channel(WAITING);
-    let from = args.from;
+    let from = match args.from {
+        None => telling.next(|reader| begin(reader))?,
+        from => from,
+    };
     let reading = thread::Builder::new()
         .name("watch".to_owned())
         .spawn(move || {
@@ -63,7 +72,8 @@ pub(crate) fn run(global: &Global, args: &Watch, output: &Output) -> Ended {
             }
         });
     reading.map_err(|error| Failure::of(Kind::Internal, &error))?;
-    let ended = show(args, output, &recorded, &stopped);
+    let ended = show(args, output, &mut telling, &recorded, &stopped);
+    drop(telling);
     runtime.shutdown_background();
     ended
 }
@@ -178,12 +188,15 @@ fn begin(events: &dyn EventLog) -> Result<u64, Failure> {
 fn show(
     args: &Watch,
     output: &Output,
+    telling: &mut Telling<'_>,
     recorded: &Receiver<Result<StoredEvent, Failure>>,
     stopped: &Receiver<()>,
 ) -> Ended {
+    let interrupted = || Ok(ExitCode::from(Kind::Interrupted.code()));
+    let is_stopped = || stopped.try_recv().is_ok();
     loop {
-        if stopped.try_recv().is_ok() {
-            return Ok(ExitCode::from(Kind::Interrupted.code()));
+        if is_stopped() {
+            return interrupted();
         }
         if Output::is_closed() {
             return Ok(ExitCode::SUCCESS);
@@ -193,10 +206,8 @@ fn show(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
         };
-        if output.is_json() {
-            events::json(&event)?;
-        } else {
-            Output::text(&events::text(&event))?;
+        if telling.tell(&event, output, is_stopped)? == Sent::Stopped {
+            return interrupted();
         }
         if args.exit_code
             && let Some(ended) = ended(&event)

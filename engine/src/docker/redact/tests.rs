@@ -1,7 +1,11 @@
 //! Secrets in the spellings of programs, in pieces, at the end of what is cut.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -186,7 +190,7 @@ fn backslashed(text: &str) -> String {
     escaped.collect()
 }
 
-const ENCODERS: [(&str, Encoder); 14] = [
+const ENCODERS: [(&str, Encoder); 18] = [
     ("as it is", str::to_owned),
     ("JSON", json),
     ("JSON in ASCII", json_ascii),
@@ -200,10 +204,41 @@ const ENCODERS: [(&str, Encoder); 14] = [
     ("double quotes", double_quoted),
     ("backslashes", backslashed),
     ("base64", |text| STANDARD.encode(text)),
-    ("base64 of URLs", |text| {
+    ("base64 from the second byte", |text| {
+        STANDARD.encode(format!("k{text}"))
+    }),
+    ("base64 from the third byte", |text| {
+        STANDARD.encode(format!("kk{text}"))
+    }),
+    ("base64 of URLs", |text| URL_SAFE_NO_PAD.encode(text)),
+    ("base64 of URLs from the second byte", |text| {
         URL_SAFE_NO_PAD.encode(format!("k{text}"))
     }),
+    ("base64 of URLs from the third byte", |text| {
+        URL_SAFE_NO_PAD.encode(format!("kk{text}"))
+    }),
 ];
+
+/// What may be said in base64 within a text: each run of digits, read from each of its first four.
+fn said_in_base64(text: &str) -> Vec<Vec<u8>> {
+    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+    let runs = text.split(|c| !is_digit(c));
+    let read = |run: &str| {
+        let run = run.replace('-', "+").replace('_', "/");
+        let from = |first: usize| {
+            let digits = run.get(first..)?;
+            // A last digit alone says nothing.
+            let length = digits.len() - usize::from(digits.len() % 4 == 1);
+            let lenient = GeneralPurposeConfig::new()
+                .with_decode_allow_trailing_bits(true)
+                .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+            let reader = GeneralPurpose::new(&alphabet::STANDARD, lenient);
+            reader.decode(&digits[..length]).ok()
+        };
+        (0..4).filter_map(from).collect::<Vec<_>>()
+    };
+    runs.flat_map(read).collect()
+}
 
 /// Reads an output in pieces, as it is shown.
 fn shown(redactor: &Redactor, output: &[u8], cuts: &[usize]) -> String {
@@ -242,7 +277,14 @@ proptest! {
         let output = format!("{before}{}\nend\n", encode(&secret));
         let shown = shown(&redactor, output.as_bytes(), &cuts);
         let long = lines.iter().filter(|line| line.trim().chars().count() >= 4);
+        let said = said_in_base64(&shown);
         for line in long {
+            let bytes = line.as_bytes();
+            let is_said = |text: &Vec<u8>| text.windows(bytes.len()).any(|part| part == bytes);
+            prop_assert!(
+                !said.iter().any(is_said),
+                "{:?} by {} is said in base64: {:?}", line, name, shown
+            );
             for (spelling, encode) in ENCODERS {
                 let whole = encode(line);
                 let whole = whole.trim_matches(['"', '\'', '=']);

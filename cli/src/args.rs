@@ -36,7 +36,7 @@ pub(crate) struct Global {
         help_heading = GLOBAL
     )]
     pub(crate) project_file: Option<PathBuf>,
-    /// How results are written to standard output: for people, or one JSON object a line
+    /// How results are written to standard output: for people, one JSON object a line, or of `plan` as Markdown
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = GLOBAL)]
     pub(crate) format: Format,
     /// Log more to standard error; repeat for still more
@@ -54,6 +54,8 @@ pub(crate) enum Format {
     Text,
     // One object a line.
     Json,
+    // For a comment on a change that is proposed.
+    Markdown,
 }
 
 /// The stack's registry under its names.

@@ -251,6 +251,10 @@ impl Output {
         self.format == Format::Json
     }
 
+    pub(crate) fn is_markdown(&self) -> bool {
+        self.format == Format::Markdown
+    }
+
     /// Writes a result: its text for people, or its JSON under a type.
     pub(crate) fn result(
         &self,
@@ -259,7 +263,7 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Text => Self::text(&text()),
+            Format::Text | Format::Markdown => Self::text(&text()),
             Format::Json => Self::json(kind, body),
         }
     }
@@ -272,7 +276,7 @@ impl Output {
         page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Text => Self::page(&page()),
+            Format::Text | Format::Markdown => Self::page(&page()),
             Format::Json => Self::json(kind, body),
         }
     }

@@ -25,6 +25,9 @@ pub(crate) trait Program: Parser {
     /// Whether the command uses the project file, so that a broken file stops it.
     fn reads_project_file(&self) -> bool;
 
+    /// Whether the command shows a plan, which can be Markdown.
+    fn shows_plan(&self) -> bool;
+
     /// Puts values that can be written in several ways in their one place.
     fn settle(&mut self) {}
 
@@ -68,6 +71,11 @@ pub(crate) fn main<P: Program>(run: impl FnOnce(&P, &Call, &mut Output) -> Ended
         quiet,
         ..
     } = *args.global();
+    if format == Format::Markdown && !args.shows_plan() {
+        let message = "`--format markdown` is for plans alone";
+        let failure = Failure::new(Kind::Usage, message);
+        return Output::new(Format::Text).failed(&failure.hint("use `--format text` or `json`"));
+    }
     log::begin(verbose);
     pass_over_caught_panics();
     let mut output = Output::new(format).quiet(quiet);

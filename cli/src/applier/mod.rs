@@ -50,6 +50,14 @@ impl Program for Args {
         )
     }
 
+    fn shows_plan(&self) -> bool {
+        match &self.command {
+            Command::Deploy(deploy) => deploy.dry_run,
+            Command::Rollback(rollback) => rollback.plan,
+            command => matches!(command, Command::Plan(_)),
+        }
+    }
+
     /// No flag of `artifactctl` is a table.
     fn take_tables(&mut self, _file: &ProjectFile) {}
 }

@@ -72,6 +72,10 @@ impl Program for Args {
         )
     }
 
+    fn shows_plan(&self) -> bool {
+        matches!(&self.command, Command::Deploy(deploy) if deploy.dry_run)
+    }
+
     fn take_tables(&mut self, file: &ProjectFile) {
         match &mut self.command {
             Command::Generate(generate) | Command::Artifact(Artifact::Generate(generate)) => {

@@ -28,6 +28,7 @@ mod overheard;
 mod overtaken;
 mod parity;
 mod payload;
+mod pipelines;
 mod planted;
 mod power;
 mod prefixes;

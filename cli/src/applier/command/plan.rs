@@ -1,5 +1,7 @@
 //! `plan`: what a deploy would do, touching nothing.
 
+mod markdown;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ use crate::page::{Line, Page, Tone};
 use crate::process_limits;
 use crate::program::Ended;
 use crate::report::{counted, image_line, talk};
+use markdown::markdown;
 
 /// A plan, and what stands in the way of it.
 #[derive(Serialize)]
@@ -79,10 +82,13 @@ pub(super) fn show(
     let hold = HoldLine::of(events, &state)?;
     let body = Body { plan: &plan, hold };
     let verbose = global.verbose > 0;
-    output.shown(Type::Plan, &body, || {
-        let (target, out) = (&prepared.target.to_string(), &prepared.request.out);
-        page(target, out, &plan, verbose, showing.explain)
-    })?;
+    let target = prepared.target.to_string();
+    let page = || page(&target, &prepared.request.out, &plan, verbose, showing.explain);
+    if output.is_markdown() {
+        Output::text(&markdown(&target, &page().render(false)))?;
+    } else {
+        output.shown(Type::Plan, &body, page)?;
+    }
     if let Some(hold) = &body.hold {
         talk(&format!(
             "warning: target `{0}` is {1}; a deploy is refused until `artifactctl lock release {0}`",

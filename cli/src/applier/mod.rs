@@ -51,11 +51,10 @@ impl Program for Args {
     }
 
     fn shows_plan(&self) -> bool {
-        match &self.command {
-            Command::Deploy(deploy) => deploy.dry_run,
-            Command::Rollback(rollback) => rollback.plan,
-            command => matches!(command, Command::Plan(_)),
-        }
+        let command = &self.command;
+        matches!(command, Command::Plan(_))
+            || matches!(command, Command::Deploy(deploy) if deploy.dry_run)
+            || matches!(command, Command::Rollback(rollback) if rollback.plan)
     }
 
     /// No flag of `artifactctl` is a table.

@@ -35,13 +35,15 @@ fn scripts(file: &str, name_of: impl Fn(&str) -> Option<String>) -> BTreeMap<Str
         let indent = |line: &str| line.len() - line.trim_start().len();
         let outer = indent(line);
         let mut block = Vec::new();
-        while let Some(line) =
-            lines.next_if(|line| line.trim().is_empty() || indent(line) > outer)
+        while let Some(line) = lines.next_if(|line| line.trim().is_empty() || indent(line) > outer)
         {
             block.push(line);
         }
         let depth = block.iter().map(|line| indent(line)).min().unwrap();
-        let block: Vec<&str> = block.iter().map(|line| line.get(depth..).unwrap_or("")).collect();
+        let block: Vec<&str> = block
+            .iter()
+            .map(|line| line.get(depth..).unwrap_or(""))
+            .collect();
         assert!(scripts.insert(name.clone(), block.join("\n")).is_none());
     }
     scripts
@@ -55,7 +57,8 @@ impl Pipeline {
             rig.out.display()
         );
         fs::write(rig.folder().join("artifactctl.toml"), project).unwrap();
-        let asserts = "built: Requested Observed CompatChecked Merged ... ImageBuilt+ ... Applied\n";
+        let asserts =
+            "built: Requested Observed CompatChecked Merged ... ImageBuilt+ ... Applied\n";
         fs::write(rig.folder().join("deploys.assert"), asserts).unwrap();
         Self {
             scripts,
@@ -76,11 +79,7 @@ impl Pipeline {
             .env("DOCKER_HOST", self.rig.proxy.docker_host())
             .env("ARTIFACTCTL_JOURNAL", &self.rig.journal)
             .envs(self.rig.stack.deploy_env());
-        for name in [
-            "GITHUB_OUTPUT",
-            "GITHUB_PATH",
-            "GITHUB_STEP_SUMMARY",
-        ] {
+        for name in ["GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"] {
             shell.env(name, self.file(name));
         }
         shell
@@ -101,11 +100,17 @@ impl Pipeline {
     fn archive(&self) -> (PathBuf, String) {
         let stage = self.rig.folder().join("stage/artifactctl-0/bin");
         fs::create_dir_all(&stage).unwrap();
-        fs::write(stage.join("artifactctl"), "#!/bin/sh\necho from the archive\n").unwrap();
+        fs::write(
+            stage.join("artifactctl"),
+            "#!/bin/sh\necho from the archive\n",
+        )
+        .unwrap();
         let archive = self.rig.folder().join("artifactctl.tar.gz");
         let mut tar = Command::new("tar");
         tar.arg("-czf").arg(&archive);
-        tar.arg("-C").arg(self.rig.folder().join("stage")).arg("artifactctl-0");
+        tar.arg("-C")
+            .arg(self.rig.folder().join("stage"))
+            .arg("artifactctl-0");
         run(&mut tar).ended(0);
         let sum = run(Command::new("sha256sum").arg(&archive)).ended(0).stdout;
         let sum = sum.split(' ').next().unwrap().to_owned();
@@ -146,7 +151,10 @@ fn the_steps_of_the_github_action_plan_deploy_assert_and_export() {
     let commented = pipeline.run("Comment", &[("PATH", &path), ("PULL_REQUEST", "7")]);
     commented.ended(0);
     let said = pipeline.text("comment");
-    assert!(said.starts_with("pr comment 7 ") && said.contains("plan.md"), "{said}");
+    assert!(
+        said.starts_with("pr comment 7 ") && said.contains("plan.md"),
+        "{said}"
+    );
 
     let commit = [("GITHUB_SHA", "0123abc")];
     pipeline.run("Deploy", &commit).ended(0);
@@ -175,7 +183,10 @@ fn the_steps_of_the_github_action_plan_deploy_assert_and_export() {
     pipeline.run("Assert", &wrong).ended(10);
 
     // A deploy that fails ends its step, and is named all the same.
-    pipeline.rig.payload.edit("artifact.yml", "env: dev", "env: dev\nsurprise: 1");
+    pipeline
+        .rig
+        .payload
+        .edit("artifact.yml", "env: dev", "env: dev\nsurprise: 1");
     fs::write(pipeline.file("artifactctl.toml"), "artifact = \"no.yml\"\n").unwrap();
     assert_ne!(pipeline.run("Deploy", &commit).code, Some(0));
     assert_ne!(pipeline.run("Plan", &[]).code, Some(0));
@@ -222,13 +233,30 @@ fn the_jobs_of_the_gitlab_template_plan_deploy_assert_and_export() {
     pipeline.run("artifactctl-plan script", &none).ended(0);
     assert!(pipeline.text("plan.md").contains("```diff\n"));
     pipeline.run("artifactctl-deploy script", &none).ended(0);
-    assert!(pipeline.text("artifactctl-junit.xml").contains("failures=\"0\""));
-    pipeline.run("artifactctl-deploy after_script", &none).ended(0);
+    assert!(
+        pipeline
+            .text("artifactctl-junit.xml")
+            .contains("failures=\"0\"")
+    );
+    pipeline
+        .run("artifactctl-deploy after_script", &none)
+        .ended(0);
     is_whole_export(&pipeline.file("artifactctl-journal.jsonl"));
     let (archive, sum) = pipeline.archive();
     let archive = archive.to_str().unwrap();
-    let with_archive = [("ARTIFACTCTL_ARCHIVE", archive), ("ARTIFACTCTL_SHA256", &sum)];
-    pipeline.run(".artifactctl before_script", &with_archive).ended(0);
-    let wrong = [("ARTIFACTCTL_ARCHIVE", archive), ("ARTIFACTCTL_SHA256", "00")];
-    assert_ne!(pipeline.run(".artifactctl before_script", &wrong).code, Some(0));
+    let with_archive = [
+        ("ARTIFACTCTL_ARCHIVE", archive),
+        ("ARTIFACTCTL_SHA256", &sum),
+    ];
+    pipeline
+        .run(".artifactctl before_script", &with_archive)
+        .ended(0);
+    let wrong = [
+        ("ARTIFACTCTL_ARCHIVE", archive),
+        ("ARTIFACTCTL_SHA256", "00"),
+    ];
+    assert_ne!(
+        pipeline.run(".artifactctl before_script", &wrong).code,
+        Some(0)
+    );
 }

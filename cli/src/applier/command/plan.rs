@@ -83,7 +83,15 @@ pub(super) fn show(
     let body = Body { plan: &plan, hold };
     let verbose = global.verbose > 0;
     let target = prepared.target.to_string();
-    let page = || page(&target, &prepared.request.out, &plan, verbose, showing.explain);
+    let page = || {
+        page(
+            &target,
+            &prepared.request.out,
+            &plan,
+            verbose,
+            showing.explain,
+        )
+    };
     if output.is_markdown() {
         Output::text(&markdown(&target, &page().render(false)))?;
     } else {

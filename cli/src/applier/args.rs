@@ -399,9 +399,14 @@ pub(crate) struct Status {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
-    /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished or failed
+    /// Exit 11 when something is not what was applied, or a deploy is unfinished or failed
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Record what is not as it was applied in the journal
+    #[arg(long, conflicts_with = "at")]
+    pub(crate) record: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
     /// Show ids in full
     #[arg(long)]
     pub(crate) long: bool,

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use engine::machine::{Applied, FailureKind};
-use engine::merge::Changes;
+use engine::merge::{Changes, Key};
 use engine::run::{
     BeginOutcome, DeployJournal, DeployJournalError, Fault, Interrupts, Notice, Outcome, Run,
-    begin_or_resume, fail_attempt, resume, run_to_completion,
+    begin_or_resume, fail_attempt, healed_tags, resume, run_to_completion,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -67,6 +67,29 @@ struct Ending<'a> {
     /// How many images were built.
     #[serde(skip_serializing_if = "Option::is_none")]
     built: Option<usize>,
+    /// What was not as it was applied, and is again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healed: Option<&'a Healed>,
+}
+
+/// Drift that a deploy put right.
+#[derive(Serialize)]
+struct Healed {
+    /// The keys of ours that somebody had changed by hand.
+    keys: Vec<Key>,
+    /// The tags that somebody had moved or deleted.
+    tags: Vec<String>,
+}
+
+impl Healed {
+    /// `drift healed: functions/hello registry:5000/shop/hello:1`; none when there was none.
+    fn line(&self) -> Option<Line> {
+        let keys = self.keys.iter().map(|key| key.0.clone());
+        let all: Vec<String> = keys.chain(self.tags.iter().cloned()).collect();
+        let begin = Line::new("drift healed: ");
+        let width = columns().saturating_sub(begin.width());
+        (!all.is_empty()).then(|| begin.and(Tone::Warn, fitted(&all, width)))
+    }
 }
 
 /// What the last line of a run tells.
@@ -83,7 +106,8 @@ impl End {
         let is_written = applied.files.values().any(|file| file.written);
         let words = changes::words(&self.done.changes, self.done.built);
         let target = Line::default().and(Tone::Strong, &body.target);
-        let line = if words.is_empty() && !is_written && applied.provision.is_none() {
+        let is_same = !is_written && applied.tags.is_empty() && applied.provision.is_none();
+        let line = if words.is_empty() && is_same {
             target.and(Tone::Plain, format!(" is already up to date ({id})"))
         } else {
             let seconds = self.took.as_secs_f64();
@@ -98,6 +122,9 @@ impl End {
         };
         let mut page = Page::default();
         page.line(line);
+        if let Some(healed) = body.healed.and_then(Healed::line) {
+            page.line(healed);
+        }
         if self.is_verbose {
             page.line(Line::default().and(Tone::Dim, format!("journal head {}", body.head)));
         }
@@ -232,6 +259,11 @@ fn report(
     let id = ids.shown(deploy.id);
     match outcome {
         Outcome::Applied(applied) => {
+            let healed = Healed {
+                keys: end.done.drift.clone(),
+                tags: healed_tags(journal.events(), deploy)
+                    .map_err(|error| target::deploy_journal_failure(&error))?,
+            };
             let body = Ending {
                 target,
                 deploy: deploy.id,
@@ -241,6 +273,7 @@ fn report(
                 applied: Some(&applied),
                 changes: Some(&end.done.changes),
                 built: Some(end.done.built),
+                healed: Some(&healed),
             };
             output.shown(Type::Applied, &body, || end.page(&body, &id, &applied))?;
             Ok(ExitCode::SUCCESS)
@@ -262,6 +295,7 @@ fn report(
                     applied: None,
                     changes: None,
                     built: None,
+                    healed: None,
                 };
                 Output::json(Type::Failed, &body)?;
             } else {
@@ -308,7 +342,7 @@ mod tests {
 
     use engine::contract::Digest;
     use engine::machine::PublishedFile;
-    use engine::merge::{ConfigFile, Key};
+    use engine::merge::ConfigFile;
     use rstest::rstest;
 
     use super::*;
@@ -338,7 +372,11 @@ mod tests {
             provision: None,
         };
         let mut end = End {
-            done: Done { changes, built },
+            done: Done {
+                changes,
+                drift: Vec::new(),
+                built,
+            },
             took: Duration::from_millis(1_620),
             is_verbose: false,
         };
@@ -351,6 +389,7 @@ mod tests {
             applied: Some(&applied),
             changes: None,
             built: None,
+            healed: None,
         };
         assert_eq!(end.page(&body, "f51e", &applied).render(false), expected);
         end.is_verbose = true;

@@ -208,7 +208,7 @@ impl Type {
             ),
             Self::Error => (
                 "every command that fails",
-                "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`",
+                "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`, and `rollback` (of `deploy --rollback-on-failure`: `to`, `deploy`, `applied`, `message`)",
             ),
         }
     }
@@ -332,6 +332,9 @@ impl Output {
         }
         for line in &failure.output {
             text.push_str(&format!("  | {line}\n"));
+        }
+        if let Some(after) = &failure.rollback {
+            text.push_str(&format!("  rollback: {}\n", below(&after.message)));
         }
         // A violation shows its own hint below its source line.
         for hint in failure

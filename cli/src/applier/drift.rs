@@ -7,6 +7,7 @@ pub(crate) mod tags;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use engine::contract::{Digest, required_secrets};
 use engine::machine::State;
@@ -23,7 +24,9 @@ use crate::applier::target;
 use crate::failure::{Failure, Kind};
 
 /// How long registries and the engine are waited for, all of a command together: what the journal knows is not kept back for longer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for whoever relies on the answer: an exit code, or a record.
+pub(crate) const VERDICT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What stands in the output directory and is not what was applied.
 #[derive(Debug, Default, Serialize)]

@@ -17,6 +17,16 @@ fn line(rig: &Rig<'_>, more: &[&str]) -> Value {
     serde_json::from_str(&rig.run(&arguments).ended(0).stdout).unwrap()
 }
 
+/// Deploys, and gives what people are told.
+fn told(rig: &Rig<'_>) -> String {
+    let mut deploy = rig.command(&["deploy", "--artifact"]);
+    deploy
+        .arg(rig.payload.manifest())
+        .arg("--out")
+        .arg(&rig.out);
+    run(&mut deploy).ended(0).stdout
+}
+
 fn head(rig: &Rig<'_>) -> Value {
     line(rig, &[])["head"].clone()
 }
@@ -25,7 +35,7 @@ fn head(rig: &Rig<'_>) -> Value {
 fn a_value_changed_by_hand_is_named_recorded_once_and_healed() {
     let rig = Rig::with_gateway(&["alpha"]);
     rig.deploy(&[]).ended(0);
-    let settled = line(&rig, &[]);
+    let settled = line(&rig, &["--exit-code"]);
     assert_eq!(settled["stack"]["refused"], json!([]), "{settled}");
     assert_eq!(settled["stack"]["unknown"], Value::Null, "{settled}");
     let published = rig.published()["functions.yml"].clone();
@@ -65,13 +75,8 @@ fn a_value_changed_by_hand_is_named_recorded_once_and_healed() {
     rig.run(&["verify"]).ended(0);
     rig.run(&["replay", "--all"]).ended(0);
 
-    let mut deploy = rig.request("deploy", &["--format", "text"]);
-    let healed = run(&mut deploy).ended(0);
-    assert!(
-        healed.stdout.contains("drift healed: functions/alpha"),
-        "{}",
-        healed.stdout
-    );
+    let healed = told(&rig);
+    assert!(healed.contains("drift healed: functions/alpha"), "{healed}");
     assert_eq!(rig.published()["functions.yml"], published);
     rig.run(&["status", "--exit-code"]).ended(0);
     assert_eq!(line(&rig, &["--record"])["recorded"], Value::Null);
@@ -104,8 +109,7 @@ fn a_tag_that_was_moved_is_healed_by_a_deploy_that_changes_nothing_else_and_says
         .stdout;
     assert!(shown.contains("names another image"), "{shown}");
 
-    let mut deploy = rig.request("deploy", &["--format", "text"]);
-    let healed = run(&mut deploy).ended(0).stdout;
+    let healed = told(&rig);
     let reference = rig.payload.reference("alpha");
     assert!(
         healed.contains(&format!("drift healed: {reference}")),
@@ -113,9 +117,7 @@ fn a_tag_that_was_moved_is_healed_by_a_deploy_that_changes_nothing_else_and_says
     );
     assert!(!healed.contains("up to date"), "{healed}");
     assert_eq!(rig.tags("alpha")["1"], applied);
-    let again = run(&mut rig.request("deploy", &["--format", "text"]))
-        .ended(0)
-        .stdout;
+    let again = told(&rig);
     assert!(
         again.contains("up to date") && !again.contains("healed"),
         "{again}"

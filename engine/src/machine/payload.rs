@@ -279,6 +279,16 @@ pub enum Step {
     Provision,
 }
 
+impl Step {
+    /// It changes what the stack uses: an attempt that fails in it may leave a part of each state.
+    pub fn is_live(self) -> bool {
+        match self {
+            Self::Observe | Self::Check | Self::Merge | Self::Image => false,
+            Self::Publish | Self::Tag | Self::Provision => true,
+        }
+    }
+}
+
 /// Why an attempt ended. Each kind has its exit code in `cli`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,7 +20,7 @@ use crate::applier::drift::tags::{self, AppliedTags, ComparedTags};
 use crate::applier::failing::Failing;
 use crate::applier::ids::Ids;
 use crate::applier::target::HoldLine;
-use crate::applier::{deploys, output_dir, target};
+use crate::applier::{deploys, drift, output_dir, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity;
@@ -99,8 +99,17 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
             stacks.push(world.stack);
         }
     }
-    let (tags, stacks) = process_limits::runtime()?
-        .block_on(async { tokio::join!(tags::compare(&tags), stack::compare(&stacks)) });
+    let patience = if args.exit_code || args.record {
+        drift::VERDICT_PATIENCE
+    } else {
+        drift::PATIENCE
+    };
+    let (tags, stacks) = process_limits::runtime()?.block_on(async {
+        tokio::join!(
+            tags::compare(&tags, patience),
+            stack::compare(&stacks, patience)
+        )
+    });
     for ((status, tags), stack) in all.iter_mut().zip(tags).zip(stacks) {
         (status.tags, status.stack) = (tags, stack);
     }

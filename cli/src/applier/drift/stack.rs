@@ -1,6 +1,7 @@
 //! The running stack, compared with what the deploy in effect met and needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use engine::compat::{Finding, Grade, Observation, check};
 use engine::contract::{printable, required_secrets};
@@ -12,7 +13,6 @@ use engine::views::{ServiceVersion, versions};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::PATIENCE;
 use crate::applier::prepare;
 
 /// What the deploy in effect needs, and what it met.
@@ -35,10 +35,13 @@ pub(crate) struct ComparedStack {
 }
 
 /// Looks at the stack of each target, and compares. None for a target on which nothing is in effect.
-pub(crate) async fn compare(targets: &[Option<AppliedStack>]) -> Vec<Option<ComparedStack>> {
-    let end = Instant::now() + PATIENCE;
+pub(crate) async fn compare(
+    targets: &[Option<AppliedStack>],
+    patience: Duration,
+) -> Vec<Option<ComparedStack>> {
+    let end = Instant::now() + patience;
     let limits = Limits {
-        query: PATIENCE,
+        query: patience,
         ..Limits::default()
     };
     let mut engine = None;
@@ -63,7 +66,7 @@ pub(crate) async fn compare(targets: &[Option<AppliedStack>]) -> Vec<Option<Comp
             Ok(Err(Fault { message, .. })) => ComparedStack::unknown(message),
             Err(_) => ComparedStack::unknown(format!(
                 "the engine did not answer within {} s",
-                PATIENCE.as_secs()
+                patience.as_secs()
             )),
         }));
     }

@@ -3,6 +3,7 @@
 //! Others may push under a tag, or delete it. The next function that starts then runs something that nobody applied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use engine::contract::{Digest, FunctionName};
 use engine::docker::tags_now;
@@ -12,7 +13,6 @@ use engine::run::{Fault, images_in_effect};
 use journal::EventLog;
 use serde::Serialize;
 
-use super::PATIENCE;
 use crate::applier::{output_dir, prepare, target};
 use crate::failure::Failure;
 use crate::report::counted;
@@ -110,14 +110,14 @@ pub(crate) fn sentence(tag: &MovedTag) -> String {
 }
 
 /// Asks what the tags of these targets name, and compares.
-pub(crate) async fn compare(targets: &[AppliedTags]) -> Vec<ComparedTags> {
+pub(crate) async fn compare(targets: &[AppliedTags], patience: Duration) -> Vec<ComparedTags> {
     let tags = targets.iter().flat_map(|target| &target.0);
     let references: BTreeSet<_> = tags.filter_map(|tag| tag.here.clone()).collect();
     let now = if references.is_empty() {
         Answers::new()
     } else {
         let docker_host = prepare::variable("DOCKER_HOST");
-        tags_now(docker_host.as_deref(), references, PATIENCE).await
+        tags_now(docker_host.as_deref(), references, patience).await
     };
     targets.iter().map(|target| target.compare(&now)).collect()
 }

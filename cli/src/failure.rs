@@ -5,6 +5,7 @@ use engine::machine::{Failed, FailureKind};
 use engine::redact::credentials;
 use engine::run::Fault;
 use serde::Serialize;
+use uuid::Uuid;
 
 /// What kind of failure a command ended with. Each has its exit code; `docs/guide/exit-codes.md` is generated from this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -130,8 +131,11 @@ pub(crate) struct Failure {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) causes: Vec<String>,
     /// The last lines of a build or a provisioner.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) output: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) output: Box<[String]>,
+    /// The rollback that followed, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rollback: Option<Box<RolledBack>>,
     /// Next actions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hints: Vec<String>,
@@ -140,13 +144,39 @@ pub(crate) struct Failure {
     pub(crate) violations: Box<[Violation]>,
 }
 
+/// What became of a rollback that a failed deploy was to be followed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RolledBack {
+    /// The deploy that was gone back to; none when none could be.
+    pub(crate) to: Option<Uuid>,
+    /// The rollback, which is a deploy of its own; none when it was not begun.
+    pub(crate) deploy: Option<Uuid>,
+    /// What was in effect before is in effect again.
+    pub(crate) applied: bool,
+    /// The same in words.
+    pub(crate) message: String,
+}
+
+impl RolledBack {
+    /// None was begun.
+    pub(crate) fn not_done(why: String) -> Self {
+        Self {
+            to: None,
+            deploy: None,
+            applied: false,
+            message: why,
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
             causes: Vec::new(),
-            output: Vec::new(),
+            output: Box::default(),
+            rollback: None,
             hints: Vec::new(),
             violations: Box::default(),
         }
@@ -181,8 +211,9 @@ impl Failure {
 
     /// The same without credentials, whoever said what is in it.
     pub(crate) fn without_credentials(mut self) -> Self {
-        let lists = [&mut self.causes, &mut self.output, &mut self.hints];
-        let texts = lists.into_iter().flatten();
+        let texts = self.causes.iter_mut().chain(&mut self.output);
+        let rollback = self.rollback.iter_mut().map(|after| &mut after.message);
+        let texts = texts.chain(&mut self.hints).chain(rollback);
         for text in std::iter::once(&mut self.message).chain(texts) {
             *text = credentials(text).into_owned();
         }
@@ -196,6 +227,12 @@ impl Failure {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(": ")
+    }
+
+    /// The same with the rollback that followed.
+    pub(crate) fn then(mut self, rollback: RolledBack) -> Self {
+        self.rollback = Some(Box::new(rollback));
+        self
     }
 
     /// The same with a next action; one that is there already is not said twice.
@@ -216,7 +253,7 @@ impl From<Failed> for Failure {
             .unwrap_or_default();
         let mut failure = Self::new(failed.kind.into(), format!("{about}{}", failed.message));
         failure.causes = failed.causes;
-        failure.output = failed.output;
+        failure.output = failed.output.into();
         failure.hints = failed.hints;
         failure
     }
@@ -226,7 +263,7 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let mut failure = Self::new(fault.kind.into(), fault.message);
         failure.causes = fault.causes;
-        failure.output = fault.output;
+        failure.output = fault.output.into();
         failure.hints = fault.hints;
         failure
     }

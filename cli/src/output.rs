@@ -29,6 +29,7 @@ pub(crate) enum Type {
     Deploy,
     Status,
     Hold,
+    Drift,
     Diff,
     Field,
     Stack,
@@ -67,6 +68,7 @@ impl Type {
         Self::Deploy,
         Self::Status,
         Self::Hold,
+        Self::Drift,
         Self::Diff,
         Self::Field,
         Self::Stack,
@@ -123,11 +125,15 @@ impl Type {
             ),
             Self::Status => (
                 "`status`",
-                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `in_effect` (the deploy that was applied last), `out`, `drift` (files), `tag_drift` (tags that name another image than was applied, or none), `tags_unknown` (why tags could not be compared), `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
+                "one target: `deploy`, `status`, `stage`, `attempts`, `actor`, `requested_at`, `error`, `in_effect` (the deploy that was applied last), `out`, `drift` (files), `key_drift` (of each key of ours that stands otherwise `change`, `is_kept`, `fields`), `keys_unknown` (why keys could not be compared), `tag_drift` (tags that name another image than was applied, or none), `tags_unknown`, `stack` (versions that `changed` since the check, checks that would be `refused` today, `unknown`; none where nothing is in effect), `recorded` (with `--record`: the id of the recorded drift), `holder` (the process that deploys), `hold` (the person who holds it), `head`; those of the latest deploy are left out where there was none",
             ),
             Self::Hold => (
                 "`history`",
                 "a hold of a target that had no unfinished deploy: `hold` its id, `actor`, `message`, `held_at`, `released_at`, `released_by`, `note`",
+            ),
+            Self::Drift => (
+                "`history`",
+                "drift that was recorded: `drift` its id, `sequence`, `actor`, `found_at`, `in_effect` (the deploy that was compared), `files`, `keys`, `tags`, `refused` (checks that the running stack fails)",
             ),
             Self::Diff => (
                 "`diff`",
@@ -208,7 +214,7 @@ impl Type {
             ),
             Self::Error => (
                 "every command that fails",
-                "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`",
+                "`exit_code`, `kind`, `message`, and where there are some `causes`, `output`, `hints`, and `rollback` (of `deploy --rollback-on-failure`: `to`, `deploy`, `applied`, `message`)",
             ),
         }
     }
@@ -336,6 +342,9 @@ impl Output {
         }
         for line in &failure.output {
             text.push_str(&format!("  | {line}\n"));
+        }
+        if let Some(after) = &failure.rollback {
+            text.push_str(&format!("  rollback: {}\n", below(&after.message)));
         }
         // A violation shows its own hint below its source line.
         for hint in failure

@@ -319,16 +319,31 @@ pub(crate) struct Acting {
     /// Say for every image why it is built, or that it is reused
     #[arg(long)]
     pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// How long a target is waited for that somebody else has.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct WaitArgs {
     /// Wait while somebody else holds the target, at most this long [10m when no time is given]
     #[arg(
-        long,
+        long = "wait",
         value_name = "TIME",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "10m",
         value_parser = duration
     )]
-    pub(crate) wait: Option<Duration>,
+    pub(crate) limit: Option<Duration>,
+}
+
+/// What follows a run that failed.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct OnFailureArgs {
+    /// Deploy again what was in effect before, when publishing or provisioning fails
+    #[arg(long)]
+    pub(crate) rollback_on_failure: bool,
 }
 
 /// What becomes of an unfinished deploy of another request.
@@ -347,6 +362,8 @@ pub(crate) struct Deploy {
     pub(crate) acting: Acting,
     #[command(flatten)]
     pub(crate) supersede: SupersedeArgs,
+    #[command(flatten)]
+    pub(crate) on_failure: OnFailureArgs,
     /// Why, for the journal
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) message: Option<String>,
@@ -378,6 +395,8 @@ pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) acting: Acting,
     #[command(flatten)]
+    pub(crate) on_failure: OnFailureArgs,
+    #[command(flatten)]
     pub(crate) registries: RegistryArgs,
 }
 
@@ -400,9 +419,14 @@ pub(crate) struct Status {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
-    /// Exit 11 when the output directory is not what was applied, or a deploy is unfinished or failed
+    /// Exit 11 when something is not what was applied, or a deploy is unfinished or failed
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Record what is not as it was applied in the journal
+    #[arg(long, conflicts_with = "at")]
+    pub(crate) record: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
     /// Show ids in full
     #[arg(long)]
     pub(crate) long: bool,

@@ -3,7 +3,7 @@
 //! A name is `latest`, `last-good`, `@{TIME}`, an id, or the first or last digits of one; `~N` behind it goes back by N deploys.
 
 use engine::contract::did_you_mean;
-use engine::machine::Base;
+use engine::machine::{Base, Event};
 use engine::run::{latest_deploy, latest_state, typed};
 use jiff::Timestamp;
 use journal::{EventLog, StoreError, StoredEvent};
@@ -199,7 +199,8 @@ fn before(
         for (earlier, _) in page {
             first = earlier;
             let event = journal::event(events, first).map_err(|error| store_failure(&error))?;
-            let is_deploy = event.is_none_or(|event| event.header.kind != "Held");
+            let is_deploy =
+                event.is_none_or(|event| !Event::KINDS_APART.contains(&event.header.kind.as_str()));
             left -= usize::from(is_deploy);
             if left == 0 {
                 break;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::applier::args::{Acting, Applying, Deploy, SupersedeArgs};
+use crate::applier::args::{Acting, Applying, Deploy, OnFailureArgs, SupersedeArgs};
 use crate::args::{Global, RegistryArgs};
 use crate::project::{Pair, ProjectFile};
 
@@ -272,6 +272,8 @@ pub(crate) struct MakeAndDeploy {
     pub(crate) acting: Acting,
     #[command(flatten)]
     pub(crate) supersede: SupersedeArgs,
+    #[command(flatten)]
+    pub(crate) on_failure: OnFailureArgs,
     /// Make the artifact and show what would be deployed, touching nothing else
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -45,6 +45,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
         request,
         acting: args.acting.clone(),
         supersede: args.supersede,
+        on_failure: args.on_failure,
         dry_run: args.dry_run,
     };
     apply(global, &deploy, output)

@@ -172,7 +172,7 @@ fn a_plan_shows_what_changes_and_a_deploy_ends_with_what_it_did() {
     for line in [
         "\n  ~ functions/alpha\n",
         "\n      environment.WHO  \"alpha\" -> \"nobody\"\n",
-        "\n      environment.API_TOKEN  (none) -> ***\n",
+        "\n      environment.API_TOKEN  (none) -> \"***\"\n",
         "\nPlan: 0 to add, 1 to change, 0 to remove; 0 images to build, 0 kept\n",
     ] {
         assert!(plan.contains(line), "{plan}");

@@ -9,6 +9,7 @@ mod crash;
 mod deploy;
 mod disk;
 mod dist;
+mod drift;
 mod encrypted_registry;
 mod engine;
 mod engine_crash;

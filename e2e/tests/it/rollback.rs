@@ -4,9 +4,11 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::rig::Rig;
+use crate::process::{Ran, run};
+use crate::rig::{BY_ENGINE, Rig};
 
 const REFUSED: i32 = 5;
+const PUBLISH: i32 = 7;
 
 /// `alpha` and `beta`, then another `alpha` with another variable, without `beta`, and with `gamma`.
 fn twice(rig: &Rig<'_>) {
@@ -106,7 +108,7 @@ fn a_rollback_that_was_cut_short_is_resumed_without_the_artifact() {
     let live = rig.published();
     let mut engine_away = rig.command(&["rollback"]);
     engine_away.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    crate::process::run(&mut engine_away).ended(9);
+    run(&mut engine_away).ended(9);
     assert_eq!(rig.published(), live);
     rig.run(&["resume"]).ended(0);
     let functions = &rig.published()["functions.yml"];
@@ -118,5 +120,137 @@ fn a_rollback_that_was_cut_short_is_resumed_without_the_artifact() {
     assert!(
         shown.contains("rollback to ") && shown.contains("attempt 2"),
         "{shown}"
+    );
+}
+
+/// A table that the provisioner cannot make.
+fn broken_table(rig: &Rig<'_>) {
+    rig.payload.put(
+        "svc/config/resources.yml",
+        "resources:\n  dynamodb:\n  - { TableName: broken, BillingMode: PAY_PER_REQUEST, \
+         AttributeDefinitions: [{ AttributeName: id, AttributeType: S }], \
+         KeySchema: [{ AttributeName: id, KeyType: HASH }], TimeToLiveSpecification: no }\n",
+    );
+}
+
+/// Deploys with the provisioner, and goes back when that fails.
+fn guarded(rig: &Rig<'_>, more: &[&str]) -> Ran {
+    let path = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let compose = path(rig.stack.compose_file());
+    let env = path(rig.stack.env_file());
+    let mut deploy = rig.request("deploy", &["--provision", "--rollback-on-failure"]);
+    deploy.args(["--compose-file", &compose, "--env-file", &env]);
+    run(deploy.args(more))
+}
+
+#[test]
+fn a_deploy_whose_provisioner_fails_is_followed_by_a_rollback_and_stays_the_error() {
+    let rig = Rig::with_gateway(&["alpha"]);
+    guarded(&rig, &[]).ended(0);
+    let first = rig.published();
+    let tags = rig.tags("alpha")["1"].clone();
+    rig.payload.answer("alpha", "second");
+    rig.payload
+        .edit("svc/config/functions.yml", "WHO: alpha", "WHO: second");
+    broken_table(&rig);
+
+    let failed = guarded(&rig, &[]).ended(PUBLISH);
+    let error = failed.object("error");
+    assert!(
+        error["message"].as_str().unwrap().contains("provisioner"),
+        "{error}"
+    );
+    assert_eq!(error["rollback"]["applied"], true, "{error}");
+    let said = failed.stderr.find("error: ").unwrap();
+    let told = failed.stderr.find("  rollback: ").unwrap();
+    assert!(
+        said < told,
+        "the first error is the headline: {}",
+        failed.stderr
+    );
+
+    let published = rig.published();
+    for file in ["functions.yml", "routing.yml"] {
+        assert_eq!(published[file], first[file]);
+    }
+    assert!(!published["resources.yml"].contains("broken"));
+    assert_eq!(rig.tags("alpha")["1"], tags);
+    let word = ("alpha".to_owned(), "alpha".to_owned());
+    assert_eq!(answer(&rig, "alpha"), word);
+    // The failed deploy, and the rollback as a deploy of its own with its own check.
+    let failed_one = rig.run(&["show", "latest~1"]).ended(0).stdout;
+    assert!(failed_one.contains("failed: "), "{failed_one}");
+    let back = rig.latest();
+    let kinds = back.kinds();
+    let begins = kinds.starts_with("Requested Observed CompatChecked Merged ");
+    assert!(begins && kinds.ends_with(" Applied"), "{kinds}");
+    assert_eq!(back.payload("Applied")["provision"]["exit_code"], 0);
+    assert_eq!(
+        back.payload("Requested")["rollback_to"],
+        error["rollback"]["to"]
+    );
+    rig.run(&["status", "--exit-code"]).ended(0);
+    rig.run(&["verify"]).ended(0);
+    rig.run(&["replay", "--all"]).ended(0);
+}
+
+#[test]
+fn without_a_deploy_to_go_back_to_the_failure_stays_to_be_resumed_and_says_why() {
+    let rig = Rig::with_gateway(&["alpha"]);
+    rig.payload.remove_builds();
+    broken_table(&rig);
+    let failed = guarded(&rig, &[]).ended(PUBLISH);
+    failed.said("rollback: not possible: ");
+    failed.said("artifactctl resume");
+    assert_eq!(failed.object("error")["rollback"]["applied"], false);
+    assert!(rig.latest().kinds().ends_with("Failed"));
+}
+
+#[test]
+fn a_deploy_that_fails_before_anything_changed_is_not_rolled_back() {
+    let rig = Rig::new(&["alpha"]);
+    rig.deploy(&[]).ended(0);
+    let none = rig.stack.host_image("no-such-base", "1");
+    rig.payload.dockerfile("alpha", &format!("FROM {none}\n"));
+    let failed = rig.deploy(&["--rollback-on-failure"]);
+    assert_ne!(failed.code, Some(0));
+    failed.said("rollback: not needed");
+    assert!(rig.latest().kinds().ends_with("Failed"));
+}
+
+#[test]
+fn a_rollback_that_cannot_be_had_leaves_the_first_error_and_the_failed_deploy() {
+    let rig = Rig::with_gateway(&["alpha"]);
+    guarded(&rig, &[]).ended(0);
+    let lost = rig.tags("alpha")["1"].clone();
+    rig.payload.answer("alpha", "second");
+    broken_table(&rig);
+    // The image of the first deploy goes away while the second one is at work.
+    let deploy = {
+        rig.hold_build("alpha");
+        let path = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+        let compose = path(rig.stack.compose_file());
+        let env = path(rig.stack.env_file());
+        let flags = [
+            "--provision",
+            "--rollback-on-failure",
+            "--compose-file",
+            &compose,
+        ];
+        let flags = [&BY_ENGINE[..], &flags, &["--env-file", &env]].concat();
+        let deploy = rig.start(&flags);
+        rig.await_builds(1);
+        deploy
+    };
+    let path = format!("/v2/{}/alpha/manifests/{lost}", rig.payload.repository());
+    let deleted = e2e::http::call(rig.stack.registry_port(), "DELETE", &path, "").unwrap();
+    assert_eq!(deleted.status, 202, "{deleted:?}");
+    rig.proxy.release();
+    let failed = deploy.wait().ended(PUBLISH);
+    failed.said("rollback: not possible: ");
+    failed.said("cannot be restored");
+    assert!(
+        rig.latest().kinds().ends_with("Failed"),
+        "nothing superseded it"
     );
 }

@@ -194,7 +194,7 @@ fn task_5_a_change() {
     plan.says(&[
         "  ~ functions/alpha\n",
         "environment.WHO  \"alpha\" -> \"nobody\"",
-        "environment.API_TOKEN  (none) -> ***",
+        "environment.API_TOKEN  (none) -> \"***\"",
         "Plan: 0 to add, 1 to change, 0 to remove; ",
     ]);
     plan.says_nothing_of("canary");

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use super::event::Event;
 use super::evolve::{Illegal, evolve};
 use super::payload::{
-    AbandonReason, Abandoned, Applied, CompatChecked, Failed, FailureKind, Held, ImageBuilt,
-    ImagesKept, LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step, TakenOver,
+    AbandonReason, Abandoned, Applied, CompatChecked, DriftFound, Failed, FailureKind, Held,
+    ImageBuilt, ImagesKept, LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step,
+    TakenOver,
 };
 use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
@@ -45,6 +46,8 @@ pub enum Command {
     Apply(Applied),
     /// The attempt ends here.
     Fail(Failed),
+    /// What is there is not what was applied.
+    FindDrift(DriftFound),
     /// The owner before this one ended without letting go.
     TakeOver(LostHolder),
     /// Hold the target.
@@ -153,6 +156,17 @@ fn event(state: &State, command: Command) -> Result<Event, Refusal> {
         Command::Image(built) => Event::ImageBuilt(built),
         Command::Apply(applied) => Event::Applied(applied),
         Command::Fail(failed) => Event::Failed(failed),
+        Command::FindDrift(found) => {
+            free()?;
+            if let Some(deploy) = state.unfinished() {
+                return Err(Refusal::Unfinished {
+                    deploy: deploy.id,
+                    stage: deploy.stage.name(),
+                });
+            }
+            let latest = state.deploy.as_ref().map_or(0, |deploy| deploy.first);
+            Event::DriftFound(DriftFound { latest, ..found })
+        }
         Command::TakeOver(holder) => Event::TakenOver(TakenOver { holder }),
         Command::Hold { message } => {
             free()?;

@@ -3,8 +3,8 @@
 use crate::contract::Digest;
 
 use super::payload::{
-    Abandoned, Applied, CompatChecked, Failed, Held, ImageBuilt, ImagesKept, Merged, ObservedStack,
-    Released, Requested, Resumed, TakenOver,
+    Abandoned, Applied, CompatChecked, DriftFound, Failed, Held, ImageBuilt, ImagesKept, Merged,
+    ObservedStack, Released, Requested, Resumed, TakenOver,
 };
 
 /// Makes the type of all events, the names of their kinds, their JSON and an accessor for each of one list.
@@ -88,11 +88,16 @@ events! {
     Held(Held) by as_held,
     /// A person let go of the target.
     Released(Released) by as_released,
+    /// What is there is not what was applied.
+    DriftFound(DriftFound) by as_drift_found,
 }
 
 impl Event {
     /// The kinds that are about who may use the target, and not about how far a deploy is.
     pub const LOCK_KINDS: [&'static str; 3] = ["TakenOver", "Held", "Released"];
+
+    /// The kinds that may stand by themselves, as a group of events that is no deploy.
+    pub const KINDS_APART: [&'static str; 2] = ["Held", "DriftFound"];
 
     /// The documents that it names.
     pub fn documents(&self) -> Vec<&Digest> {

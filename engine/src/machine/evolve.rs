@@ -119,13 +119,15 @@ fn of_deploy(deploy: Deploy, event: &RecordedEvent) -> Option<Deploy> {
             | Event::Abandoned(_)
             | Event::TakenOver(_)
             | Event::Held(_)
-            | Event::Released(_),
+            | Event::Released(_)
+            | Event::DriftFound(_),
         ) => return None,
     };
     Some(after)
 }
 
-/// The state after an event about who may use the target: how far its deploy is stays as it was. None when the event is another one, or not allowed.
+/// The state after an event about who may use the target, or about what was found between deploys: how far its deploy is stays as it
+/// was. None when the event is another one, or not allowed.
 fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
     let (hold, fits) = match &event.event {
         // It belongs to what was interrupted, or to the deploy or hold that has just begun.
@@ -141,6 +143,15 @@ fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
         Event::Released(_) => {
             let held = state.hold.as_ref().map(|hold| hold.id);
             (None, held == Some(event.deploy))
+        }
+        // Between two deploys, in a group of its own.
+        Event::DriftFound(found) => {
+            let ended = state.deploy.as_ref();
+            let ended = ended.filter(|ended| ended.stage.is_terminal());
+            let fits = ended.is_some_and(|ended| {
+                ended.id != event.deploy && ended.first == found.latest && state.hold.is_none()
+            });
+            (None, fits)
         }
         Event::Requested(_)
         | Event::Observed(_)

@@ -27,9 +27,9 @@ pub use event::Event;
 pub use evolve::{Illegal, evolve, fold};
 pub use next::{Effect, Next, next};
 pub use payload::{
-    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, Failed,
-    FailureKind, Held, ImageBuilt, ImagePrefix, ImageSource, ImagesKept, LostHolder, Merged,
-    ObservedStack, Options, OwedImages, Owners, ProvisionResult, PublishedFile, RegistryNames,
-    Released, Requested, Resumed, Step, TakenOver,
+    AbandonReason, Abandoned, Applied, Attempt, Base, CompatChecked, ComposeCall, DriftFound,
+    Failed, FailureKind, Held, ImageBuilt, ImagePrefix, ImageSource, ImagesKept, LostHolder,
+    Merged, MovedTag, ObservedStack, Options, OwedImages, Owners, ProvisionResult, PublishedFile,
+    RegistryNames, Released, Requested, Resumed, Step, TakenOver,
 };
 pub use state::{Deploy, Hold, Pending, RecordedEvent, Stage, State};

@@ -279,6 +279,16 @@ pub enum Step {
     Provision,
 }
 
+impl Step {
+    /// It changes what the stack uses: an attempt that fails in it may leave a part of each state.
+    pub fn is_live(self) -> bool {
+        match self {
+            Self::Observe | Self::Check | Self::Merge | Self::Image => false,
+            Self::Publish | Self::Tag | Self::Provision => true,
+        }
+    }
+}
+
 /// Why an attempt ended. Each kind has its exit code in `cli`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -398,6 +408,36 @@ pub struct Held {
 pub struct Released {
     /// What the person said.
     pub note: Option<String>,
+}
+
+/// Somebody compared what is there with what was applied, and it is otherwise. Who and when is in the envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftFound {
+    /// The first event of the latest deploy, so that opening a target whose drift was recorded costs no history either.
+    pub latest: u64,
+    /// The deploy that was compared: the one in effect.
+    pub in_effect: Uuid,
+    /// Files of the output directory that are not what was applied.
+    pub files: Vec<ConfigFile>,
+    /// Keys of ours that stand otherwise.
+    pub keys: Vec<Drift>,
+    /// Tags that name another image than was applied, or none.
+    pub tags: Vec<MovedTag>,
+    /// The checks that the running stack fails.
+    pub refused: Vec<Finding>,
+}
+
+/// A tag that does not name the image that was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedTag {
+    /// The function.
+    pub function: FunctionName,
+    /// The tag, as functions.yml says.
+    pub reference: String,
+    /// The digest that was applied.
+    pub applied: Digest,
+    /// What it names; none when the registry has no such tag.
+    pub found: Option<Digest>,
 }
 
 impl Requested {

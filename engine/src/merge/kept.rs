@@ -201,7 +201,7 @@ fn withheld_changed(known: &KeptValue, was: &Digest, standing: &Node) -> bool {
 }
 
 /// What stands in a field. The path of what a list holds ends at the list.
-fn at<'n>(node: &'n Node, field: &str) -> Option<&'n Node> {
+pub(super) fn at<'n>(node: &'n Node, field: &str) -> Option<&'n Node> {
     if field.is_empty() || matches!(node.value, Value::List(_)) {
         return Some(node);
     }

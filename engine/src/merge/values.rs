@@ -1,10 +1,13 @@
 //! How the value of a key changes, field by field.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::kept::at;
 use super::read::slots;
+use super::withheld::without_secrets;
 use super::{ConfigTrees, Key};
 use crate::yaml::{Map, Node, Value};
 
@@ -19,17 +22,36 @@ pub struct FieldChange {
     pub after: Option<String>,
 }
 
-/// The fields that change, of each of these keys.
+/// The fields that change, of each of these keys, without secrets. `secrets` are the names that the artifact requires.
 pub fn field_changes(
     before: &ConfigTrees,
     after: &ConfigTrees,
     keys: &[Key],
+    secrets: &BTreeSet<&str>,
 ) -> BTreeMap<Key, Vec<FieldChange>> {
     let (before, after) = (slots(before), slots(after));
     let changes = keys.iter().map(|key| {
-        let (old, new) = (before.get(key), after.get(key));
-        let changes = changed_fields(old.map(|node| &**node), new.map(|node| &**node));
-        (key.clone(), changes)
+        let side = |slots: &BTreeMap<Key, Cow<'_, Node>>| {
+            let node = slots.get(key)?.clone().into_owned();
+            let shown = without_secrets(key, &node, secrets).0;
+            Some((node, shown))
+        };
+        let (old, new) = (side(&before), side(&after));
+        let whole = changed_fields(
+            old.as_ref().map(|(node, _)| node),
+            new.as_ref().map(|(node, _)| node),
+        );
+        // Both values are told apart as they are, and shown as they may be.
+        let shown = |side: &Option<(Node, Node)>, field: &str| {
+            let (_, shown) = side.as_ref()?;
+            at(shown, field).map(|node| flow(&node.value))
+        };
+        let changes = whole.into_iter().map(|change| FieldChange {
+            before: shown(&old, &change.field),
+            after: shown(&new, &change.field),
+            field: change.field,
+        });
+        (key.clone(), changes.collect())
     });
     changes.collect()
 }
@@ -115,8 +137,21 @@ mod tests {
             "functions:\n  a: {image: r/a:1, timeout: 5, environment: {G: \"hello \\\"you\\\"\"}, scaling: {max_capacity: 2}, events: [{schedule: {rate: r}}]}\n",
         );
         let key = Key("functions/a".to_owned());
-        let changes = field_changes(&before, &after, std::slice::from_ref(&key));
-        let lines: Vec<String> = changes[&key]
+        assert_eq!(
+            lines(&before, &after, &key),
+            [
+                "environment.G: \"hi\" -> \"hello \\\"you\\\"\"",
+                "environment.GONE: \"x\" -> nothing",
+                "timeout: 3 -> 5",
+                "events: nothing -> [{schedule: {rate: \"r\"}}]",
+                "scaling.max_capacity: nothing -> 2",
+            ]
+        );
+    }
+
+    fn lines(before: &ConfigTrees, after: &ConfigTrees, key: &Key) -> Vec<String> {
+        let changes = field_changes(before, after, std::slice::from_ref(key), &BTreeSet::new());
+        changes[key]
             .iter()
             .map(|change| {
                 let or_nothing = |text: &Option<String>| text.clone().unwrap_or("nothing".into());
@@ -127,15 +162,33 @@ mod tests {
                     or_nothing(&change.after)
                 )
             })
-            .collect();
+            .collect()
+    }
+
+    /// A place decides, and a name alone does not: the key of a table is no secret.
+    #[test]
+    fn only_what_may_be_a_secret_where_it_stands_is_hidden() {
+        let before = trees("functions: {a: {environment: {API_KEY: canary, KEPT: canary}}}\n");
+        let after = trees("functions: {a: {environment: {API_KEY: other, KEPT: other}}}\n");
         assert_eq!(
-            lines,
+            lines(&before, &after, &Key("functions/a".to_owned())),
             [
-                "environment.G: \"hi\" -> \"hello \\\"you\\\"\"",
-                "environment.GONE: \"x\" -> nothing",
-                "timeout: 3 -> 5",
-                "events: nothing -> [{schedule: {rate: \"r\"}}]",
-                "scaling.max_capacity: nothing -> 2",
+                "environment.API_KEY: \"***\" -> \"***\"",
+                "environment.KEPT: \"canary\" -> \"other\""
+            ]
+        );
+        let resources = |kind: &str| {
+            let text = format!(
+                "resources:\n  dynamodb:\n  - {{TableName: t, KeySchema: [{{AttributeName: id, KeyType: {kind}}}]}}\n"
+            );
+            let texts = BTreeMap::from([(ConfigFile::Resources, text)]);
+            ConfigTrees::parse("out", texts, &ParseLimits::default()).unwrap()
+        };
+        let key = Key("dynamodb/t".to_owned());
+        assert_eq!(
+            lines(&resources("HASH"), &resources("RANGE"), &key),
+            [
+                "KeySchema: [{AttributeName: \"id\", KeyType: \"HASH\"}] -> [{AttributeName: \"id\", KeyType: \"RANGE\"}]"
             ]
         );
     }

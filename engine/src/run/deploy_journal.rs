@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::contract::Digest;
 use crate::failpoint;
 use crate::machine::{
-    self, Command, DecodeError, Deploy, Document, Event, Held, Illegal, LostHolder, RecordedEvent,
-    Refusal, State, decide, evolve,
+    self, Command, DecodeError, Deploy, Document, DriftFound, Event, Held, Illegal, LostHolder,
+    RecordedEvent, Refusal, State, decide, evolve,
 };
 
 /// Where time and ids come from. Two implementations: the system's, and a fixed one for tests and golden journals.
@@ -221,7 +221,9 @@ impl<'a> DeployJournal<'a> {
             };
         }
         self.state = state;
-        self.taken_over.clear();
+        if !matches!(recorded.first(), Some(one) if one.event.as_drift_found().is_some()) {
+            self.taken_over.clear();
+        }
         Ok(recorded)
     }
 
@@ -248,7 +250,11 @@ impl<'a> DeployJournal<'a> {
     }
 
     /// A take-over is recorded with what was interrupted, before all else; where nothing was, with what begins.
+    /// Drift is no beginning: a take-over waits for the deploy or the hold behind it.
     fn with_take_over(&self, mut commands: Vec<Command>) -> Vec<Command> {
+        if matches!(commands.first(), Some(Command::FindDrift(_))) {
+            return commands;
+        }
         let begins = usize::from(self.state.open_id().is_none()).min(commands.len());
         let taken_over = self.taken_over.iter().cloned().map(Command::TakeOver);
         commands.splice(begins..begins, taken_over);
@@ -295,6 +301,10 @@ pub fn latest_deploy(events: &(impl EventLog + ?Sized)) -> Result<Option<u64>, D
             event: Event::Held(held),
             ..
         })) => held.latest,
+        Some(Ok(RecordedEvent {
+            event: Event::DriftFound(found),
+            ..
+        })) => Some(found.latest),
         // What a newer tool began is a deploy.
         Some(_) | None => Some(first),
     })
@@ -307,11 +317,14 @@ pub fn latest_state(events: &(impl EventLog + ?Sized)) -> Result<State, DeployJo
     };
     let latest = deploy_events(events, first)?;
     let before = match latest.first().map(|event| &event.event) {
-        // A hold that stands by itself says which deploy it stands behind.
-        Some(Event::Held(Held {
-            latest: Some(first),
-            ..
-        })) => fold(&deploy_events(events, *first)?)?,
+        // What stands by itself says which deploy it stands behind.
+        Some(
+            Event::Held(Held {
+                latest: Some(first),
+                ..
+            })
+            | Event::DriftFound(DriftFound { latest: first, .. }),
+        ) => fold(&deploy_events(events, *first)?)?,
         _ => State::default(),
     };
     fold_onto(before, &latest)

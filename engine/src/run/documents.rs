@@ -41,11 +41,30 @@ pub fn images_in_effect(
     state: &State,
 ) -> Result<Option<Images>, DeployJournalError> {
     let base = state.base().filter(|base| base.applied);
-    let images = base.map(|base| match &base.images {
+    base.map(|base| images_of(events, &base)).transpose()
+}
+
+fn images_of(events: &(impl EventLog + ?Sized), base: &Base) -> Result<Images, DeployJournalError> {
+    match &base.images {
         Some(digest) => document(events, digest),
-        None => told_by(events, &base),
-    });
-    images.transpose()
+        None => told_by(events, base),
+    }
+}
+
+/// The tags that an applied deploy moved back to the images that were in effect when it began: somebody else had moved or deleted them.
+pub fn healed_tags(
+    events: &(impl EventLog + ?Sized),
+    deploy: &Deploy,
+) -> Result<Vec<String>, DeployJournalError> {
+    let base = deploy.request.base.as_ref().filter(|base| base.applied);
+    let moved = deploy.stage.applied().map(|applied| &applied.tags);
+    let (Some(base), Some(moved)) = (base, moved.filter(|moved| !moved.is_empty())) else {
+        return Ok(Vec::new());
+    };
+    let images = images_of(events, base)?.images.into_values();
+    let healed = images.filter(|image| moved.get(&image.reference) == Some(&image.digest));
+    let tags: BTreeSet<String> = healed.map(|image| image.reference).collect();
+    Ok(tags.into_iter().collect())
 }
 
 /// What the journal knows of images when a deploy begins.
@@ -78,13 +97,9 @@ impl RecordedImages {
             since.extend(recorded.filter_map(|one| one.event.as_image_built().cloned()));
         }
         let document = base.and_then(|base| base.images.clone());
-        let base = match (base, &document) {
-            (None, _) => Images::default(),
-            (Some(_), Some(digest)) => self::document(events, digest)?,
-            (Some(base), None) => told_by(events, base)?,
-        };
+        let base = base.map(|base| images_of(events, base)).transpose()?;
         Ok(Self {
-            base,
+            base: base.unwrap_or_default(),
             document,
             since,
         })

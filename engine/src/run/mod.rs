@@ -30,7 +30,7 @@ pub use deploy_journal::{
     Author, DeployJournal, DeployJournalError, Stamp, deploy_events, fold, latest_deploy,
     latest_state, must_be_appendable, typed,
 };
-pub use documents::{document, document_bytes, images_in_effect};
+pub use documents::{document, document_bytes, healed_tags, images_in_effect};
 pub use drive::{
     BeginOutcome, Outcome, Run, begin_or_resume, fail_attempt, resume, run_to_completion,
 };

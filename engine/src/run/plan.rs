@@ -13,12 +13,11 @@ use super::interrupt::Interrupts;
 use super::round::Round;
 use super::world::{ConfigTexts, World};
 use crate::compat::{Finding, Observation, Verdict};
-use crate::contract::{may_name_a_secret, required_secrets};
+use crate::contract::required_secrets;
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{Command, Event, Failed, Merged, RecordedEvent, Requested, Step};
 use crate::merge::{ConfigTrees, FieldChange, Key, field_changes};
-use crate::redact::{REDACTED, credentials};
 use crate::yaml::ParseLimits;
 
 /// The values of the changed keys, before and after.
@@ -28,32 +27,8 @@ fn values(request: &Requested, plan: &Plan, merged: &Merged) -> BTreeMap<Key, Ve
         ConfigTrees::parse(&request.out, texts.clone(), &ParseLimits::default()).unwrap_or_default()
     };
     let (before, after) = (read(&plan.current), read(&plan.texts));
-    let mut values = field_changes(&before, &after, &merged.changes.changed);
     let secrets = required_secrets(&request.manifest);
-    for (key, changes) in &mut values {
-        for change in changes {
-            let name = match change.field.rsplit_once('.') {
-                Some((_, name)) => name,
-                None if change.field.is_empty() => key.0.rsplit('/').next().unwrap_or_default(),
-                None => &change.field,
-            };
-            let is_hidden = secrets.contains(name) || may_name_a_secret(name);
-            for side in [&mut change.before, &mut change.after] {
-                *side = side.take().map(|value| shown(&value, is_hidden));
-            }
-        }
-    }
-    values
-}
-
-/// A value as it may be shown. A reference that the gateway replaces is a name, and no secret.
-fn shown(value: &str, is_hidden: bool) -> String {
-    let is_reference = value.starts_with("\"${") && value.ends_with("}\"");
-    if is_hidden && !is_reference {
-        REDACTED.to_owned()
-    } else {
-        credentials(value).into_owned()
-    }
+    field_changes(&before, &after, &merged.changes.changed, &secrets)
 }
 
 /// What a deploy would do.
@@ -184,23 +159,4 @@ fn found_out(request: &Requested, recorded: &[RecordedEvent], round: Round) -> P
         plan.configuration = Some(merge.merged);
     }
     plan
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown;
-
-    #[test]
-    fn a_value_that_is_hidden_is_not_shown() {
-        assert_eq!(shown("\"canary\"", true), "***");
-        assert_eq!(shown("\"hello\"", false), "\"hello\"");
-    }
-
-    #[test]
-    fn a_reference_is_a_name_and_a_url_loses_its_password() {
-        let reference = "\"${RUSTFS_SECRET_KEY}\"";
-        assert_eq!(shown(reference, true), reference);
-        let url = shown("\"postgres://shop:canary@db/shop\"", false);
-        assert!(!url.contains("canary"), "{url}");
-    }
 }

@@ -78,7 +78,8 @@ pub fn deploy_record(
             | Event::Abandoned(_)
             | Event::TakenOver(_)
             | Event::Held(_)
-            | Event::Released(_) => {}
+            | Event::Released(_)
+            | Event::DriftFound(_) => {}
         }
     }
     let configuration = merged.map(|merged| configuration_of(events, &merged));

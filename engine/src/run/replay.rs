@@ -136,6 +136,7 @@ fn unexpected(state: &State, event: &Event) -> Option<String> {
             | Event::TakenOver(_)
             | Event::Held(_)
             | Event::Released(_)
+            | Event::DriftFound(_)
     );
     (!at_any_time && !expected.contains(&kind)).then(|| expected.join(" or "))
 }
@@ -166,6 +167,7 @@ fn command(state: &State, event: &Event) -> Command {
         Event::Released(released) => Command::Release {
             note: released.note,
         },
+        Event::DriftFound(found) => Command::FindDrift(found),
     }
 }
 
@@ -192,6 +194,7 @@ fn decision(event: &Event) -> String {
             resumed.attempt, resumed.last_failure
         ),
         Event::Held(held) => format!("{kind}: behind {:?}", held.latest),
+        Event::DriftFound(found) => format!("{kind}: behind {}", found.latest),
         Event::Requested(_)
         | Event::Observed(_)
         | Event::Merged(_)

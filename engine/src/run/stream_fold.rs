@@ -104,12 +104,16 @@ impl StreamFold {
         self.known.unread()
     }
 
-    /// A deploy names the one whose keys may stand in the output directory, a hold the one that it stands behind.
+    /// A deploy names the one whose keys may stand in the output directory, a hold and drift the one that they stand behind.
     fn check_predecessor(&self, event: &RecordedEvent) -> Result<(), DeployJournalError> {
-        let (requested, held) = (event.event.as_requested(), event.event.as_held());
-        let first = self.known.state.deploy.as_ref().map(|deploy| deploy.first);
-        let right = requested.is_none_or(|requested| requested.base == self.known.state.base())
-            && held.is_none_or(|held| held.latest == first);
+        let state = &self.known.state;
+        let first = state.deploy.as_ref().map(|deploy| deploy.first);
+        let event_of = &event.event;
+        let (requested, held) = (event_of.as_requested(), event_of.as_held());
+        let found = event_of.as_drift_found();
+        let right = requested.is_none_or(|requested| requested.base == state.base())
+            && held.is_none_or(|held| held.latest == first)
+            && found.is_none_or(|found| Some(found.latest) == first);
         let sequence = event.sequence;
         if right {
             Ok(())

@@ -6,6 +6,7 @@
 
 mod concurrent;
 mod deploys;
+mod drift;
 mod explore;
 mod faulty_store;
 mod histories;

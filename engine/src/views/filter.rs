@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use journal::StoredEvent;
 
-use super::summary::{HoldSummary, ServiceVersion, Status, Summary};
+use super::summary::{DriftSummary, HoldSummary, ServiceVersion, Status, Summary};
 use crate::compat::{ReleaseRange, Verdict};
 use crate::machine::{self, ImageSource};
 use crate::merge::Changes;
@@ -74,7 +74,7 @@ impl StackFilter {
 }
 
 impl DeployFilter {
-    /// Nothing is asked for: every deploy is shown, and every hold.
+    /// Nothing is asked for: every deploy is shown, every hold, and all drift that was recorded.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -122,26 +122,35 @@ impl DeployFilter {
             })
     }
 
-    /// Whether a hold is one of those: by who, when and kind. It has nothing else that can be asked for.
+    /// Whether a hold is one of those: by who, when and kind.
     pub fn admits_hold(&self, hold: &HoldSummary, events: &[StoredEvent]) -> bool {
-        let of_holds = Self {
+        let actors: Vec<&str> = [Some(&hold.actor), hold.released_by.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        self.admits_apart(hold.held_at, &actors, events)
+    }
+
+    /// Whether recorded drift is one of those: by who, when and kind.
+    pub fn admits_drift(&self, drift: &DriftSummary, events: &[StoredEvent]) -> bool {
+        self.admits_apart(drift.found_at, &[&drift.actor], events)
+    }
+
+    /// Whether a group of events that is no deploy is one of those. It has nothing else that can be asked for.
+    fn admits_apart(&self, at: Timestamp, actors: &[&str], events: &[StoredEvent]) -> bool {
+        let of_no_deploy = Self {
             actor: self.actor.clone(),
             kind: self.kind.clone(),
             since: self.since,
             until: self.until,
             ..Self::default()
         };
-        let who = [Some(&hold.actor), hold.released_by.as_ref()];
-        *self == of_holds
-            && self.admits_time(hold.held_at)
-            && self
-                .actor
-                .as_ref()
-                .is_none_or(|actor| who.iter().flatten().any(|one| one.contains(actor.as_str())))
-            && self
-                .kind
-                .as_ref()
-                .is_none_or(|kind| events.iter().any(|event| event.header.kind == *kind))
+        let (actor, kind) = (self.actor.as_deref(), self.kind.as_deref());
+        *self == of_no_deploy
+            && self.admits_time(at)
+            && actor.is_none_or(|actor| actors.iter().any(|one| one.contains(actor)))
+            && kind.is_none_or(|kind| events.iter().any(|event| event.header.kind == kind))
     }
 }
 

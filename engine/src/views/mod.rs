@@ -15,5 +15,6 @@ pub use pattern::{
 };
 pub use stacks::{SeenStack, SeenStacks};
 pub use summary::{
-    HoldSummary, ServiceVersion, Status, Summary, begins_deploy, hold, summarise, versions,
+    DriftSummary, HoldSummary, ServiceVersion, Status, Summary, begins_deploy, drift, hold, summarise,
+    versions,
 };

@@ -7,9 +7,9 @@ use journal::{Schema, StoredEvent};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::compat::{Observation, Verdict};
-use crate::machine::{self, Event, ImageSource};
-use crate::merge::Changes;
+use crate::compat::{Finding, Observation, Verdict};
+use crate::machine::{self, Event, ImageSource, MovedTag};
+use crate::merge::{Changes, ConfigFile, Drift};
 
 /// One deploy, summed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -226,6 +226,53 @@ pub fn hold(events: &[StoredEvent]) -> Option<HoldSummary> {
     Some(summary)
 }
 
+/// Drift that somebody had recorded: a group of events of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DriftSummary {
+    /// The target, `project/env`.
+    pub target: String,
+    /// Its id.
+    pub drift: Uuid,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Who had it recorded.
+    pub actor: String,
+    /// When.
+    pub found_at: Timestamp,
+    /// The deploy that was compared.
+    pub in_effect: Uuid,
+    /// Files of the output directory that are not what was applied.
+    pub files: Vec<ConfigFile>,
+    /// Keys that stand otherwise.
+    pub keys: Vec<Drift>,
+    /// Tags that name another image, or none.
+    pub tags: Vec<MovedTag>,
+    /// The checks that the running stack fails.
+    pub refused: Vec<Finding>,
+}
+
+/// Sums up drift that was recorded. None when these are the events of a deploy or of a hold.
+pub fn drift(events: &[StoredEvent]) -> Option<DriftSummary> {
+    let [event] = events else { return None };
+    let header = &event.header;
+    let Ok(Event::DriftFound(found)) = machine::decode(&header.kind, header.schema, &event.payload)
+    else {
+        return None;
+    };
+    Some(DriftSummary {
+        target: header.stream.to_string(),
+        drift: header.deploy,
+        sequence: header.sequence,
+        actor: header.actor.clone(),
+        found_at: header.recorded_at,
+        in_effect: found.in_effect,
+        files: found.files,
+        keys: found.keys,
+        tags: found.tags,
+        refused: found.refused,
+    })
+}
+
 fn once(list: &mut Vec<String>, value: &str) {
     if !list.iter().any(|known| known == value) {
         list.push(value.to_owned());
@@ -261,7 +308,7 @@ impl Summary {
             }
             Event::CompatChecked(checked) => self.verdict = Some(checked.verdict),
             // A hold stops a deploy, and does not change how far it is.
-            Event::Held(_) | Event::Released(_) => {}
+            Event::Held(_) | Event::Released(_) | Event::DriftFound(_) => {}
             Event::Merged(merged) => self.changes = merged.changes,
             Event::ImageBuilt(image) => match image.source {
                 ImageSource::Built => self.built += 1,

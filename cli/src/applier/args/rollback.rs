@@ -1,9 +1,6 @@
 //! The words of a rollback.
 
-use std::time::Duration;
-
-use super::{Acting, Builder, BuildingArgs, Compat, SupersedeArgs, TargetArgument, Who};
-use crate::applier::waiting::duration;
+use super::{Acting, Builder, BuildingArgs, Compat, SupersedeArgs, TargetArgument, WaitArgs, Who};
 use crate::args::RegistryArgs;
 
 #[derive(Debug, clap::Args)]
@@ -34,16 +31,8 @@ pub(crate) struct RollbackArgs {
     /// Say for every image that it is reused
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Wait while somebody else holds the target, at most this long [10m when no time is given]
-    #[arg(
-        long,
-        value_name = "TIME",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "10m",
-        value_parser = duration
-    )]
-    pub(crate) wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     #[command(flatten)]
     pub(crate) registries: RegistryArgs,
 }

@@ -1,19 +1,14 @@
 //! `diff`: what differs between two deploys, or between a deploy and what stands in the output directory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::ExitCode;
 
 use engine::contract::required_secrets;
 use engine::image::explain;
 use engine::machine::{ImageRecord, Requested};
-use engine::merge::{
-    ConfigTrees, FieldChange, Key, KeyChange, KeyDifference, differences, standing_values,
-};
-use engine::publish;
+use engine::merge::{FieldChange, Key, KeyChange, KeyDifference, differences, standing_values};
 use engine::run::{DeployRecord, deploy_record};
 use engine::views::versions;
-use engine::yaml::ParseLimits;
 use journal::EventLog;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +17,7 @@ use uuid::Uuid;
 use crate::applier::args::DiffArgs;
 use crate::applier::at::At;
 use crate::applier::ids::Ids;
-use crate::applier::{deploys, target, values};
+use crate::applier::{deploys, drift, target, values};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
@@ -142,22 +137,8 @@ fn between(target: &str, from: &DeployRecord, to: &DeployRecord) -> Body {
 
 /// The deploy, and the values that stand in its output directory.
 fn with_present(events: &dyn EventLog, from: DeployRecord) -> Result<Body, Failure> {
-    let current = publish::current(Path::new(&from.request.out))
-        .map_err(|error| Failure::of(Kind::Publish, &error))?;
-    let trees = ConfigTrees::parse(&from.request.out, current, &ParseLimits::default());
-    let trees = trees.map_err(|violations| {
-        let failure = Failure::new(
-            Kind::Publish,
-            format!("the files in `{}` do not read", from.request.out),
-        );
-        let places = violations.iter().take(3);
-        Failure {
-            causes: places
-                .map(|found| format!("{}: {}", found.place, found.message))
-                .collect(),
-            ..failure
-        }
-    })?;
+    let out = &from.request.out;
+    let trees = drift::trees(out, drift::standing(out)?)?;
     let configuration = from.configuration.unwrap_or_default();
     let secrets = required_secrets(&from.request.manifest);
     let standing = standing_values(&trees, &configuration, &secrets);

@@ -68,6 +68,7 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
             match entry {
                 Entry::Deploy(summary) => Output::json(Type::Deploy, summary)?,
                 Entry::Hold(hold) => Output::json(Type::Hold, hold)?,
+                Entry::Drift(drift) => Output::json(Type::Drift, drift)?,
             }
         }
     } else if targets.is_empty() {
@@ -168,6 +169,7 @@ impl Shown {
         let (target, id, actors) = match entry {
             Entry::Deploy(summary) => (&summary.target, summary.deploy, summary.actors.clone()),
             Entry::Hold(hold) => (&hold.target, hold.hold, vec![hold.actor.clone()]),
+            Entry::Drift(drift) => (&drift.target, drift.drift, vec![drift.actor.clone()]),
         };
         let (applied, status) = match entry {
             Entry::Deploy(summary) => (
@@ -175,6 +177,7 @@ impl Shown {
                 (tone(summary.status), summary.status.word().to_owned()),
             ),
             Entry::Hold(_) => ("-".to_owned(), (Tone::Warn, "hold".to_owned())),
+            Entry::Drift(_) => ("-".to_owned(), (Tone::Warn, "drift".to_owned())),
         };
         let id = self.id(target, id);
         let mut row = vec![
@@ -204,6 +207,10 @@ impl Shown {
             Entry::Hold(hold) => {
                 let held = format!("held {} {}", when::second(hold.held_at), held(hold));
                 return vec![indented(Tone::Dim, held)];
+            }
+            Entry::Drift(drift) => {
+                let found = format!("found {}", when::second(drift.found_at));
+                return vec![indented(Tone::Dim, found)];
             }
         };
         let mut lines = Vec::new();
@@ -251,7 +258,7 @@ struct Group {
 fn grouped(entries: &[Entry]) -> Vec<Group> {
     let unchanged = |entry: &Entry| match entry {
         Entry::Deploy(summary) if summary.changed_nothing() => Some(summary.target.clone()),
-        Entry::Deploy(_) | Entry::Hold(_) => None,
+        Entry::Deploy(_) | Entry::Hold(_) | Entry::Drift(_) => None,
     };
     let mut groups: Vec<Group> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -289,6 +296,15 @@ fn changed(entry: &Entry, width: usize) -> String {
             }
         }
         Entry::Hold(_) => "-".to_owned(),
+        Entry::Drift(drift) => {
+            let keys = drift.keys.iter().map(|drift| drift.key.0.clone());
+            let tags = drift.tags.iter().map(|tag| tag.reference.clone());
+            let stack = drift
+                .refused
+                .iter()
+                .map(|finding| finding.component.clone());
+            fitted(&keys.chain(tags).chain(stack).collect::<Vec<_>>(), width)
+        }
     }
 }
 

@@ -77,7 +77,8 @@ pub(super) fn show(
         events,
         showing.out,
     )?;
-    let plan = made(&root, prepared, events, showing.builder)?;
+    let plan =
+        process_limits::runtime()?.block_on(made(&root, prepared, events, showing.builder))?;
     let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let hold = HoldLine::of(events, &state)?;
     let body = Body { plan: &plan, hold };
@@ -124,7 +125,7 @@ fn events(root: &Path, target: &StreamId) -> Result<Box<dyn EventLog>, Failure> 
 }
 
 /// Finds out what a run of what is prepared would do.
-pub(super) fn made(
+pub(super) async fn made(
     root: &Path,
     prepared: &Prepared,
     events: &dyn EventLog,
@@ -136,20 +137,17 @@ pub(super) fn made(
         imported_until: imported.map_err(|error| target::read_failure(&error))?,
         stamp: &SystemStamp,
     };
-    process_limits::runtime()?.block_on(async {
-        let world = prepared.world(builder).await.map_err(Failure::from)?;
-        plan(
-            &world,
-            prepared.artifact.as_deref(),
-            &prepared.registries,
-            &prepared.request,
-            basis,
-        )
-        .await
-        .map_err(|error| match error {
-            PlanError::DeployJournal(error) => target::deploy_journal_failure(&error),
-            PlanError::Failed(failed) => Failure::from(failed),
-        })
+    let world = prepared.world(builder).await.map_err(Failure::from)?;
+    let plan = plan(
+        &world,
+        prepared.artifact.as_deref(),
+        &prepared.registries,
+        &prepared.request,
+        basis,
+    );
+    plan.await.map_err(|error| match error {
+        PlanError::DeployJournal(error) => target::deploy_journal_failure(&error),
+        PlanError::Failed(failed) => Failure::from(failed),
     })
 }
 

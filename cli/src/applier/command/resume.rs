@@ -7,7 +7,7 @@ use engine::run::{latest_state, must_be_appendable};
 use journal::StreamId;
 
 use crate::applier::args::Resume;
-use crate::applier::command::deploy::{self, Begin};
+use crate::applier::command::deploy::{self, Begin, OnFailure};
 use crate::applier::target::HoldLine;
 use crate::applier::{prepare, target};
 use crate::args::Global;
@@ -18,7 +18,7 @@ use crate::program::Ended;
 /// Resumes.
 pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
     // Who waits for the target waits for the end of a hold too.
-    let waits = args.acting.wait.is_some();
+    let waits = args.acting.wait.limit.is_some();
     let (stream, unfinished) = unfinished(global, args.target.as_deref(), waits)?;
     if target::is_imported(&target::root(global)?, &stream, &unfinished)? {
         let deploy = unfinished.id;
@@ -28,7 +28,8 @@ pub(crate) fn run(global: &Global, args: &Resume, output: &Output) -> Ended {
     }
     let prepared = prepare::recorded(&unfinished.request, &args.registries)?;
     let begin = Begin::Unfinished(unfinished.id);
-    deploy::drive(global, &prepared, begin, &args.acting, output)
+    let on_failure = OnFailure::of(args.on_failure, &args.registries);
+    deploy::drive(global, &prepared, begin, on_failure, &args.acting, output)
 }
 
 /// The unfinished deploy that is meant: of the named target, else the only one there is. A hold refuses it, unless that is waited for.

@@ -3,20 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use engine::compat::Policy;
 use engine::docker::BuilderChoice;
 use engine::machine::{Options, Requested, Stage};
 use engine::run::{DeployRecord, deploy_record, latest_state};
-use journal::{EventLog, Journal, Reader};
+use journal::{EventLog, Journal};
 
 use crate::applier::args::{OutArgs, RollbackArgs};
-use crate::applier::command::deploy::{self, Begin};
+use crate::applier::command::deploy::{self, Begin, OnFailure};
 use crate::applier::command::plan::{self, Showing};
 use crate::applier::deploys::{self, LAST_GOOD};
+use crate::applier::ids::Ids;
 use crate::applier::prepare::{self, Prepared};
 use crate::applier::{output_dir, target};
-use crate::args::Global;
+use crate::args::{Global, RegistryArgs};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::process_limits;
 use crate::program::Ended;
 
 /// The deploy before the one that is in effect.
@@ -27,30 +30,51 @@ pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ende
     let (root, stream) = target::one(global, args.target.as_deref())?;
     let reader = target::reader(&root, &stream)?;
     let record = meant(&reader, args.deploy.as_deref())?;
-    let prepared = prepared(&root, &reader, &record, args)?;
-    let (out, builder) = (OutArgs::default(), BuilderChoice::Engine);
+    let wish = Wish {
+        message: args.message.clone(),
+        compat: args.compat.map(Into::into),
+        fail_on_drift: args.fail_on_drift,
+        registries: &args.registries,
+    };
+    let prepared = prepared(&root, &reader, &record, wish)?;
+    let out = OutArgs::default();
     if args.plan {
         let showing = Showing {
             out,
-            builder,
+            builder: BUILDER,
             explain: args.explain,
             exit_code: false,
         };
         return plan::show(global, &prepared, showing, output);
     }
-    // What cannot be restored is refused before anything is recorded. Whatever else goes wrong is met again, and recorded, as of any
-    // deploy.
-    if let Err(failure) = plan::made(&root, &prepared, &reader, builder)
-        && failure.kind == Kind::Refused
-    {
-        return Err(failure);
-    }
+    process_limits::runtime()?.block_on(must_be_restorable(&root, &prepared, &reader))?;
     drop(reader);
     let begin = Begin::Requested {
         out,
         supersede: args.supersede,
     };
-    deploy::drive(global, &prepared, begin, &args.acting(), output)
+    let acting = args.acting();
+    deploy::drive(global, &prepared, begin, OnFailure::Stay, &acting, output)
+}
+
+/// Nothing is built.
+const BUILDER: BuilderChoice = BuilderChoice::Engine;
+
+/// What cannot be restored is refused before anything is recorded. Whatever else goes wrong is met again, and recorded, as of any deploy.
+pub(super) async fn must_be_restorable(
+    root: &Path,
+    prepared: &Prepared,
+    events: &dyn EventLog,
+) -> Result<(), Failure> {
+    match plan::made(root, prepared, events, BUILDER).await {
+        Err(failure) if failure.kind == Kind::Refused => Err(failure),
+        Err(_) | Ok(_) => Ok(()),
+    }
+}
+
+/// The deploy whose state was in effect before one that failed.
+pub(super) fn last_good(events: &dyn EventLog) -> Result<DeployRecord, Failure> {
+    meant(events, Some(LAST_GOOD))
 }
 
 /// The deploy to go back to.
@@ -73,9 +97,10 @@ fn meant(events: &dyn EventLog, named: Option<&str>) -> Result<DeployRecord, Fai
     if record.is_applied {
         return Ok(record);
     }
+    let ids = Ids::of(events, false).map_err(|error| target::store_failure(&error))?;
     Err(refused(format!(
-        "deploy `{}` of `{target}` was never applied, so that there is nothing to go back to",
-        record.deploy
+        "deploy {} of `{target}` was never applied, so that there is nothing to go back to",
+        ids.shown(record.deploy)
     )))
 }
 
@@ -91,14 +116,26 @@ fn usual(events: &dyn EventLog) -> Result<String, Failure> {
     Ok(if is_applied { BEFORE_LAST } else { LAST_GOOD }.to_owned())
 }
 
+/// What is asked of a rollback, besides where it goes.
+pub(super) struct Wish<'a> {
+    /// Why.
+    pub(super) message: Option<String>,
+    /// As that deploy, when none is named.
+    pub(super) compat: Option<Policy>,
+    /// It ends before it overwrites what was changed by hand.
+    pub(super) fail_on_drift: bool,
+    /// The names of the registry where that deploy recorded none.
+    pub(super) registries: &'a RegistryArgs,
+}
+
 /// The request: what was recorded, into the directory in which the target stands.
-fn prepared(
+pub(super) fn prepared(
     root: &Path,
-    events: &Reader,
+    events: &dyn EventLog,
     record: &DeployRecord,
-    args: &RollbackArgs,
+    wish: Wish<'_>,
 ) -> Result<Prepared, Failure> {
-    let target = EventLog::stream(events);
+    let target = events.stream();
     let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let out = output_dir::base_request(events, &state)?.map(|request| request.out);
     let imported =
@@ -112,18 +149,18 @@ fn prepared(
     let options = &recorded.options;
     let request = Requested {
         out: out.unwrap_or_else(|| recorded.out.clone()),
-        message: args.message.clone(),
+        message: wish.message,
         options: Options {
-            compat: args.compat.map_or(options.compat, Into::into),
+            compat: wish.compat.unwrap_or(options.compat),
             no_cache: false,
             accept_digests: BTreeSet::new(),
             prune: true,
-            fail_on_drift: args.fail_on_drift,
+            fail_on_drift: wish.fail_on_drift,
             ..options.clone()
         },
         base: None,
         rollback_to: Some(record.deploy),
         ..recorded.clone()
     };
-    prepare::back_to(request, &args.registries)
+    prepare::back_to(request, wish.registries)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use engine::contract::Digest;
 use engine::machine::{self, Images};
 use engine::run::{DeployJournalError, document, document_bytes};
-use engine::views::{hold, summarise};
+use engine::views::{drift, hold, summarise};
 use journal::{EventLog, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -105,6 +105,9 @@ fn page(
         let title = format!("hold {} of {}", ids.shown(hold.hold), hold.target);
         page.line(Line::default().and(Tone::Strong, title));
         page.text(held(&hold));
+    } else if let Some(drift) = drift(shown) {
+        let title = format!("drift {} of {}", ids.shown(drift.drift), drift.target);
+        page.line(Line::default().and(Tone::Strong, title));
     } else if let Some(summary) = summarise(shown) {
         let title = format!("deploy {} of {}", ids.shown(summary.deploy), summary.target);
         let title = Line::default()

@@ -1,35 +1,37 @@
 //! `status`: how each target stands now.
 
+mod shown;
+
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::contract::Digest;
-use engine::machine::{Stage, State};
-use engine::publish;
-use engine::run::{latest_deploy, latest_state};
-use engine::views::{Status as DeployStatus, Summary, summarise};
+use engine::machine::{Command, DriftFound, State};
+use engine::run::{latest_deploy, latest_state, typed};
+use engine::views::{ServiceVersion, Status as DeployStatus, Summary, summarise};
 use journal::{EventLog, Holder, StreamId};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::applier::args::Status;
 use crate::applier::at::At;
-use crate::applier::command::history::tone;
+use crate::applier::drift::DriftedFiles;
+use crate::applier::drift::stack::{self, AppliedStack, ComparedStack};
+use crate::applier::drift::tags::{self, AppliedTags, ComparedTags};
 use crate::applier::failing::Failing;
 use crate::applier::ids::Ids;
-use crate::applier::tags::{self, AppliedTags, ComparedTags};
 use crate::applier::target::HoldLine;
-use crate::applier::{deploys, target};
+use crate::applier::{deploys, drift, output_dir, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::identity;
 use crate::output::{Output, Type};
-use crate::page::{Line, Page, Tone};
+use crate::process_limits;
 use crate::program::Ended;
-use crate::report::counted;
-use crate::when;
 
 #[derive(Serialize)]
 struct TargetStatus {
-    target: String,
+    #[serde(serialize_with = "shown::as_text")]
+    target: StreamId,
     /// The latest deploy; none when only a hold has been recorded.
     #[serde(flatten)]
     latest: Option<Latest>,
@@ -37,11 +39,17 @@ struct TargetStatus {
     in_effect: Option<InEffect>,
     /// The output directory of the latest deploy.
     out: Option<String>,
-    /// Files of the output directory that are not what was applied.
-    drift: Vec<String>,
+    /// What stands in the output directory and is not what was applied.
+    #[serde(flatten)]
+    files: DriftedFiles,
+    /// The running stack, compared with what was checked; none where nothing is in effect.
+    stack: Option<ComparedStack>,
     /// The tags that the configuration in effect names, compared with what they name by now.
     #[serde(flatten)]
     tags: ComparedTags,
+    /// The id under which the drift is recorded, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<Uuid>,
     /// Who deploys onto it at this moment.
     holder: Option<Holder>,
     /// The hold that a person has on it.
@@ -54,15 +62,18 @@ struct TargetStatus {
 /// The deploy whose configuration is in effect.
 #[derive(Serialize)]
 struct InEffect {
-    deploy: uuid::Uuid,
+    deploy: Uuid,
     actor: String,
     applied_at: jiff::Timestamp,
+    /// What it saw running last.
+    #[serde(skip)]
+    stack: Vec<ServiceVersion>,
 }
 
 /// How the latest deploy stands.
 #[derive(Serialize)]
 struct Latest {
-    deploy: uuid::Uuid,
+    deploy: Uuid,
     status: DeployStatus,
     stage: &'static str,
     attempts: u32,
@@ -79,16 +90,34 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     let at = args.past.at.as_deref();
     let (root, targets) = target::all_at(global, args.target.as_deref(), at)?;
     let mut failing = Failing::among(&targets);
-    let (mut all, mut applied_tags) = (Vec::new(), Vec::new());
+    let (mut all, mut tags, mut stacks) = (Vec::new(), Vec::new(), Vec::new());
     for stream in &targets {
-        let status = of_target(&root, stream, at, args.long);
-        if let Some((status, tags)) = failing.of(stream, status).flatten() {
+        let status = of_target(&root, stream, args);
+        if let Some((status, world)) = failing.of(stream, status).flatten() {
             all.push(status);
-            applied_tags.push(tags);
+            tags.push(world.tags);
+            stacks.push(world.stack);
         }
     }
-    for (status, tags) in all.iter_mut().zip(tags::compare(&applied_tags)?) {
-        status.tags = tags;
+    let patience = if args.exit_code || args.record {
+        drift::VERDICT_PATIENCE
+    } else {
+        drift::PATIENCE
+    };
+    let (tags, stacks) = process_limits::runtime()?.block_on(async {
+        tokio::join!(
+            tags::compare(&tags, patience),
+            stack::compare(&stacks, patience)
+        )
+    });
+    for ((status, tags), stack) in all.iter_mut().zip(tags).zip(stacks) {
+        (status.tags, status.stack) = (tags, stack);
+    }
+    if args.record {
+        for status in all.iter_mut().filter(|status| status.has_drifted()) {
+            let recorded = status.record(&root, args);
+            status.recorded = failing.of(&status.target, recorded);
+        }
     }
     let unsettled = all.iter().any(TargetStatus::is_unsettled);
     if output.is_json() {
@@ -100,7 +129,7 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     } else if let ([status], 1) = (&all[..], targets.len()) {
         Output::page(&status.details(global.verbose > 0))?;
     } else if !all.is_empty() {
-        Output::page(&table(&all))?;
+        Output::page(&shown::table(&all))?;
     }
     failing.ended(if args.exit_code && unsettled {
         ExitCode::from(Kind::Drift.code())
@@ -109,12 +138,19 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     })
 }
 
+/// What of a target is to be compared with the world outside of this machine's files.
+#[derive(Default)]
+struct World {
+    tags: AppliedTags,
+    stack: Option<AppliedStack>,
+}
+
 fn of_target(
     root: &Path,
     stream: &StreamId,
-    at: Option<&str>,
-    is_long: bool,
-) -> Result<Option<(TargetStatus, AppliedTags)>, Failure> {
+    args: &Status,
+) -> Result<Option<(TargetStatus, World)>, Failure> {
+    let at = args.past.at.as_deref();
     let reader = target::reader(root, stream)?;
     // Asked before the events are read: a deploy that ends meanwhile shows as ended, never as left alone.
     let holder = match at {
@@ -160,31 +196,37 @@ fn of_target(
         .as_ref()
         .map(|state| HoldLine::of(&events, state))
         .transpose()?;
-    // What tags name today says nothing of what they named, and whoever deploys may be moving them.
-    let tags = match (at, &holder, &state) {
-        (None, None, Some(state)) => AppliedTags::read(&events, state)?,
-        (None, None, None) | (None, Some(_), _) | (Some(_), _, _) => AppliedTags::default(),
+    // What tags name and what runs today says nothing of what it was, and whoever deploys may be changing it.
+    let world = match (at, &holder, &state) {
+        (None, None, Some(state)) => World {
+            tags: AppliedTags::read(&events, state)?,
+            stack: applied_stack(&events, state, in_effect.as_ref())?,
+        },
+        (None, None, None) | (None, Some(_), _) | (Some(_), _, _) => World::default(),
+    };
+    // What the output directory is today says nothing about what it was.
+    let files = match (at, &state) {
+        (None, Some(state)) => DriftedFiles::of(&events, state)?,
+        (None, None) | (Some(_), _) => DriftedFiles::default(),
     };
     let status = TargetStatus {
-        target: stream.to_string(),
+        target: stream.clone(),
         latest,
         in_effect,
         out: state
             .as_ref()
             .and_then(|state| state.deploy.as_ref())
             .map(|deploy| deploy.request.out.clone()),
-        // What the output directory is today says nothing about what it was.
-        drift: match (at, &state) {
-            (None, Some(state)) => drift(state)?,
-            (None, None) | (Some(_), _) => Vec::new(),
-        },
+        files,
+        stack: None,
+        recorded: None,
         tags: ComparedTags::default(),
         holder,
         hold: hold.flatten(),
         head: target::head_text(&head),
-        ids: Ids::of(&events, is_long).map_err(|error| target::store_failure(&error))?,
+        ids: Ids::of(&events, args.long).map_err(|error| target::store_failure(&error))?,
     };
-    Ok(Some((status, tags)))
+    Ok(Some((status, world)))
 }
 
 /// The deploy that was applied last: the latest one, else the one that it builds upon.
@@ -213,32 +255,35 @@ impl InEffect {
             deploy: summary.deploy,
             actor: summary.actors.join(", "),
             applied_at: summary.applied_at?,
+            stack: summary.stack.clone(),
         })
     }
 }
 
-/// Only an applied deploy says what the output directory should hold.
-fn drift(state: &State) -> Result<Vec<String>, Failure> {
-    let Some(deploy) = &state.deploy else {
-        return Ok(Vec::new());
+/// What the deploy in effect needs of the stack, and met; none when nothing is in effect.
+fn applied_stack(
+    events: &dyn EventLog,
+    state: &State,
+    in_effect: Option<&InEffect>,
+) -> Result<Option<AppliedStack>, Failure> {
+    let is_applied = state.base().is_some_and(|base| base.applied);
+    let Some(in_effect) = in_effect.filter(|_| is_applied) else {
+        return Ok(None);
     };
-    let Stage::Applied(applied) = &deploy.stage else {
-        return Ok(Vec::new());
-    };
-    let current = publish::current(Path::new(&deploy.request.out))
-        .map_err(|error| Failure::of(Kind::Publish, &error))?;
-    let differs = applied.files.iter().filter(|(file, published)| {
-        current.get(file).map(Digest::of).as_ref() != Some(&published.digest)
-    });
-    Ok(differs
-        .map(|(file, _)| file.file_name().to_owned())
-        .collect())
+    let request = output_dir::base_request(events, state)?;
+    Ok(request.map(|request| AppliedStack {
+        request,
+        checked: in_effect.stack.clone(),
+    }))
 }
 
 impl TargetStatus {
-    /// Files or tags are not what was applied.
+    /// Files or tags are not what was applied, or the stack would refuse it.
     fn has_drifted(&self) -> bool {
-        !self.drift.is_empty() || !self.tags.tag_drift.is_empty()
+        let stack = self.stack.as_ref();
+        !self.files.files.is_empty()
+            || !self.tags.tag_drift.is_empty()
+            || stack.is_some_and(|stack| !stack.refused.is_empty())
     }
 
     /// What is there is not what was applied, or a deploy waits for somebody.
@@ -253,160 +298,42 @@ impl TargetStatus {
             )
     }
 
-    fn word(&self) -> (Tone, &'static str) {
-        match &self.latest {
-            Some(latest) => (tone(latest.status), latest.status.word()),
-            None => (Tone::Plain, "no deploy"),
+    /// Records what was found. What the journal ends with already is not recorded again, so that a job may ask every minute.
+    fn record(&self, root: &Path, args: &Status) -> Result<Uuid, Failure> {
+        let target = &self.target;
+        let in_effect = self.in_effect.as_ref();
+        let in_effect = in_effect.expect("what drifts is in effect").deploy;
+        let actor = identity::actor(args.who.actor.as_deref());
+        let owned = target::own(root, target, &actor)?;
+        let mut journal = target::journal(&owned, &actor)?;
+        target::must_be_free(target, &journal)?;
+        if target::head_text(journal.head()) != self.head {
+            let message = format!("`{target}` was deployed to while it was compared");
+            return Err(Failure::new(Kind::Refused, message)
+                .hint("run the same command again: what was found may be healed"));
         }
-    }
-
-    /// What needs an eye, in short.
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Some(holder) = &self.holder {
-            notes.push(format!("run by {}", holder.actor));
-        }
-        if let Some(hold) = &self.hold {
-            notes.push(format!("on hold by {}", hold.actor));
-        }
-        let (files, tags) = (self.drift.len() as u64, self.tags.tag_drift.len() as u64);
-        match (files, tags) {
-            (0, 0) if self.tags.tags_unknown.is_some() => notes.push("tags unknown".to_owned()),
-            (0, 0) => {}
-            (files, 0) => notes.push(format!("drift: {}", counted(files, "file"))),
-            (0, tags) => notes.push(format!("drift: {}", counted(tags, "tag"))),
-            (files, tags) => notes.push(format!("drift: {}", counted(files + tags, "place"))),
-        }
-        notes
-    }
-
-    /// Everything about one target.
-    fn details(&self, verbose: bool) -> Page {
-        let now = jiff::Timestamp::now();
-        let (tone, word) = self.word();
-        let mut page = Page::default();
-        let title = Line::default().and(Tone::Strong, &self.target);
-        page.line(title.and(Tone::Plain, ": ").and(tone, word));
-        let mut row = |name: &str, tone: Tone, text: String| {
-            page.line(Line::new(format!("  {name:<12}")).and(tone, text));
+        let refused = self.stack.iter().flat_map(|stack| stack.refused.clone());
+        let found = DriftFound {
+            latest: journal
+                .state()
+                .deploy
+                .as_ref()
+                .map_or(0, |deploy| deploy.first),
+            in_effect,
+            files: self.files.files.clone(),
+            keys: self.files.digests.clone(),
+            tags: self.tags.tag_drift.clone(),
+            refused: refused.collect(),
         };
-        if let Some(applied) = &self.in_effect {
-            let (id, at) = (
-                self.ids.shown(applied.deploy),
-                when::ago(applied.applied_at, now),
-            );
-            row(
-                "in effect",
-                Tone::Plain,
-                format!("{id} by {}, applied {at}", applied.actor),
-            );
+        let last = journal::event(journal.events(), journal.head().sequence)
+            .map_err(|error| target::store_failure(&error))?;
+        let last = last.as_ref().and_then(|last| typed(last).ok());
+        if let Some(last) = last.filter(|last| last.event.as_drift_found() == Some(&found)) {
+            return Ok(last.deploy);
         }
-        let is_newer = |latest: &&Latest| {
-            let applied = self.in_effect.as_ref().map(|applied| applied.deploy);
-            applied != Some(latest.deploy)
-        };
-        if let Some(latest) = self.latest.as_ref().filter(is_newer) {
-            let (id, at) = (
-                self.ids.shown(latest.deploy),
-                when::ago(latest.requested_at, now),
-            );
-            let attempt = match latest.attempts {
-                0 | 1 => String::new(),
-                attempt => format!(", attempt {attempt}"),
-            };
-            row(
-                "last tried",
-                Tone::Plain,
-                format!("{id} by {}, asked for {at}{attempt}", latest.actor),
-            );
-            if let Some(error) = &latest.error {
-                row("", Tone::Bad, error.clone());
-            }
-        }
-        if let Some(out) = &self.out {
-            row("output", Tone::Plain, out.clone());
-        }
-        for file in &self.drift {
-            row(
-                "drift",
-                Tone::Warn,
-                format!("{file} is not what was applied"),
-            );
-        }
-        for tag in &self.tags.tag_drift {
-            row("drift", Tone::Warn, tag.sentence());
-        }
-        if let Some(unknown) = &self.tags.tags_unknown {
-            row("tags", Tone::Dim, unknown.clone());
-        }
-        if let Some(hold) = &self.hold {
-            row("hold", Tone::Warn, hold.words());
-        }
-        if let Some(holder) = &self.holder {
-            row("run by", Tone::Plain, target::held_by(holder));
-        } else if matches!(&self.latest, Some(latest) if latest.status == DeployStatus::Unfinished)
-        {
-            row("run by", Tone::Warn, "nobody".to_owned());
-        }
-        if verbose {
-            row("head", Tone::Dim, self.head.clone());
-        }
-        if let Some(step) = next_step(self) {
-            row("next", Tone::Plain, step);
-        }
-        page
-    }
-}
-
-/// One line for each target.
-fn table(all: &[TargetStatus]) -> Page {
-    let rows = all.iter().map(|status| {
-        let (tone, word) = status.word();
-        let applied = status.in_effect.as_ref();
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let plain = |text: String| (Tone::Plain, text);
-        vec![
-            plain(status.target.clone()),
-            (tone, word.to_owned()),
-            plain(or_none(
-                applied.map(|applied| when::minute(applied.applied_at)),
-            )),
-            plain(or_none(
-                applied.map(|applied| status.ids.shown(applied.deploy)),
-            )),
-            plain(or_none(applied.map(|applied| applied.actor.clone()))),
-            (Tone::Warn, status.notes().join("; ")),
-        ]
-    });
-    let mut page = Page::default();
-    let head = ["TARGET", "STATUS", "APPLIED (UTC)", "DEPLOY", "BY", "NOTE"];
-    page.table(&head, rows.collect());
-    page
-}
-
-/// What somebody can do next: nothing while a process is at work, and nothing but a release while a person holds the target.
-fn next_step(status: &TargetStatus) -> Option<String> {
-    let target = &status.target;
-    if status.holder.is_some() {
-        return None;
-    }
-    if status.hold.is_some() {
-        return Some(format!(
-            "end the hold with `artifactctl lock release {target}`"
-        ));
-    }
-    let latest = status.latest.as_ref()?;
-    match latest.status {
-        DeployStatus::Unfinished | DeployStatus::Failed if latest.imported => Some(format!(
-            "it was imported: give it up with `artifactctl abandon {target}`, then deploy from here"
-        )),
-        DeployStatus::Unfinished | DeployStatus::Failed => Some(format!(
-            "go on with `artifactctl resume {target}`, or give it up with `artifactctl abandon {target}`"
-        )),
-        DeployStatus::Applied | DeployStatus::Abandoned if status.has_drifted() => Some(
-            "a deploy puts back what was applied; `artifactctl plan` shows what it would change"
-                .to_owned(),
-        ),
-        DeployStatus::Applied | DeployStatus::Abandoned => None,
+        let recorded = journal
+            .record(vec![Command::FindDrift(found)])
+            .map_err(|error| target::deploy_journal_failure(&error))?;
+        Ok(recorded[0].deploy)
     }
 }

@@ -236,7 +236,8 @@ fn goes_on(event: &StoredEvent) -> bool {
             | Event::Failed(_)
             | Event::Abandoned(_)
             | Event::Held(_)
-            | Event::Released(_),
+            | Event::Released(_)
+            | Event::DriftFound(_),
         )
         | Err(_) => false,
     }
@@ -261,6 +262,7 @@ fn ended(event: &StoredEvent) -> Option<Ended> {
         | Event::Resumed(_)
         | Event::TakenOver(_)
         | Event::Held(_)
-        | Event::Released(_) => None,
+        | Event::Released(_)
+        | Event::DriftFound(_) => None,
     }
 }

@@ -169,6 +169,17 @@ pub(super) fn released() -> Event {
     Event::Released(Released { note: None })
 }
 
+pub(super) fn drift_found(latest: u64) -> Event {
+    Event::DriftFound(DriftFound {
+        latest,
+        in_effect: DEPLOY,
+        files: vec![ConfigFile::Functions],
+        keys: Vec::new(),
+        tags: Vec::new(),
+        refused: Vec::new(),
+    })
+}
+
 pub(super) const DEPLOY: Uuid = Uuid::from_u128(1);
 /// The id of a hold that stands by itself, and of what begins after a deploy.
 pub(super) const OTHER: Uuid = Uuid::from_u128(2);
@@ -278,6 +289,7 @@ pub(super) fn events(attempt: Attempt) -> Vec<Event> {
         taken_over(),
         held(),
         released(),
+        drift_found(1),
     ]
 }
 

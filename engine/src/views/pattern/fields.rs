@@ -54,7 +54,7 @@ const STEPS: &[&str] = &[
 ];
 
 /// The fields of each kind's payload, schema 2. `*` stands for any name: a file, a reference, a parameter.
-const PAYLOADS: [(&str, Fields); 13] = [
+const PAYLOADS: [(&str, Fields); 14] = [
     (
         "Requested",
         &[
@@ -281,6 +281,31 @@ const PAYLOADS: [(&str, Fields); 13] = [
     ),
     ("Held", &[("message", Text), ("latest", Number)]),
     ("Released", &[("note", Text)]),
+    (
+        "DriftFound",
+        &[
+            ("latest", Number),
+            ("in_effect", Text),
+            ("files", Texts),
+            ("keys", Things),
+            ("keys.key", Text),
+            ("keys.written", Text),
+            ("keys.found", Text),
+            ("tags", Things),
+            ("tags.function", Text),
+            ("tags.reference", Text),
+            ("tags.applied", Text),
+            ("tags.found", Text),
+            ("refused", Things),
+            ("refused.component", Text),
+            ("refused.container", Text),
+            ("refused.grade", Word(GRADES)),
+            ("refused.found", Text),
+            ("refused.required", Text),
+            ("refused.source", Text),
+            ("refused.hint", Text),
+        ],
+    ),
 ];
 
 /// Fields of every event's envelope.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::views::{DeployFilter, HoldSummary, Summary, hold, summarise};
+use engine::views::{DeployFilter, DriftSummary, HoldSummary, Summary, drift, hold, summarise};
 use jiff::SignedDuration;
 use journal::EventLog;
 
@@ -31,6 +31,8 @@ pub(super) enum Entry {
     Deploy(Box<Summary>),
     /// A hold of a target without an unfinished deploy.
     Hold(HoldSummary),
+    /// Drift that was recorded.
+    Drift(DriftSummary),
 }
 
 impl Entry {
@@ -38,6 +40,7 @@ impl Entry {
         match self {
             Self::Deploy(summary) => &summary.target,
             Self::Hold(hold) => &hold.target,
+            Self::Drift(drift) => &drift.target,
         }
     }
 
@@ -45,6 +48,7 @@ impl Entry {
         match self {
             Self::Deploy(summary) => summary.requested_at,
             Self::Hold(hold) => hold.held_at,
+            Self::Drift(drift) => drift.found_at,
         }
     }
 }
@@ -150,6 +154,10 @@ impl Asked<'_> {
             let is_asked = self.filter.admits_hold(&hold, &events);
             return Ok(is_asked.then_some(Entry::Hold(hold)));
         }
+        if let Some(drift) = drift(&events) {
+            let is_asked = self.filter.admits_drift(&drift, &events);
+            return Ok(is_asked.then_some(Entry::Drift(drift)));
+        }
         let summary = summarise(&events).filter(|summary| self.filter.admits(summary, &events));
         Ok(summary.map(Box::new).map(Entry::Deploy))
     }
@@ -185,7 +193,7 @@ mod tests {
             .into_iter()
             .map(|entry| match entry {
                 Entry::Hold(hold) => (hold.target, hold.message[11..16].to_owned()),
-                Entry::Deploy(_) => unreachable!("only holds were given"),
+                Entry::Deploy(_) | Entry::Drift(_) => unreachable!("only holds were given"),
             })
             .collect();
         let order: Vec<(&str, &str)> = order.iter().map(|(a, b)| (&**a, &**b)).collect();

@@ -8,18 +8,14 @@ use std::time::Duration;
 use engine::contract::{Digest, FunctionName};
 use engine::docker::tags_now;
 use engine::image::{Reference, Registries};
-use engine::machine::State;
+use engine::machine::{MovedTag, State};
 use engine::run::{Fault, images_in_effect};
 use journal::EventLog;
 use serde::Serialize;
 
 use crate::applier::{output_dir, prepare, target};
 use crate::failure::Failure;
-use crate::process_limits;
 use crate::report::counted;
-
-/// How long registries are waited for, all of a command together: what the journal knows is not kept back for longer.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The tags of a target as they were applied. Empty when nothing is in effect.
 #[derive(Debug, Default)]
@@ -72,7 +68,7 @@ impl AppliedTags {
             let answer = tag.here.as_ref().map(|here| now.get(here));
             match answer.flatten() {
                 Some(Ok(found)) if found.as_ref() == Some(&tag.digest) => {}
-                Some(Ok(found)) => compared.tag_drift.push(TagDrift {
+                Some(Ok(found)) => compared.tag_drift.push(MovedTag {
                     function: tag.function.clone(),
                     reference: tag.reference.clone(),
                     applied: tag.digest.clone(),
@@ -97,44 +93,31 @@ type Answers = BTreeMap<Reference, Result<Option<Digest>, Fault>>;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ComparedTags {
     /// Tags that do not name the image that was applied.
-    pub(crate) tag_drift: Vec<TagDrift>,
+    pub(crate) tag_drift: Vec<MovedTag>,
     /// How many tags could not be compared, and why the first could not.
     pub(crate) tags_unknown: Option<String>,
 }
 
-/// A tag that does not name the image that was applied.
-#[derive(Debug, Serialize)]
-pub(crate) struct TagDrift {
-    function: FunctionName,
-    reference: String,
-    applied: Digest,
-    /// What it names; none when the registry has no such tag.
-    found: Option<Digest>,
-}
-
-impl TagDrift {
-    /// What is wrong, in words.
-    pub(crate) fn sentence(&self) -> String {
-        let Self {
-            reference, found, ..
-        } = self;
-        match found {
-            Some(_) => format!("{reference} names another image than was applied"),
-            None => format!("{reference} is not in the registry any more"),
-        }
+/// What is wrong with a tag, in words.
+pub(crate) fn sentence(tag: &MovedTag) -> String {
+    let MovedTag {
+        reference, found, ..
+    } = tag;
+    match found {
+        Some(_) => format!("{reference} names another image than was applied"),
+        None => format!("{reference} is not in the registry any more"),
     }
 }
 
 /// Asks what the tags of these targets name, and compares.
-pub(crate) fn compare(targets: &[AppliedTags]) -> Result<Vec<ComparedTags>, Failure> {
+pub(crate) async fn compare(targets: &[AppliedTags], patience: Duration) -> Vec<ComparedTags> {
     let tags = targets.iter().flat_map(|target| &target.0);
     let references: BTreeSet<_> = tags.filter_map(|tag| tag.here.clone()).collect();
     let now = if references.is_empty() {
         Answers::new()
     } else {
         let docker_host = prepare::variable("DOCKER_HOST");
-        let asked = tags_now(docker_host.as_deref(), references, PATIENCE);
-        process_limits::runtime()?.block_on(asked)
+        tags_now(docker_host.as_deref(), references, patience).await
     };
-    Ok(targets.iter().map(|target| target.compare(&now)).collect())
+    targets.iter().map(|target| target.compare(&now)).collect()
 }

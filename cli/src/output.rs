@@ -59,7 +59,7 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::Event,
         Self::Document,
         Self::Applied,

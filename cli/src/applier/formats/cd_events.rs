@@ -149,6 +149,7 @@ impl Course {
                 fails(header, failed)
             }
             Event::Abandoned(_) => vec![custom(header, "deploy", "abandoned")],
+            Event::DriftFound(_) => vec![custom(header, "target", "drifted")],
             Event::TakenOver(_) => vec![custom(header, "target", "takenover")],
             Event::Held(_) => vec![custom(header, "target", "held")],
             Event::Released(_) => vec![custom(header, "target", "released")],

@@ -7,6 +7,7 @@ mod rollback;
 mod sim;
 mod target_forms;
 mod values;
+mod watch;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -18,7 +19,6 @@ use clap_complete::Shell;
 use engine::contract::Digest;
 use engine::docker::BuilderChoice;
 
-use crate::applier::formats::EventFormat;
 use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
 
@@ -32,6 +32,7 @@ pub(crate) use rollback::RollbackArgs;
 pub(crate) use sim::SimArgs;
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
 pub(crate) use values::{Compat, Compose};
+pub(crate) use watch::Watch;
 
 use values::digest;
 
@@ -432,28 +433,6 @@ pub(crate) struct Status {
     pub(crate) long: bool,
     #[command(flatten)]
     pub(crate) past: Past,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Watch {
-    /// The target, PROJECT/ENV [default: the only one]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) target_flag: TargetFlag,
-    /// Begin with this event [default: the beginning of the deploy that runs, else what comes next]
-    #[arg(long, value_name = "SEQUENCE")]
-    pub(crate) from: Option<u64>,
-    /// Wait for a target that has no journal: its first deploy makes it
-    #[arg(long)]
-    pub(crate) new: bool,
-    /// End with the deploy, with the exit code that it ends with
-    #[arg(long)]
-    pub(crate) exit_code: bool,
-    /// How events are written [default: text, or what --format says; with --post cloudevents]
-    #[arg(long = "as", value_name = "FORMAT")]
-    pub(crate) event_format: Option<EventFormat>,
-    #[command(flatten)]
-    pub(crate) receiving: Receiving,
 }
 
 #[derive(Debug, clap::Args)]

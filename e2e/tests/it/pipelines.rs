@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -118,6 +119,12 @@ impl Pipeline {
     }
 }
 
+/// Writes a script that can be run.
+fn program(path: &Path, script: &str) {
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn is_whole_export(path: &Path) {
     let verify = Command::new(artifactctl::build().unwrap())
         .args(["verify", "--export"])
@@ -141,11 +148,9 @@ fn the_steps_of_the_github_action_plan_deploy_assert_and_export() {
     assert!(summary.contains("1 image to build"), "{summary}");
 
     // What comments on the pull request is a stand-in of the test's that keeps what it gets.
-    let comment = pipeline.rig.folder().join("comment");
-    let stand_in = pipeline.rig.folder().join("gh");
+    let comment = pipeline.file("comment");
     let script = format!("#!/bin/sh\necho \"$@\" > {}\n", comment.display());
-    fs::write(&stand_in, script).unwrap();
-    run(Command::new("chmod").arg("+x").arg(&stand_in)).ended(0);
+    program(&pipeline.file("gh"), &script);
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", pipeline.rig.folder().display());
     let commented = pipeline.run("Comment", &[("PATH", &path), ("PULL_REQUEST", "7")]);

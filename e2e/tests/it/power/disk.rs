@@ -29,6 +29,8 @@ enum Change {
     NoName(Node, PathBuf),
     /// A name is that of a node, and another, which it had, is gone.
     Rename((Node, PathBuf), (Node, PathBuf), Node),
+    /// Two names of a folder each have the node that the other had.
+    Exchange(Node, (PathBuf, Node), (PathBuf, Node)),
     Write(Node, usize, Vec<u8>),
     Length(Node, usize),
 }
@@ -40,6 +42,7 @@ impl Change {
             Self::Name(node, ..)
             | Self::NoName(node, _)
             | Self::Rename(_, (node, _), _)
+            | Self::Exchange(node, ..)
             | Self::Write(node, ..)
             | Self::Length(node, _) => node,
         }
@@ -161,6 +164,25 @@ impl Disk {
                     names.insert(moved, node);
                 }
             }
+            Call::Exchange(one, other) => {
+                let (at, one_name) = place(names, one);
+                let (same, other_name) = place(names, other);
+                assert_eq!(at, same, "they lie in one folder");
+                let nodes = (names[one], names[other]);
+                let exchange = Change::Exchange(at, (one_name, nodes.0), (other_name, nodes.1));
+                self.change(by, exchange);
+                let moved = |path: PathBuf| {
+                    let under =
+                        |from: &Path, to: &Path| Some(to.join(path.strip_prefix(from).ok()?));
+                    // Joining nothing leaves a slash behind, which no path of a call has.
+                    let exchanged = under(one, other).or_else(|| under(other, one));
+                    exchanged.map_or(path.clone(), |path| path.components().collect())
+                };
+                *names = std::mem::take(names)
+                    .into_iter()
+                    .map(|(path, node)| (moved(path), node))
+                    .collect();
+            }
             Call::Remove(path) => {
                 // A socket was not made by a call that is read.
                 if names.remove(path).is_some() {
@@ -258,6 +280,10 @@ impl Disk {
                 Change::Rename(from, to, node) => {
                     names.remove(&(from.0, from.1.as_path()));
                     names.insert((to.0, &to.1), *node);
+                }
+                Change::Exchange(folder, one, other) => {
+                    names.insert((*folder, &one.0), other.1);
+                    names.insert((*folder, &other.0), one.1);
                 }
                 Change::Length(node, length) => {
                     contents.entry(*node).or_default().resize(*length, 0);

@@ -6,6 +6,7 @@
 
 mod disk;
 mod lost;
+mod restored;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -130,12 +131,13 @@ fn told(calls: &[Call]) -> u64 {
         | Call::Write { .. }
         | Call::SetLength(..)
         | Call::Rename(..)
+        | Call::Exchange(..)
         | Call::Remove(_)
         | Call::Sync(..) => None,
     });
     let last = said.filter_map(|object| match object["type"].as_str() {
         Some("event") => object["sequence"].as_u64(),
-        Some("imported") => object["events"].as_u64(),
+        Some("imported" | "restored") => object["events"].as_u64(),
         _ => None,
     });
     last.max().unwrap_or_default()
@@ -223,6 +225,20 @@ fn read(root: &Path) -> Result<Vec<StoredEvent>, String> {
 /// Tries every folder that a power cut may leave while these calls are made. Before them a folder with so many events was on disk.
 fn cut_at_any_moment(bench: &Bench, known: u64, before: &Tree, calls: &[Call]) {
     let all = read(&bench.journal()).unwrap();
+    let check = |root: &Path, told: u64, number: usize| {
+        survives(root, told, &all, number.is_multiple_of(2))
+    };
+    try_every_cut(bench, known, before, calls, check);
+}
+
+/// The same with another check: of the journal at a path, the events that were told of, and the number of the folder.
+fn try_every_cut(
+    bench: &Bench,
+    known: u64,
+    before: &Tree,
+    calls: &[Call],
+    check: impl Fn(&Path, u64, usize) -> Result<(), String>,
+) {
     let disk = Disk::new(&bench.root(), before, calls);
     let mut tried: BTreeSet<u64> = BTreeSet::new();
     let mut broken = Vec::new();
@@ -236,8 +252,7 @@ fn cut_at_any_moment(bench: &Bench, known: u64, before: &Tree, calls: &[Call]) {
             let folder = in_memory();
             let root = folder.path().join("journals");
             disk::write(&root, &tree);
-            if let Err(what) = survives(&root.join("journal"), told, &all, number.is_multiple_of(2))
-            {
+            if let Err(what) = check(&root.join("journal"), told, number) {
                 let files: Vec<_> = tree
                     .iter()
                     .map(|(path, bytes)| (path, bytes.as_ref().map(Vec::len)))
@@ -287,6 +302,7 @@ fn brief(call: &Call) -> String {
         | Call::MakeFolder(_)
         | Call::SetLength(..)
         | Call::Rename(..)
+        | Call::Exchange(..)
         | Call::Remove(_)
         | Call::Sync(..)) => format!("{call:?}"),
     }

@@ -26,6 +26,8 @@ pub(super) enum Call {
     },
     SetLength(PathBuf, usize),
     Rename(PathBuf, PathBuf),
+    /// Two names that each have what the other had.
+    Exchange(PathBuf, PathBuf),
     Remove(PathBuf),
     /// What was done to the file or folder by so many calls is on disk.
     Sync(PathBuf, usize),
@@ -93,6 +95,9 @@ impl Reading<'_> {
         };
         let number = |text: &str| text.parse::<usize>().expect("a number");
         let call = match name {
+            // Somebody reads a copy: what is written lies elsewhere.
+            "sendfile" if !descriptor(arguments[0]).starts_with(self.root) => return,
+            "copy_file_range" if !descriptor(arguments[2]).starts_with(self.root) => return,
             "open" | "openat" | "openat2" | "creat" => {
                 self.positions.insert(path.clone(), 0);
                 let kept = !text.contains("O_TRUNC") && !text.contains("O_APPEND");
@@ -136,7 +141,11 @@ impl Reading<'_> {
                 let [from, to] = paths.as_slice() else {
                     panic!("a rename within the folder: {arguments:?}");
                 };
-                Call::Rename(from.clone(), to.clone())
+                if text.contains("RENAME_EXCHANGE") {
+                    Call::Exchange(from.clone(), to.clone())
+                } else {
+                    Call::Rename(from.clone(), to.clone())
+                }
             }
             "unlink" | "unlinkat" | "rmdir" => Call::Remove(path),
             other => panic!("the disk does not know `{other}` of {}", path.display()),

@@ -147,7 +147,12 @@ impl Reading<'_> {
                     Call::Rename(from.clone(), to.clone())
                 }
             }
-            "unlink" | "unlinkat" | "rmdir" => Call::Remove(path),
+            "unlinkat" => {
+                // A name in a folder that is open, or a path.
+                let name = path_of(text_bytes(arguments[1]));
+                Call::Remove(descriptor(arguments[0]).join(name))
+            }
+            "unlink" | "rmdir" => Call::Remove(path),
             other => panic!("the disk does not know `{other}` of {}", path.display()),
         };
         self.calls.push(call);

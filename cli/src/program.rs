@@ -83,9 +83,35 @@ fn parse<P: Program>(
     file: Option<ProjectFile>,
 ) -> Result<(P, Call), clap::Error> {
     let mut command = project::with_values(P::command(), file.as_ref());
+    if words.iter().any(|word| is_saved_plan(word)) {
+        command = with_saved_plan(command);
+    }
     let matches = command.try_get_matches_from_mut(words)?;
     let args = P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok((args, Call { matches, file }))
+}
+
+/// The word names a saved plan, where the command has one.
+fn is_saved_plan(word: &OsString) -> bool {
+    let word = word.to_string_lossy();
+    ["--plan", "--show"].contains(&word.split('=').next().unwrap_or_default())
+}
+
+/// A saved plan says what is deployed, and where to: nothing of that is asked for on the command line.
+fn with_saved_plan(command: clap::Command) -> clap::Command {
+    let mut arguments = command.get_arguments();
+    let has_plan = arguments.any(|arg| arg.get_id() == "plan_file");
+    let command = command.mut_subcommands(with_saved_plan);
+    if !has_plan {
+        return command;
+    }
+    command.mut_args(|arg| {
+        if arg.is_required_set() {
+            arg.required(false).default_value("-")
+        } else {
+            arg
+        }
+    })
 }
 
 /// Help and version are asked for and succeed; anything else is a usage error, which clap words well. Words that only a broken

@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use engine::contract::Digest;
 use engine::docker::BuilderChoice;
+use serde::{Deserialize, Serialize};
 
 use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
@@ -257,7 +258,7 @@ pub(crate) struct Applying {
 }
 
 /// What is agreed to about the output directory.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args, Serialize, Deserialize)]
 pub(crate) struct OutArgs {
     /// Publish into another directory than the target's last deploy did; the old one stays as it is
     #[arg(long)]
@@ -284,7 +285,8 @@ pub(crate) struct BuildingArgs {
 }
 
 /// What makes images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Builder {
     // Comments and no documentation: help with a paragraph for each value makes all of it long.
     // Assembled where that is possible, else built by the engine.
@@ -369,6 +371,13 @@ pub(crate) struct Deploy {
     /// Show what would be done, touching nothing (the same as `plan`)
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Do what a plan that was saved shows, or nothing
+    #[arg(
+        long = "plan",
+        value_name = "FILE",
+        conflicts_with_all = ["Request", "Applying", "OutArgs", "Compose", "BuildingArgs", "dry_run"]
+    )]
+    pub(crate) plan_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -383,6 +392,16 @@ pub(crate) struct Plan {
     /// Exit 11 when a deploy would change something
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Save the plan, to be approved and deployed by `deploy --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Show a plan that was saved
+    #[arg(
+        long = "show",
+        value_name = "FILE",
+        conflicts_with_all = ["Request", "Applying", "OutArgs", "Compose", "BuildingArgs", "exit_code", "save"]
+    )]
+    pub(crate) plan_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,6 +13,7 @@ pub(crate) mod ids;
 mod loading;
 pub(crate) mod output_dir;
 pub(crate) mod prepare;
+mod saved_plan;
 mod story;
 mod superseding;
 pub(crate) mod target;

@@ -213,8 +213,8 @@ fn the_install_step_of_the_github_action_takes_no_archive_with_another_checksum(
         .run("Install", &[("ARCHIVE", archive), ("SHA256", &sum)])
         .ended(0);
     let installed = PathBuf::from(pipeline.text("GITHUB_PATH").trim());
-    let ran = run(&mut Command::new(installed.join("artifactctl"))).ended(0);
-    assert_eq!(ran.stdout, "from the archive\n");
+    let program = fs::read_to_string(installed.join("artifactctl")).unwrap();
+    assert!(program.contains("from the archive"), "{program}");
 }
 
 #[test]

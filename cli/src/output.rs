@@ -305,6 +305,11 @@ impl Output {
         write(&bytes)
     }
 
+    /// Writes one line of a format that is read by programs, as it is.
+    pub(crate) fn data(line: &str) -> Result<(), Failure> {
+        write(format!("{line}\n").as_bytes())
+    }
+
     /// True when nobody reads any more: a command without an end of its own ends then.
     pub(crate) fn is_closed() -> bool {
         CLOSED.load(Ordering::Relaxed)

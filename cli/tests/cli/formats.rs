@@ -3,6 +3,7 @@
 mod receiver;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -198,6 +199,8 @@ fn told(exported: &str) -> Vec<String> {
 #[case::taken_over("v2/deploy-taken-over.jsonl")]
 #[case::promoted("v2/deploy-promoted.jsonl")]
 #[case::incompatible("v2/deploy-incompatible.jsonl")]
+#[case::abandoned("v2/deploy-abandoned.jsonl")]
+#[case::superseded("v2/deploy-superseded.jsonl")]
 fn a_deploy_is_told_in_the_words_of_cd_events(#[case] name: &str) {
     let told = told(&export(&with_journal(name), "cdevents")).join("\n");
     let file = name.replace('/', "-").replace(".jsonl", ".txt");
@@ -422,9 +425,55 @@ fn a_watch_writes_the_format_that_was_asked_for() {
         assert_eq!(watched(format), export(&ended, format));
     }
     let exported = ended.run(&["export"]).stdout;
-    assert!(exported.starts_with(&watched("jsonl")));
+    let count = recorded("v2/deploy-applied.jsonl").len();
+    let events: Vec<&str> = exported.lines().take(count).collect();
+    assert_eq!(watched("jsonl").lines().collect::<Vec<_>>(), events);
     // From its middle on a deploy is told with what was before.
     let from = ["watch", "--from", "4", "--exit-code", "--as", "cdevents"];
     let whole = export(&ended, "cdevents");
-    assert!(whole.ends_with(&ended.run(&from).stdout));
+    let rest = ended.run(&from).stdout;
+    assert!(rest.contains("\"sequence\":4,") && !rest.contains("\"sequence\":3,"));
+    assert!(whole.ends_with(&rest));
+}
+
+/// What people are shown as an escape goes to programs as it was recorded.
+#[test]
+fn a_watch_keeps_the_text_of_an_event_whatever_it_holds() {
+    let machine = with_journal("v2/deploy-applied.jsonl");
+    let message = "right\u{202e}to left,\u{2028}next";
+    let held = machine.run(&["lock", "hold", "-m", message]);
+    assert_eq!(held.code, 0, "{}", held.stderr);
+    for format in ["cloudevents", "cdevents", "jsonl"] {
+        let mut watch = machine.command(&["watch", "--from", "1", "--as", format]);
+        let mut watching = watch.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+        let is_last = |line: &Value| line.to_string().contains("next");
+        let last = lines
+            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+            .find(is_last)
+            .unwrap();
+        assert!(last.to_string().contains(message), "{last}");
+        watching.kill().unwrap();
+        watching.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_source_that_no_event_would_have_is_refused() {
+    let machine = with_journal("v2/deploy-applied.jsonl");
+    for command in ["export", "watch"] {
+        let ran = machine.run(&[command, "--source", "https://ci.example/shop"]);
+        assert_eq!(ran.code, 2, "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains("`--as`"), "{}", ran.stderr);
+    }
+}
+
+/// An export that is a copy stays one, whatever the environment says of receivers.
+#[test]
+fn a_variable_makes_no_export_a_message() {
+    let machine = with_journal("v2/deploy-applied.jsonl");
+    let plain = machine.run(&["export"]).stdout;
+    let mut command = machine.command(&["export"]);
+    command.env("ARTIFACTCTL_POST", "http://127.0.0.1:9/in");
+    assert_eq!(machine.ran(command.output().unwrap()).stdout, plain);
 }

@@ -187,14 +187,12 @@ fn the_steps_of_the_github_action_plan_deploy_assert_and_export() {
     fs::write(pipeline.file("wrong.assert"), "never: Failed\n").unwrap();
     pipeline.run("Assert", &wrong).ended(10);
 
-    // A deploy that fails ends its step, and is named all the same.
-    pipeline
-        .rig
-        .payload
-        .edit("artifact.yml", "env: dev", "env: dev\nsurprise: 1");
+    // What cannot be deployed ends both steps with its exit code, and names no deploy.
     fs::write(pipeline.file("artifactctl.toml"), "artifact = \"no.yml\"\n").unwrap();
-    assert_ne!(pipeline.run("Deploy", &commit).code, Some(0));
-    assert_ne!(pipeline.run("Plan", &[]).code, Some(0));
+    let refused = pipeline.run("Plan", &[]).code;
+    assert!(matches!(refused, Some(2 | 3)), "{refused:?}");
+    assert_eq!(pipeline.run("Deploy", &commit).code, refused);
+    assert!(pipeline.text("GITHUB_OUTPUT").ends_with("deploy=\n"));
 }
 
 #[test]

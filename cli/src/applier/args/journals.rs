@@ -72,12 +72,7 @@ pub(crate) struct Receiving {
     #[arg(long, value_name = "URI")]
     pub(crate) source: Option<String>,
     /// Send the events that this receiver has not got yet, as CloudEvents over HTTP
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ARTIFACTCTL_POST",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL")]
     pub(crate) post: Option<String>,
     /// Where it is kept up to which event the receiver has got them [default: a file in the state directory]
     #[arg(long, value_name = "FILE", requires = "post")]

@@ -34,18 +34,8 @@ pub(crate) fn export(global: &Global, args: &Export, output: &Output) -> Ended {
         Journal::read(&root, &stream)
     };
     let reader = opened.map_err(|error| target::read_failure(&error))?;
-    let runtime = process_limits::runtime()?;
-    let place = (root.as_path(), &stream);
-    if let Some(posting) = Posting::new(
-        &args.receiving,
-        args.event_format,
-        place,
-        &runtime,
-        Patience::Minute,
-    )? {
-        let posted = posting.send_all(&reader)?;
-        output.result(Type::Posted, &posted, || posted.text())?;
-        return Ok(ExitCode::SUCCESS);
+    if args.receiving.post.is_some() {
+        return post(&root, args, &reader, output);
     }
     let format = args.event_format.unwrap_or(EventFormat::Jsonl);
     let mut encoder = Encoder::new(format, args.receiving.source.as_deref(), &stream)?;
@@ -63,6 +53,18 @@ pub(crate) fn export(global: &Global, args: &Export, output: &Output) -> Ended {
         }
         Err(error @ ExportError::Io(_)) => Err(Failure::of(Kind::Unreachable, &error)),
     }
+}
+
+/// Sends what the receiver has not got yet.
+fn post(root: &Path, args: &Export, reader: &Reader, output: &Output) -> Ended {
+    let runtime = process_limits::runtime()?;
+    let place = (root, reader.stream());
+    let (receiving, format) = (&args.receiving, args.event_format);
+    if let Some(posting) = Posting::new(receiving, format, place, &runtime, Patience::Minute)? {
+        let posted = posting.send_all(reader)?;
+        output.result(Type::Posted, &posted, || posted.text())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes every event up to the present head. Only our own format has the documents and the head besides.

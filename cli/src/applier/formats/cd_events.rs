@@ -110,16 +110,7 @@ impl Course {
         match event {
             Event::Requested(request) => self.begins(header, request),
             Event::Resumed(_) => {
-                // The process of the attempt before was killed, and could not say how it ended.
-                let killed = self.running.map(|attempt| {
-                    let why = "the process ended before the attempt did";
-                    run_ends(
-                        header,
-                        attempt,
-                        run_finished::ContentOutcome::Error,
-                        Some(why),
-                    )
-                });
+                let killed = self.killed(header);
                 self.running = Some(header.attempt);
                 killed.into_iter().chain([run_starts(header)]).collect()
             }
@@ -148,12 +139,24 @@ impl Course {
                 self.running = None;
                 fails(header, failed)
             }
-            Event::Abandoned(_) => vec![custom(header, "deploy", "abandoned")],
+            Event::Abandoned(_) => {
+                let killed = self.killed(header);
+                let given_up = custom(header, "deploy", "abandoned");
+                killed.into_iter().chain([given_up]).collect()
+            }
             Event::DriftFound(_) => vec![custom(header, "target", "drifted")],
             Event::TakenOver(_) => vec![custom(header, "target", "takenover")],
             Event::Held(_) => vec![custom(header, "target", "held")],
             Event::Released(_) => vec![custom(header, "target", "released")],
         }
+    }
+
+    /// The end of an attempt whose process was killed, and could not say how it ended; none when it did.
+    fn killed(&mut self, header: &Header) -> Option<Subject> {
+        let attempt = self.running.take()?;
+        let why = Some("the process ended before the attempt did");
+        let outcome = run_finished::ContentOutcome::Error;
+        Some(run_ends(header, attempt, outcome, why))
     }
 
     fn begins(&mut self, header: &Header, request: &Requested) -> Vec<Subject> {

@@ -46,6 +46,9 @@ impl Encoder {
         source: Option<&str>,
         stream: &StreamId,
     ) -> Result<Self, Failure> {
+        if format == EventFormat::Jsonl && source.is_some() {
+            return Err(source_is_for_others());
+        }
         let source = source.map_or_else(|| default_source(stream), str::to_owned);
         let cd_events = CdEvents::new(&source).map_err(|error| {
             Failure::of(Kind::Usage, &error)
@@ -120,6 +123,12 @@ impl Encoder {
         let images = |digest: &Digest| run::document::<Images>(log, digest).ok();
         self.cd_events.of(event, images)
     }
+}
+
+/// A source where no event has one.
+pub(crate) fn source_is_for_others() -> Failure {
+    let what = "`--source` is for events in the formats of others";
+    Failure::new(Kind::Usage, what).hint("name a format with `--as`, or leave `--source` away")
 }
 
 fn line(event: &impl Serialize) -> serde_json::Result<String> {

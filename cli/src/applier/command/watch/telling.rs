@@ -6,7 +6,7 @@ use journal::{Journal, ReadError, Reader, StoredEvent, StreamId};
 use tokio::runtime::Runtime;
 
 use crate::applier::args::Watch;
-use crate::applier::formats::{Encoder, EventFormat};
+use crate::applier::formats::{Encoder, EventFormat, source_is_for_others};
 use crate::applier::posting::{Patience, Posting, Sent};
 use crate::applier::{events, target};
 use crate::failure::{Failure, Kind};
@@ -46,6 +46,9 @@ impl<'r> Telling<'r> {
         )?;
         let format = args.event_format.filter(|_| posting.is_none());
         let source = args.receiving.source.as_deref();
+        if source.is_some() && format.is_none() && posting.is_none() {
+            return Err(source_is_for_others());
+        }
         let encoder = format.map(|format| Encoder::new(format, source, stream));
         Ok(Self {
             root: root.to_owned(),
@@ -104,7 +107,7 @@ impl<'r> Telling<'r> {
             }
             let lines = encoder.lines(event, reader);
             for line in lines.map_err(|error| Failure::of(Kind::Internal, &error))? {
-                Output::text(&line)?;
+                Output::data(&line)?;
             }
         }
         let mut sent = Sent::All;

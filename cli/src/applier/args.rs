@@ -420,7 +420,7 @@ pub(crate) struct Status {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,
-    /// Exit 11 when something is not what was applied, or a deploy is unfinished or failed
+    /// Exit 11 when something is not what was applied, or a deploy is unfinished or failed; 9 when that cannot be known
     #[arg(long)]
     pub(crate) exit_code: bool,
     /// Record what is not as it was applied in the journal

@@ -112,6 +112,12 @@ impl<'r> Posting<'r> {
         let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
         let receiver = EventReceiver::new(url, token.as_deref(), limits()?.query);
         let receiver = receiver.map_err(|error| unusable(&error))?;
+        if receiver.is_overheard() {
+            let name = receiver.name();
+            talk(&format!(
+                "warning: the token goes to `{name}` without encryption; use `https://`"
+            ));
+        }
         let position = Position::open(args.position.as_deref(), root, stream, url, format)?;
         Ok(Some(Self {
             receiver,

@@ -374,6 +374,22 @@ fn a_secret_has_no_place_in_the_address_of_a_receiver() {
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }
 
+/// Nobody answers there, so only the first line counts.
+#[test]
+fn a_token_that_goes_out_without_encryption_is_warned_of() {
+    let machine = with_journal("v2/deploy-applied.jsonl");
+    let mut command = machine.command(&["export", "--post", "http://nowhere.invalid/in?a=b"]);
+    command.env("ARTIFACTCTL_POST_TOKEN", "canary-of-a-token");
+    let mut sending = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    let mut said = BufReader::new(sending.stderr.take().unwrap());
+    said.read_line(&mut first).unwrap();
+    sending.kill().unwrap();
+    sending.wait().unwrap();
+    let warning = "warning: the token goes to `http://nowhere.invalid/in` without encryption";
+    assert!(first.starts_with(warning), "{first}");
+}
+
 /// A watch sends what it shows, goes on where the last one ended, and misses nothing in between.
 #[test]
 fn a_watch_sends_what_was_recorded_since_the_last_one() {

@@ -11,6 +11,7 @@ use crate::rig::Rig;
 use crate::support::{handler, publish, push_function};
 
 const DRIFT: i32 = 11;
+const UNREACHABLE: i32 = 9;
 
 fn line(rig: &Rig<'_>, more: &[&str]) -> Value {
     let arguments = [&["status", "--format", "json"], more].concat();
@@ -93,6 +94,25 @@ fn a_file_that_does_not_read_is_drift_without_keys() {
     let said = rig.run(&["status", "--exit-code"]).ended(DRIFT).stdout;
     assert!(said.contains("keys        not compared: "), "{said}");
     assert_eq!(line(&rig, &[])["key_drift"], json!({}));
+}
+
+#[test]
+fn an_engine_that_is_away_is_neither_drift_nor_sameness() {
+    let rig = Rig::without_builds(&["alpha"]);
+    rig.deploy(&[]).ended(0);
+    rig.run(&["status", "--exit-code"]).ended(0);
+    let away = |arguments: &[&str]| {
+        let mut status = rig.command(arguments);
+        run(status.env("DOCKER_HOST", "unix:///nowhere/docker.sock"))
+    };
+    away(&["status"]).ended(0);
+    let said = away(&["status", "--exit-code"]).ended(UNREACHABLE).stderr;
+    assert!(
+        said.contains("is not known") && said.contains("/nowhere/docker.sock"),
+        "{said}"
+    );
+    std::fs::remove_file(rig.out.join("functions.yml")).unwrap();
+    away(&["status", "--exit-code"]).ended(DRIFT);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url};
 
 use super::names::Names;
+use crate::image::proxy::is_loopback;
 
 /// How much of an answer that refuses is read, in bytes.
 const SAID_MAX: usize = 2048;
@@ -98,10 +99,21 @@ impl EventReceiver {
             // A token is for the receiver that was named.
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(Names::default())
-            .referer(false)
-            .build();
-        let http = http.map_err(|error| ReceiverError::Http(error.without_url()))?;
+            .referer(false);
+        // A proxy is for what is elsewhere.
+        let http = if is_loopback(&authority(&url)) {
+            http.no_proxy()
+        } else {
+            http
+        };
+        let http = http.build().map_err(|error| ReceiverError::Http(error.without_url()))?;
         Ok(Self { http, url, proof })
+    }
+
+    /// A token goes out with each request, and everybody between here and there could read it: the URL is no `https`, and its host
+    /// is not this machine.
+    pub fn is_overheard(&self) -> bool {
+        self.proof.is_some() && self.url.scheme() == "http" && !is_loopback(&authority(&self.url))
     }
 
     /// The URL without its query, which may be a secret.
@@ -139,5 +151,37 @@ impl EventReceiver {
             retry_after: retry_after.map(Duration::from_secs),
             said: String::from_utf8_lossy(&said).trim().to_owned(),
         })
+    }
+}
+
+/// `host[:port]` of a URL, an IPv6 address in brackets.
+fn authority(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}"));
+    format!("{}{}", url.host_str().unwrap_or_default(), port.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::EventReceiver;
+
+    #[rstest]
+    #[case::elsewhere("http://events.example/in", Some("t"), true)]
+    #[case::an_address("http://192.0.2.1:8080/in", Some("t"), true)]
+    #[case::encrypted("https://events.example/in", Some("t"), false)]
+    #[case::nothing_to_read("http://events.example/in", None, false)]
+    #[case::this_machine("http://localhost:8080/in", Some("t"), false)]
+    #[case::this_machine_by_address("http://127.0.0.1/in", Some("t"), false)]
+    #[case::this_machine_by_its_long_address("http://[::1]:8080/in", Some("t"), false)]
+    fn a_token_is_overheard_where_it_leaves_this_machine_unencrypted(
+        #[case] url: &str,
+        #[case] token: Option<&str>,
+        #[case] overheard: bool,
+    ) {
+        let receiver = EventReceiver::new(url, token, Duration::from_secs(1)).unwrap();
+        assert_eq!(receiver.is_overheard(), overheard);
     }
 }

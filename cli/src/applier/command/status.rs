@@ -131,6 +131,11 @@ pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     } else if !all.is_empty() {
         Output::page(&shown::table(&all))?;
     }
+    if args.exit_code && !unsettled {
+        for status in &all {
+            failing.of(&status.target, status.all_compared());
+        }
+    }
     failing.ended(if args.exit_code && unsettled {
         ExitCode::from(Kind::Drift.code())
     } else {
@@ -296,6 +301,23 @@ impl TargetStatus {
                     ..
                 })
             )
+    }
+
+    /// Fails when the registry or the engine did not answer: that nothing differs is not known then.
+    fn all_compared(&self) -> Result<(), Failure> {
+        let stack = self.stack.as_ref();
+        let stack = stack.and_then(|stack| stack.unknown.clone());
+        let unknown = [stack, self.tags.tags_unknown.clone()];
+        let causes: Vec<String> = unknown.into_iter().flatten().collect();
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let what = "whether what is there is what was applied is not known";
+        let hint = "`artifactctl doctor` says what is missing";
+        Err(Failure {
+            causes,
+            ..Failure::new(Kind::Unreachable, what).hint(hint)
+        })
     }
 
     /// Records what was found. What the journal ends with already is not recorded again, so that a job may ask every minute.

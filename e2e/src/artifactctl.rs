@@ -18,7 +18,8 @@ pub fn build() -> Result<PathBuf, CommandError> {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
-    build.args(["build", "--package", "artifactctl", "--bin", "artifactctl"]);
+    // Of the whole workspace, as `cargo test --workspace` builds it: where that ran, nothing is compiled.
+    build.args(["build", "--workspace", "--bin", "artifactctl"]);
     build.args(["--bin", "esb"]);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
     Ok(target_dir.join("debug/artifactctl"))
@@ -28,13 +29,7 @@ pub fn build() -> Result<PathBuf, CommandError> {
 pub fn build_with_failpoints() -> Result<PathBuf, CommandError> {
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
-    build.args([
-        "build",
-        "--package",
-        "artifactctl",
-        "--features",
-        "failpoints",
-    ]);
+    build.args(["build", "--workspace", "--features", "failpoints"]);
     build.args(["--bin", "artifactctl-failpoints"]);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
     Ok(target_dir.join("debug/artifactctl-failpoints"))

@@ -14,7 +14,7 @@ use crate::{services, workspace};
 const OTHERS: &str = "\
 Rust's standard library: MIT OR Apache-2.0, https://www.rust-lang.org
 The GNU C Library, linked statically: LGPL-2.1-or-later, https://www.gnu.org/software/libc/
-    Its source is that of the system on which the programs were built. `cargo run -p e2e -- dist`
+    Its source is that of the system on which the programs were built. `cargo run --bin e2e -- dist`
     links the programs anew, with another version of it if you like.
 ";
 

@@ -10,7 +10,7 @@ use e2e::crash::{self, Bench};
 use e2e::engine::{TestEngine, describe};
 use rstest::rstest;
 
-/// Kills of the normal test run; `cargo run -p e2e -- crash` does many more.
+/// Kills of the normal test run; `cargo run --bin e2e -- crash` does many more.
 const KILLS: usize = 20;
 
 /// One stack for all of these tests; whoever has it, has it alone.

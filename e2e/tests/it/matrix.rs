@@ -1,6 +1,6 @@
 //! The runner of the matrix: its file, what it chooses, its last line, its logs, and what it leaves behind.
 //!
-//! Not here: the suites, which `cargo run -p e2e -- matrix` runs.
+//! Not here: the suites, which `cargo run --bin e2e -- matrix` runs.
 
 mod runs;
 

@@ -117,7 +117,7 @@ impl Type {
             ),
             Self::Plan => (
                 "`plan`, `deploy --dry-run`",
-                "`observation`, `verdict`, `findings`, `configuration`, `values` (of each changed key its fields, before and after), `images`",
+                "`observation`, `verdict`, `findings`, `configuration`, `values` (of each changed key its fields, before and after), `images`, `output` (what stands in the output directory, by digest), `written` (files), and of a plan that was saved `saved` (`target`, `made_by`, `made_at`, `head`, `artifact`)",
             ),
             Self::Deploy => (
                 "`history`",

@@ -89,6 +89,11 @@ impl Page {
         self.0.push(line);
     }
 
+    /// Adds the lines of another page.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     pub(crate) fn text(&mut self, text: impl AsRef<str>) {
         self.line(Line::new(text));
     }

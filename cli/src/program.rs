@@ -28,6 +28,9 @@ pub(crate) trait Program: Parser {
     /// Whether the command shows a plan, which can be Markdown.
     fn shows_plan(&self) -> bool;
 
+    /// The command as it is for these words: what some of them say need not be said by others.
+    fn command_for(words: &[OsString]) -> clap::Command;
+
     /// Puts values that can be written in several ways in their one place.
     fn settle(&mut self) {}
 
@@ -90,7 +93,7 @@ fn parse<P: Program>(
     words: &[OsString],
     file: Option<ProjectFile>,
 ) -> Result<(P, Call), clap::Error> {
-    let mut command = project::with_values(P::command(), file.as_ref());
+    let mut command = project::with_values(P::command_for(words), file.as_ref());
     let matches = command.try_get_matches_from_mut(words)?;
     let args = P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok((args, Call { matches, file }))

@@ -31,7 +31,12 @@ pub fn cargo() -> Command {
     // What cargo says of the package whose test this is: build scripts take a change of it for a reason to run again, and
     // everything above them would be compiled anew, here and then again for whoever runs the next test.
     for (name, _) in std::env::vars_os() {
-        let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        let of_a_package = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
         let name = name.to_string_lossy();
         if of_a_package.iter().any(|begin| name.starts_with(begin)) {
             command.env_remove(&*name);

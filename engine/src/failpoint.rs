@@ -45,13 +45,28 @@ pub(crate) fn reached(boundary: impl FnOnce() -> String) {
 mod armed {
     use std::fs::OpenOptions;
     use std::io::Write as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
 
     /// Names the file to which each boundary adds its line.
     const LIST: &str = "ARTIFACTCTL_FAILPOINTS";
-    /// The boundary at which the process kills itself.
+    /// The boundary at which the process kills itself, when it is reached first, or behind it ` #2` for the second time.
     const KILL_AT: &str = "ARTIFACTCTL_KILL_AT";
+
+    /// How often that boundary was reached.
+    static REACHED: AtomicUsize = AtomicUsize::new(0);
+
+    fn is_told_to_die_at(boundary: &str) -> bool {
+        let Ok(told) = std::env::var(KILL_AT) else {
+            return false;
+        };
+        let (at, time) = match told.rsplit_once(" #") {
+            Some((at, time)) => (at, time.parse().expect("a number follows `#`")),
+            None => (told.as_str(), 1),
+        };
+        at == boundary && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == time
+    }
 
     pub(super) fn reached(boundary: &str) {
         if let Some(list) = std::env::var_os(LIST) {
@@ -62,7 +77,7 @@ mod armed {
                 .and_then(|mut list| list.write_all(format!("{boundary}\n").as_bytes()))
                 .expect("the list of boundaries can be written");
         }
-        if std::env::var(KILL_AT).is_ok_and(|at| at == boundary) {
+        if is_told_to_die_at(boundary) {
             kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
             loop {
                 std::thread::park();

@@ -4,6 +4,7 @@ mod assert;
 mod journals;
 mod questions;
 mod rollback;
+mod saved;
 mod sim;
 mod target_forms;
 mod values;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use engine::contract::Digest;
 use engine::docker::BuilderChoice;
+use serde::{Deserialize, Serialize};
 
 use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
@@ -29,6 +31,7 @@ pub(crate) use journals::{
 };
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use rollback::RollbackArgs;
+pub(crate) use saved::with_saved_plan;
 pub(crate) use sim::SimArgs;
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
 pub(crate) use values::{Compat, Compose};
@@ -259,7 +262,7 @@ pub(crate) struct Applying {
 }
 
 /// What is agreed to about the output directory.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args, Serialize, Deserialize)]
 pub(crate) struct OutArgs {
     /// Publish into another directory than the target's last deploy did; the old one stays as it is
     #[arg(long)]
@@ -286,7 +289,8 @@ pub(crate) struct BuildingArgs {
 }
 
 /// What makes images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Builder {
     // Comments and no documentation: help with a paragraph for each value makes all of it long.
     // Assembled where that is possible, else built by the engine.
@@ -371,6 +375,9 @@ pub(crate) struct Deploy {
     /// Show what would be done, touching nothing (the same as `plan`)
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Do what a plan that was saved shows, or nothing
+    #[arg(long = "plan", value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) plan_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -385,6 +392,16 @@ pub(crate) struct Plan {
     /// Exit 11 when a deploy would change something
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Save the plan, to be approved and deployed by `deploy --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Show a plan that was saved
+    #[arg(
+        long = "show",
+        value_name = "FILE",
+        conflicts_with_all = ["exit_code", "save"]
+    )]
+    pub(crate) plan_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ mod loading;
 pub(crate) mod output_dir;
 mod posting;
 pub(crate) mod prepare;
+mod saved_plan;
 mod story;
 mod superseding;
 pub(crate) mod target;
@@ -22,9 +23,12 @@ mod values;
 mod waiting;
 mod whole_file;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::applier::args::{Args, Command};
+use clap::CommandFactory;
+
+use crate::applier::args::{Args, Command, with_saved_plan};
 use crate::args::Global;
 use crate::program::{self, Program};
 use crate::project::ProjectFile;
@@ -41,6 +45,10 @@ impl Program for Args {
 
     fn settle(&mut self) {
         self.settle_target();
+    }
+
+    fn command_for(words: &[OsString]) -> clap::Command {
+        with_saved_plan(<Self as CommandFactory>::command(), words)
     }
 
     fn reads_project_file(&self) -> bool {

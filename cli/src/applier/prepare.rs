@@ -18,7 +18,7 @@ use engine::machine::{ComposeCall, Options, RegistryNames, Requested};
 use engine::run::Fault;
 use journal::StreamId;
 
-pub(crate) use self::recorded::{back_to, recorded};
+pub(crate) use self::recorded::{again, back_to, recorded};
 use crate::applier::args::{Compose, Request};
 pub(crate) use crate::applier::loading::load_failure;
 use crate::applier::{output_dir, target};

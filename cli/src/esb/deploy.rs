@@ -47,6 +47,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
         supersede: args.supersede,
         on_failure: args.on_failure,
         dry_run: args.dry_run,
+        plan_file: None,
     };
     apply(global, &deploy, output)
 }

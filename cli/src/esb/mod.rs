@@ -25,10 +25,12 @@ mod template_file;
 mod templates;
 mod validate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use crate::applier::args::with_saved_plan;
 use crate::applier::command::apply;
 use crate::args::Global;
 use crate::esb::args::{Args, Artifact, Command};
@@ -63,6 +65,10 @@ fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
 impl Program for Args {
     fn global(&self) -> &Global {
         &self.global
+    }
+
+    fn command_for(words: &[OsString]) -> clap::Command {
+        with_saved_plan(<Self as CommandFactory>::command(), words)
     }
 
     fn reads_project_file(&self) -> bool {

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use crate::{applier, esb};
 
 /// Flags that decide about one run and have no place in a file: what is asked, said once or agreed to.
-const OF_ONE_RUN: [&str; 19] = [
+const OF_ONE_RUN: [&str; 22] = [
     "accept-digest",
     "allow-unknown",
     "check",
@@ -21,9 +21,12 @@ const OF_ONE_RUN: [&str; 19] = [
     "message",
     "move-out",
     "new",
+    "plan",
     "project-file",
     "quiet",
+    "save",
     "share-out",
+    "show",
     "supersede",
     "verbose",
     "version",

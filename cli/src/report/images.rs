@@ -135,6 +135,8 @@ mod tests {
             source: ImageSource::Built,
             build_because: vec![Cause::Input("app.py changed".to_owned())],
             moves_tag: true,
+            keyed: None,
+            named: None,
             needs_builder: is_built.then(|| "needs one".to_owned()),
             prefix: Some(PlannedPrefix {
                 key: Digest::of("prefix"),

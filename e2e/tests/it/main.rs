@@ -44,6 +44,7 @@ mod resume;
 mod rig;
 mod rollback;
 mod runtimes;
+mod saved_plan;
 mod secrets;
 mod signals;
 mod stack;

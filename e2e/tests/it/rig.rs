@@ -109,6 +109,11 @@ impl<'stack> Rig<'stack> {
         self.command_of(&self.program.with_file_name("esb"), arguments)
     }
 
+    /// The same of the program that can be told to kill itself.
+    pub(crate) fn killable(&self, arguments: &[&str]) -> Command {
+        self.command_of(&artifactctl::build_with_failpoints().unwrap(), arguments)
+    }
+
     fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = artifactctl::command(program, self.stack);
         command

@@ -1,5 +1,6 @@
 //! Going back on a real engine and a real stack: without the artifact, without a build, proved by digests.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
@@ -253,4 +254,100 @@ fn a_rollback_that_cannot_be_had_leaves_the_first_error_and_the_failed_deploy() 
         rig.latest().kinds().ends_with("Failed"),
         "nothing superseded it"
     );
+}
+
+/// The program that kills itself at a boundary, as `engine/src/failpoint.rs` reads it.
+fn killable(rig: &Rig<'_>, words: &[&str], at: &str) -> Ran {
+    let mut command = rig.killable(words);
+    command.env("ARTIFACTCTL_FAILPOINTS", rig.folder().join("boundaries"));
+    run(command.env("ARTIFACTCTL_KILL_AT", at))
+}
+
+/// How the latest deploy stands: its status, and whether it is a rollback.
+fn latest(rig: &Rig<'_>) -> (String, bool) {
+    let status = rig.run(&["status", "--format", "json"]).ended(0).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let is_rollback = !rig.latest().payload("Requested")["rollback_to"].is_null();
+    (status["status"].as_str().unwrap().to_owned(), is_rollback)
+}
+
+#[test]
+fn a_rollback_killed_at_any_boundary_ends_as_one_that_was_not() {
+    let rig = Rig::new(&["alpha", "beta"]);
+    rig.deploy(&[]).ended(0);
+    let first = (rig.published(), rig.tags("alpha")["1"].clone());
+    rig.payload.answer("alpha", "second");
+    rig.payload
+        .edit("svc/config/functions.yml", "WHO: alpha", "WHO: second");
+    rig.deploy(&[]).ended(0);
+    let second = (rig.published(), rig.tags("alpha")["1"].clone());
+    let stands = || (rig.published(), rig.tags("alpha")["1"].clone());
+
+    killable(&rig, &["rollback"], "never").ended(0);
+    assert_eq!(stands(), first);
+    let list = fs::read_to_string(rig.folder().join("boundaries")).unwrap();
+    // What cannot be restored is looked for first, on a journal that forgets: that look reaches boundaries of the run, too.
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let boundaries: Vec<String> = list
+        .lines()
+        .map(|boundary| {
+            let time = times.entry(boundary).or_default();
+            *time += 1;
+            format!("{boundary} #{time}")
+        })
+        .collect();
+    for name in [
+        "inspect recorded alpha",
+        "append Requested",
+        "publish",
+        "append Applied",
+    ] {
+        for side in ["before", "after"] {
+            let boundary = format!("{side} {name}");
+            assert!(times.contains_key(&*boundary), "`{boundary}`: {times:?}");
+        }
+    }
+    rig.run(&["rollback"]).ended(0);
+    assert_eq!(stands(), second);
+    for boundary in boundaries {
+        let killed = killable(&rig, &["rollback"], &boundary);
+        assert_eq!(killed.code, None, "`{boundary}`: {killed:?}");
+        rig.run(&["verify"]).ended(0);
+        match latest(&rig) {
+            (status, true) if status == "unfinished" => drop(rig.run(&["resume"]).ended(0)),
+            // Killed before it was begun: what is in effect is the rollback of the last round, or its deploy.
+            (_, _) if stands() == second => drop(rig.run(&["rollback"]).ended(0)),
+            // Killed once it was applied.
+            (status, _) => assert_eq!(status, "applied", "`{boundary}`"),
+        }
+        assert_eq!(stands(), first, "`{boundary}`");
+        rig.run(&["status", "--exit-code"]).ended(0);
+        rig.run(&["rollback"]).ended(0);
+        assert_eq!(stands(), second, "`{boundary}`");
+    }
+    rig.run(&["replay", "--all"]).ended(0);
+}
+
+#[test]
+fn a_rollback_after_a_failure_that_is_killed_when_it_has_begun_is_resumed() {
+    let rig = Rig::with_gateway(&["alpha"]);
+    rig.payload.remove_builds();
+    guarded(&rig, &[]).ended(0);
+    let first = rig.published();
+    broken_table(&rig);
+    let mut deploy = rig.killable(&["deploy", "--provision", "--rollback-on-failure"]);
+    deploy.arg("--artifact").arg(rig.payload.manifest());
+    deploy.arg("--out").arg(&rig.out);
+    deploy.arg("--compose-file").arg(rig.stack.compose_file());
+    deploy.arg("--env-file").arg(rig.stack.env_file());
+    // The deploy never comes so far: its provisioner fails.
+    let at = "before append Applied";
+    let killed = run(deploy.env("ARTIFACTCTL_KILL_AT", at));
+    assert_eq!(killed.code, None, "{killed:?}");
+    assert_eq!(latest(&rig), ("unfinished".to_owned(), true));
+    rig.run(&["resume"]).ended(0);
+    let published = rig.published();
+    assert_eq!(published["functions.yml"], first["functions.yml"]);
+    assert!(!published["resources.yml"].contains("broken"));
+    rig.run(&["status", "--exit-code"]).ended(0);
 }

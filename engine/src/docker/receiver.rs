@@ -106,7 +106,9 @@ impl EventReceiver {
         } else {
             http
         };
-        let http = http.build().map_err(|error| ReceiverError::Http(error.without_url()))?;
+        let http = http
+            .build()
+            .map_err(|error| ReceiverError::Http(error.without_url()))?;
         Ok(Self { http, url, proof })
     }
 
@@ -157,7 +159,11 @@ impl EventReceiver {
 /// `host[:port]` of a URL, an IPv6 address in brackets.
 fn authority(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}"));
-    format!("{}{}", url.host_str().unwrap_or_default(), port.unwrap_or_default())
+    format!(
+        "{}{}",
+        url.host_str().unwrap_or_default(),
+        port.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::kept::at;
 use super::read::slots;
@@ -12,7 +12,7 @@ use super::{ConfigTrees, Key};
 use crate::yaml::{Map, Node, Value};
 
 /// One field of a key whose value changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// Its path below the key, with dots: `environment.GREETING`. Empty where the whole value is meant.
     pub field: String,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::documents::RecordedImages;
 use super::drive::StepEnd;
@@ -16,7 +16,7 @@ use crate::machine::{FailureKind, ImageBuilt, ImageSource, Step};
 pub(super) const LOOKUPS: usize = 16;
 
 /// What will happen to one image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedImage {
     /// The function.
     pub function: FunctionName,
@@ -30,6 +30,10 @@ pub struct PlannedImage {
     pub build_because: Vec<Cause>,
     /// The tag that the stack pulls names another image, or none, and is moved when it is published.
     pub moves_tag: bool,
+    /// The digest that the registry has under the content key; none when it has none.
+    pub keyed: Option<Digest>,
+    /// The digest that the reference names; none when the registry has no such tag.
+    pub named: Option<Digest>,
     /// Of one that is built where images are assembled: the line that needs a builder, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_builder: Option<String>,
@@ -39,7 +43,7 @@ pub struct PlannedImage {
 }
 
 /// What will happen to the image of the first instructions of a Dockerfile, up to its last RUN.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPrefix {
     /// The content key.
     pub key: Digest,
@@ -55,7 +59,7 @@ pub struct PlannedPrefix {
 }
 
 /// Why an image is built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// This journal knows no image of the function.
@@ -162,6 +166,8 @@ pub(super) fn restored(looked_up: &[LookedUp]) -> Vec<PlannedImage> {
         source: ImageSource::Reused,
         build_because: Vec::new(),
         moves_tag: status.tags.keyed != status.tags.named,
+        keyed: status.tags.keyed.clone(),
+        named: status.tags.named.clone(),
         needs_builder: None,
         prefix: None,
     });
@@ -202,6 +208,8 @@ impl Known<'_> {
                     reference: order.reference.clone(),
                     key: status.key.clone(),
                     moves_tag: !build_because.is_empty() || status.tags.keyed != status.tags.named,
+                    keyed: status.tags.keyed.clone(),
+                    named: status.tags.named.clone(),
                     source,
                     build_because,
                 }

@@ -12,6 +12,7 @@ mod golden;
 mod image_plan;
 mod images;
 mod interrupt;
+mod moved;
 mod plan;
 mod preparation;
 mod record;

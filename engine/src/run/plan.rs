@@ -4,35 +4,36 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use journal::{EventLog, Overlay};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::deploy_journal::{Author, DeployJournal, DeployJournalError, Stamp, deploy_events};
 use super::drive::{Run, begin_or_resume};
 use super::image_plan::PlannedImage;
 use super::interrupt::Interrupts;
+use super::preparation::Merge;
 use super::round::Round;
 use super::world::{ConfigTexts, World};
 use crate::compat::{Finding, Observation, Verdict};
-use crate::contract::required_secrets;
+use crate::contract::{Digest, required_secrets};
 use crate::image::Registries;
 use crate::load::Artifact;
 use crate::machine::{Command, Event, Failed, Merged, RecordedEvent, Requested, Step};
-use crate::merge::{ConfigTrees, FieldChange, Key, field_changes};
+use crate::merge::{ConfigFile, ConfigTrees, FieldChange, Key, field_changes};
 use crate::yaml::ParseLimits;
 
 /// The values of the changed keys, before and after.
-fn values(request: &Requested, plan: &Plan, merged: &Merged) -> BTreeMap<Key, Vec<FieldChange>> {
+fn values(request: &Requested, merge: &Merge) -> BTreeMap<Key, Vec<FieldChange>> {
     // Both have been read by the merge, so that nothing new can be wrong with them.
     let read = |texts: &ConfigTexts| {
         ConfigTrees::parse(&request.out, texts.clone(), &ParseLimits::default()).unwrap_or_default()
     };
-    let (before, after) = (read(&plan.current), read(&plan.texts));
+    let (before, after) = (read(&merge.current), read(&merge.texts));
     let secrets = required_secrets(&request.manifest);
-    field_changes(&before, &after, &merged.changes.changed, &secrets)
+    field_changes(&before, &after, &merge.merged.changes.changed, &secrets)
 }
 
 /// What a deploy would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What runs.
     pub observation: Observation,
@@ -42,9 +43,10 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What would be published; none when the stack is incompatible.
     pub configuration: Option<Merged>,
-    /// What stands in the output directory.
-    #[serde(skip)]
-    pub current: ConfigTexts,
+    /// The files that stand in the output directory, by digest.
+    pub output: BTreeMap<ConfigFile, Digest>,
+    /// The files that would be written.
+    pub written: Vec<ConfigFile>,
     /// What would stand there.
     #[serde(skip)]
     pub texts: ConfigTexts,
@@ -57,9 +59,7 @@ pub struct Plan {
 impl Plan {
     /// A deploy would change something.
     pub fn changes_anything(&self) -> bool {
-        self.texts
-            .iter()
-            .any(|(file, text)| self.current.get(file) != Some(text))
+        !self.written.is_empty()
             || self
                 .images
                 .iter()
@@ -148,14 +148,24 @@ fn found_out(request: &Requested, recorded: &[RecordedEvent], round: Round) -> P
         verdict: checked.verdict,
         findings: checked.findings.clone(),
         configuration: None,
-        current: ConfigTexts::new(),
+        output: BTreeMap::new(),
+        written: Vec::new(),
         texts: ConfigTexts::new(),
         values: BTreeMap::new(),
         images: round.planned,
     };
     if let Some(merge) = round.merge {
-        (plan.current, plan.texts) = (merge.current, merge.texts);
-        plan.values = values(request, &plan, &merge.merged);
+        plan.values = values(request, &merge);
+        let current = merge.current.iter();
+        plan.output = current
+            .map(|(file, text)| (*file, Digest::of(text)))
+            .collect();
+        let texts = merge.texts.iter();
+        plan.written = texts
+            .filter(|(file, text)| merge.current.get(file) != Some(text))
+            .map(|(file, _)| *file)
+            .collect();
+        plan.texts = merge.texts;
         plan.configuration = Some(merge.merged);
     }
     plan

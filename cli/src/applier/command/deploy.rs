@@ -15,13 +15,15 @@ use engine::run::{
 use journal::Owned;
 use uuid::Uuid;
 
-use crate::applier::args::{Acting, Deploy, OutArgs, SupersedeArgs};
+use crate::applier::args::{Acting, BuildingArgs, Deploy, OutArgs, SupersedeArgs};
+use crate::applier::command::plan;
 use crate::applier::prepare::{self, Prepared};
+use crate::applier::saved_plan::SavedPlan;
 use crate::applier::superseding::Superseding;
 use crate::applier::waiting::Wanted;
 use crate::applier::{output_dir, target};
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::identity;
 use crate::output::Output;
 use crate::process_limits;
@@ -35,6 +37,9 @@ use self::ending::End;
 
 /// Deploys, or goes on with the unfinished deploy of the same request.
 pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
+    if let Some(file) = &args.plan_file {
+        return approved(global, file, args, output);
+    }
     let prepared = prepare::request(&args.request)?.saying(args.message.clone());
     let begin = Begin::Requested {
         out: args.request.applying.out_args,
@@ -45,9 +50,33 @@ pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
     drive(global, &prepared, begin, on_failure, &args.acting, output)
 }
 
+/// Does what a saved plan shows, or nothing.
+fn approved(global: &Global, file: &Path, args: &Deploy, output: &Output) -> Ended {
+    let plan = SavedPlan::read(file)?;
+    let registries = &args.request.applying.registries;
+    let prepared = prepare::again(&plan.request, registries)?.saying(args.message.clone());
+    let acting = Acting {
+        building: BuildingArgs {
+            builder: plan.builder,
+        },
+        ..args.acting.clone()
+    };
+    let begin = Begin::Approved {
+        plan: &plan,
+        supersede: args.supersede,
+    };
+    let on_failure = OnFailure::of(args.on_failure, registries);
+    drive(global, &prepared, begin, on_failure, &acting, output)
+}
+
 /// How a run begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Begin {
+#[derive(Clone, Copy)]
+pub(crate) enum Begin<'a> {
+    /// With the request of a plan, when all that it was made upon is as it was.
+    Approved {
+        plan: &'a SavedPlan,
+        supersede: SupersedeArgs,
+    },
     /// With a request: a new deploy, or the unfinished one of the same request.
     Requested {
         out: OutArgs,
@@ -57,11 +86,22 @@ pub(crate) enum Begin {
     Unfinished(Uuid),
 }
 
+impl Begin<'_> {
+    /// What is agreed to about the output directory.
+    fn out(&self) -> OutArgs {
+        match self {
+            Self::Approved { plan, .. } => plan.out_args,
+            Self::Requested { out, .. } => *out,
+            Self::Unfinished(_) => OutArgs::default(),
+        }
+    }
+}
+
 /// Owns the target, begins or resumes, and goes on until the machine rests.
 pub(crate) fn drive(
     global: &Global,
     prepared: &Prepared,
-    begin: Begin,
+    begin: Begin<'_>,
     on_failure: OnFailure<'_>,
     acting: &Acting,
     output: &Output,
@@ -127,15 +167,19 @@ impl Session<'_> {
     async fn begin(
         &self,
         prepared: &Prepared,
-        begin: Begin,
+        begin: Begin<'_>,
         reporter: &Reporter<'_>,
         journal: &mut DeployJournal<'_>,
     ) -> Result<BeginOutcome, Failure> {
         let notice = |notice: Notice<'_>| reporter.tell(&notice);
         let begun = match begin {
             Begin::Unfinished(deploy) => resume(journal, deploy, &notice),
-            Begin::Requested { out, supersede } => {
+            Begin::Requested { supersede, .. } | Begin::Approved { supersede, .. } => {
                 let (target, request) = (&prepared.target, &prepared.request);
+                if let Begin::Approved { plan, .. } = begin {
+                    self.must_hold(plan, prepared, journal).await?;
+                }
+                let out = begin.out();
                 output_dir::must_be_meant(self.root, target, request, journal.events(), out)?;
                 let superseding = Superseding {
                     target,
@@ -150,6 +194,31 @@ impl Session<'_> {
             }
         };
         begun.map_err(|error| target::deploy_journal_failure(&error))
+    }
+
+    /// Fails with what is not as it was when the plan was made. Nobody else changes the journal meanwhile: this process owns the target.
+    async fn must_hold(
+        &self,
+        plan: &SavedPlan,
+        prepared: &Prepared,
+        journal: &DeployJournal<'_>,
+    ) -> Result<(), Failure> {
+        let artifact = &prepared.request.artifact;
+        let builder = plan.builder.into();
+        // What another artifact would do says nothing of the world.
+        let now = if *artifact == plan.request.artifact {
+            let now = plan::made(self.root, prepared, journal.events(), builder).await;
+            // What could not be found out is no answer.
+            if let Err(failure) = &now
+                && !matches!(failure.kind, Kind::Payload | Kind::Image | Kind::Refused)
+            {
+                return Err(failure.clone());
+            }
+            Some(now)
+        } else {
+            None
+        };
+        plan.must_hold(artifact, &target::head_text(journal.head()), now.as_ref())
     }
 
     /// Goes on from what has begun until the machine rests.

@@ -90,6 +90,8 @@ pub(crate) fn apply(global: &Global, deploy: &Deploy, output: &Output) -> Ended 
             building: deploy.acting.building,
             explain: deploy.acting.explain,
             exit_code: false,
+            save: None,
+            plan_file: None,
         };
         plan::run(global, &plan, output)
     } else {

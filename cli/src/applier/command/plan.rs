@@ -6,26 +6,30 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::compat::{Grade, Verdict};
+use engine::contract::{Digest, printable};
 use engine::docker::BuilderChoice;
 use engine::machine::{ImageSource, Merged};
-use engine::merge::{Changes, ConfigFile, Key};
+use engine::merge::{Changes, Key};
 use engine::run::{Plan, PlanBasis, PlanError, PlannedImage, latest_state, plan};
+use jiff::Timestamp;
 use journal::{EventLog, Journal, MemoryStore, StreamId};
 use serde::Serialize;
 
-use crate::applier::args::OutArgs;
+use crate::applier::args::{Builder, OutArgs};
 use crate::applier::prepare::Prepared;
+use crate::applier::saved_plan::SavedPlan;
 use crate::applier::target::HoldLine;
 use crate::applier::{args, output_dir, prepare, target};
 use crate::args::Global;
 use crate::changes::signed;
 use crate::failure::{Failure, Kind};
-use crate::identity::SystemStamp;
+use crate::identity::{self, SystemStamp};
 use crate::output::{Output, Type};
 use crate::page::{Line, Page, Tone};
 use crate::process_limits;
 use crate::program::Ended;
-use crate::report::{counted, image_line, talk};
+use crate::report::{counted, image_line, short, talk};
+use crate::when;
 use markdown::markdown;
 
 /// A plan, and what stands in the way of it.
@@ -35,27 +39,45 @@ struct Body<'a> {
     plan: &'a Plan,
     /// The hold that a person has on the target: a deploy would be refused.
     hold: Option<HoldLine>,
+    /// Of a plan that was saved: by whom and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved: Option<Saved<'a>>,
+}
+
+#[derive(Serialize)]
+struct Saved<'a> {
+    target: &'a str,
+    made_by: &'a str,
+    made_at: Timestamp,
+    head: &'a str,
+    artifact: &'a Digest,
 }
 
 /// How a plan is made and shown.
 #[derive(Clone, Copy)]
-pub(super) struct Showing {
+pub(super) struct Showing<'a> {
     pub(super) out: OutArgs,
-    pub(super) builder: BuilderChoice,
+    pub(super) builder: Builder,
     /// Every image is said, those that stay as they are too.
     pub(super) explain: bool,
     /// Changes are told by the exit code.
     pub(super) exit_code: bool,
+    /// Where the plan is saved.
+    pub(super) save: Option<&'a Path>,
 }
 
 /// Makes a plan and shows it.
 pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended {
+    if let Some(file) = &asked.plan_file {
+        return show_saved(global, file, asked.explain, output);
+    }
     let prepared = prepare::request(&asked.request)?;
     let showing = Showing {
         out: asked.request.applying.out_args,
-        builder: asked.building.builder.into(),
+        builder: asked.building.builder,
         explain: asked.explain,
         exit_code: asked.exit_code,
+        save: asked.save.as_deref(),
     };
     show(global, &prepared, showing, output)
 }
@@ -64,7 +86,7 @@ pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended
 pub(super) fn show(
     global: &Global,
     prepared: &Prepared,
-    showing: Showing,
+    showing: Showing<'_>,
     output: &Output,
 ) -> Ended {
     let root = target::root(global)?;
@@ -77,27 +99,25 @@ pub(super) fn show(
         events,
         showing.out,
     )?;
-    let plan =
-        process_limits::runtime()?.block_on(made(&root, prepared, events, showing.builder))?;
+    let plan = process_limits::runtime()?.block_on(made(
+        &root,
+        prepared,
+        events,
+        showing.builder.into(),
+    ))?;
     let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let hold = HoldLine::of(events, &state)?;
-    let body = Body { plan: &plan, hold };
+    let body = Body {
+        plan: &plan,
+        hold,
+        saved: None,
+    };
     let verbose = global.verbose > 0;
     let target = prepared.target.to_string();
-    let page = || {
-        page(
-            &target,
-            &prepared.request.out,
-            &plan,
-            verbose,
-            showing.explain,
-        )
-    };
-    if output.is_markdown() {
-        Output::text(&markdown(&target, &page().render(false)))?;
-    } else {
-        output.shown(Type::Plan, &body, page)?;
-    }
+    let out = &prepared.request.out;
+    tell(output, &target, &body, || {
+        page(&target, out, &plan, verbose, showing.explain)
+    })?;
     if let Some(hold) = &body.hold {
         talk(&format!(
             "warning: target `{0}` is {1}; a deploy is refused until `artifactctl lock release {0}`",
@@ -105,13 +125,86 @@ pub(super) fn show(
             hold.words()
         ));
     }
-    match plan.verdict {
-        Verdict::Incompatible => Err(incompatible(&plan)),
-        Verdict::Compatible if showing.exit_code && plan.changes_anything() => {
-            Ok(ExitCode::from(Kind::Drift.code()))
-        }
-        Verdict::Compatible => Ok(ExitCode::SUCCESS),
+    if plan.verdict == Verdict::Incompatible {
+        return Err(incompatible(&plan));
     }
+    let code = if showing.exit_code && plan.changes_anything() {
+        Kind::Drift.code()
+    } else {
+        0
+    };
+    if let Some(file) = showing.save {
+        let head = events.head();
+        let head = head.map_err(|error| target::store_failure(&error))?;
+        let saved = SavedPlan {
+            made_at: Timestamp::now(),
+            made_by: identity::actor(None),
+            tool: identity::TOOL.to_owned(),
+            target: prepared.target.to_string(),
+            head: target::head_text(&head),
+            request: prepared.request.clone(),
+            builder: showing.builder,
+            out_args: showing.out,
+            plan,
+        };
+        saved.write(file)?;
+        let file = printable(&file.display().to_string());
+        talk(&format!(
+            "saved: `artifactctl deploy --plan {file}` does this, or nothing"
+        ));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Writes a plan as JSON, as Markdown or for eyes.
+fn tell(
+    output: &Output,
+    target: &str,
+    body: &Body<'_>,
+    page: impl FnOnce() -> Page,
+) -> Result<(), Failure> {
+    if output.is_markdown() {
+        Output::text(&markdown(target, &page().render(false)))
+    } else {
+        output.shown(Type::Plan, body, page)
+    }
+}
+
+/// Shows a plan that was saved, as it was shown then.
+fn show_saved(global: &Global, file: &Path, explain: bool, output: &Output) -> Ended {
+    let saved = SavedPlan::read(file)?;
+    let SavedPlan {
+        plan,
+        target,
+        request,
+        ..
+    } = &saved;
+    let body = Body {
+        plan,
+        hold: None,
+        saved: Some(Saved {
+            target,
+            made_by: &saved.made_by,
+            made_at: saved.made_at,
+            head: &saved.head,
+            artifact: &request.artifact,
+        }),
+    };
+    tell(output, target, &body, || {
+        let mut shown = Page::default();
+        let (by, at) = (&saved.made_by, when::second(saved.made_at));
+        let artifact = short(request.artifact.hex());
+        shown.text(format!("saved by {by}, {at}: artifact {artifact}"));
+        shown.append(page(
+            target,
+            &request.out,
+            plan,
+            global.verbose > 0,
+            explain,
+        ));
+        shown
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The journal of a target, to read; an empty one where nothing was ever deployed.
@@ -221,12 +314,8 @@ fn configuration(page: &mut Page, plan: &Plan, merged: &Merged) {
         page.line(Line::default().and(Tone::Warn, format!("warning: {warning}")));
     }
     // Where no key changes a file may still have to be written: in another form, or for the first time.
-    let is_written = |file: &ConfigFile| {
-        let new = plan.texts.get(file);
-        new.is_some() && plan.current.get(file) != new
-    };
     if merged.changes.is_empty() {
-        for file in ConfigFile::ALL.into_iter().filter(is_written) {
+        for file in &plan.written {
             let text = format!("~ {} would be written anew", file.file_name());
             page.line(Line::new("  ").and(Tone::Warn, text));
         }
@@ -276,7 +365,7 @@ mod tests {
     use engine::compat::Observation;
     use engine::contract::{Digest, FunctionName};
     use engine::machine::{OwedImages, Owners, sample};
-    use engine::merge::{FieldChange, Ownership};
+    use engine::merge::{ConfigFile, FieldChange, Ownership};
     use engine::run::Cause;
 
     use super::*;
@@ -293,6 +382,8 @@ mod tests {
             },
             build_because,
             moves_tag: false,
+            keyed: None,
+            named: None,
             needs_builder: None,
             prefix: None,
         }
@@ -300,7 +391,6 @@ mod tests {
 
     fn plan_of(changes: Changes, values: &[FieldChange], images: Vec<PlannedImage>) -> Plan {
         let key = changes.changed.first().cloned();
-        let files = BTreeMap::from([(ConfigFile::Functions, "new".to_owned())]);
         let is_new = !changes.is_empty();
         Plan {
             observation: Observation {
@@ -323,12 +413,13 @@ mod tests {
                 warnings: vec!["a\nPlan: forged".to_owned()],
                 values: BTreeMap::new(),
             }),
-            current: if is_new {
-                BTreeMap::new()
+            output: BTreeMap::new(),
+            written: if is_new {
+                vec![ConfigFile::Functions]
             } else {
-                files.clone()
+                Vec::new()
             },
-            texts: files,
+            texts: BTreeMap::new(),
             values: key.into_iter().map(|key| (key, values.to_vec())).collect(),
             images,
         }

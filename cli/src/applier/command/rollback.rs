@@ -9,7 +9,7 @@ use engine::machine::{Options, Requested, Stage};
 use engine::run::{DeployRecord, deploy_record, latest_state};
 use journal::{EventLog, Journal};
 
-use crate::applier::args::{OutArgs, RollbackArgs};
+use crate::applier::args::{Builder, OutArgs, RollbackArgs};
 use crate::applier::command::deploy::{self, Begin, OnFailure};
 use crate::applier::command::plan::{self, Showing};
 use crate::applier::deploys::{self, LAST_GOOD};
@@ -41,9 +41,10 @@ pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ende
     if args.plan {
         let showing = Showing {
             out,
-            builder: BUILDER,
+            builder: Builder::Engine,
             explain: args.explain,
             exit_code: false,
+            save: None,
         };
         return plan::show(global, &prepared, showing, output);
     }

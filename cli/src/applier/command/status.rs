@@ -313,7 +313,7 @@ impl TargetStatus {
             return Ok(());
         }
         let what = "whether what is there is what was applied is not known";
-        let hint = "`artifactctl doctor` says what is missing";
+        let hint = "`artifactctl journal doctor` says what is missing";
         Err(Failure {
             causes,
             ..Failure::new(Kind::Unreachable, what).hint(hint)

@@ -25,18 +25,7 @@ pub(crate) fn recorded(
         Ok(target) => format!("give the deploy up with `artifactctl abandon {target}`"),
         Err(_) => "give the deploy up with `artifactctl abandon`".to_owned(),
     };
-    let names = names_of(recorded, registries)?;
-    let prepared = prepare(
-        Path::new(&recorded.manifest_path),
-        Path::new(&recorded.out),
-        Some(&recorded.project),
-        recorded.options.clone(),
-        names,
-        Needed::Apply,
-        // The digest shows below that this is what was accepted when the deploy began.
-        Unknown::Kept,
-    )
-    .map_err(|failure| {
+    let prepared = again(recorded, registries).map_err(|failure| {
         // A violation has its own hints.
         if failure.kind == Kind::Payload && failure.violations.is_empty() {
             failure.hint(format!(
@@ -63,6 +52,19 @@ pub(crate) fn recorded(
         )));
     }
     Ok(prepared)
+}
+
+/// The same request of the artifact as it is by now. Whether it is the one that was accepted says its digest.
+pub(crate) fn again(recorded: &Requested, registries: &RegistryArgs) -> Result<Prepared, Failure> {
+    prepare(
+        Path::new(&recorded.manifest_path),
+        Path::new(&recorded.out),
+        Some(&recorded.project),
+        recorded.options.clone(),
+        names_of(recorded, registries)?,
+        Needed::Apply,
+        Unknown::Kept,
+    )
 }
 
 /// A request that goes back to an earlier deploy: what it needs is in the journal, and in the registry.

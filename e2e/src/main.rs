@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use e2e::dist::{self, Build};
 use e2e::engine::{Origin, TestEngine, describe};
 use e2e::stack::{RunnerMode, Stack, StackOptions};
-use e2e::{crash, demo, dist, matrix, measure, pictures};
+use e2e::{crash, demo, matrix, measure, pictures};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Brings up a real engine and a real stack.
@@ -151,7 +152,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let engine = if no_image { None } else { Some(obtain()?) };
             let name = dist::image_name();
             let image_on = engine.as_ref().map(|engine| (engine, name.as_str()));
-            let dist = dist::make(&out, image_on, |line| eprintln!("{line}"))?;
+            let dist = dist::make(Build::Released, &out, image_on, |line| eprintln!("{line}"))?;
             println!("{}", dist.folder.display());
         }
         Command::Pictures => {

@@ -26,8 +26,17 @@ const COMPLETIONS: [(&str, &str); 3] = [
 /// Times of files in archives, so that the same programs make the same archive: 2026-01-01.
 const EPOCH: &str = "1767225600";
 
-/// Largest size of a program, in bytes.
-pub const SIZE_MAX: u64 = 20 << 20;
+/// Largest size of a released program, in bytes.
+const SIZE_MAX: u64 = 20 << 20;
+
+/// How the programs are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// As they are released: small and fast, which takes two cores seven minutes.
+    Released,
+    /// Linked and laid out as they are released, and not optimised: for a test of all else.
+    Unoptimised,
+}
 
 /// Why there is nothing to give.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +50,14 @@ pub enum DistError {
     /// What cargo says of the packages does not read.
     #[error("cannot read what cargo says of the packages")]
     Metadata(#[from] serde_json::Error),
+    /// A program became larger than people were promised.
+    #[error("`{path}` has {size} bytes, and may have {SIZE_MAX}")]
+    Large {
+        /// The program.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// A file could not be read or written.
     #[error("cannot write `{path}`")]
     File {
@@ -75,21 +92,39 @@ impl Dist {
     }
 }
 
-/// Builds the programs as they are released, linked statically, and says where they are.
-pub fn build_static() -> Result<Vec<PathBuf>, DistError> {
+/// Builds the programs, linked statically, and says where they are.
+fn build_static(how: Build) -> Result<Vec<PathBuf>, DistError> {
     let host = services::host()?;
     let target_dir = workspace::target_dir().join("dist-build");
     let mut build = workspace::cargo();
     build
-        .args(["build", "--release", "--locked", "--package", "artifactctl"])
+        .args(["build", "--locked", "--package", "artifactctl"])
         .args(PROGRAMS.iter().flat_map(|name| ["--bin", name]))
         .args(["--target", &host, "--target-dir"])
         .arg(&target_dir)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", static_flags());
+    let profile = match how {
+        Build::Released => {
+            build.arg("--release");
+            "release"
+        }
+        Build::Unoptimised => {
+            build.env("CARGO_PROFILE_DEV_STRIP", "true");
+            "debug"
+        }
+    };
     command::run(&mut build)?;
-    let folder = target_dir.join(host).join("release");
-    Ok(PROGRAMS.iter().map(|name| folder.join(name)).collect())
+    let folder = target_dir.join(host).join(profile);
+    let programs: Vec<_> = PROGRAMS.iter().map(|name| folder.join(name)).collect();
+    for path in &programs {
+        let size = fs::metadata(path).map_err(failed(path))?.len();
+        if how == Build::Released && size > SIZE_MAX {
+            let path = path.clone();
+            return Err(DistError::Large { path, size });
+        }
+    }
+    Ok(programs)
 }
 
 /// Links C libraries in, and leaves the paths of this machine out of what a panic says.
@@ -116,12 +151,13 @@ pub fn image_name() -> String {
 
 /// Makes everything below a folder; the image, of this name, needs an engine.
 pub fn make(
+    how: Build,
     folder: &Path,
     image_on: Option<(&TestEngine, &str)>,
     mut say: impl FnMut(&str),
 ) -> Result<Dist, DistError> {
     say("building the static programs");
-    let programs = build_static()?;
+    let programs = build_static(how)?;
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let folder = fs::canonicalize(folder).map_err(failed(folder))?;
     let version = env!("CARGO_PKG_VERSION");

@@ -37,6 +37,25 @@ fn a_deploy_is_the_documented_sequence() {
 }
 
 #[test]
+fn an_image_that_two_functions_share_is_built_once_and_for_the_first_of_them() {
+    let disk = OnDisk::new(&[]);
+    disk.write_with_images(&[("a", "shared"), ("b", "shared")]);
+    let mut target = Target::new(truth("1.4.2"));
+    assert!(applied(&target.run(&disk.input(), &[])));
+    let events = target.events();
+    let images = events
+        .iter()
+        .filter_map(|event| event.event.as_image_built());
+    let sources: Vec<_> = images
+        .map(|image| (image.function.as_str(), image.source))
+        .collect();
+    assert_eq!(
+        sources,
+        [("a", ImageSource::Built), ("b", ImageSource::Reused)]
+    );
+}
+
+#[test]
 fn a_second_deploy_of_the_same_changes_nothing() {
     let disk = OnDisk::new(&["a", "b"]);
     let mut target = Target::new(truth("1.4.2"));

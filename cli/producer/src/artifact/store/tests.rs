@@ -179,6 +179,7 @@ fn a_link_in_the_place_of_a_draft_is_not_followed() {
     fs::create_dir(&precious).unwrap();
     fs::write(precious.join("thesis"), "").unwrap();
     std::os::unix::fs::symlink(&precious, folder.path().join(".build.esb-draft")).unwrap();
-    write(&folder.path().join("build"), "one").unwrap_err();
+    let refused = write(&folder.path().join("build"), "one").unwrap_err();
+    assert!(matches!(refused, WriteError::Read { .. }), "{refused:?}");
     assert!(precious.join("thesis").exists());
 }

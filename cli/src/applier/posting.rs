@@ -6,6 +6,7 @@
 mod position;
 
 use std::path::Path;
+use std::pin::pin;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use engine::docker::{EventReceiver, ReceiverError};
 use journal::{EventLog, Head, Reader, StoredEvent, StreamId};
 use serde::Serialize;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use crate::applier::args::Receiving;
 use crate::applier::formats::{Encoder, EventFormat};
@@ -234,7 +236,10 @@ impl<'r> Posting<'r> {
         let (begun, mut wait) = (Instant::now(), FIRST_WAIT);
         loop {
             let post = self.receiver.post(media_type, body.to_owned());
-            let Err(error) = self.runtime.block_on(post) else {
+            let Some(posted) = self.runtime.block_on(unless(post, &is_stopped)) else {
+                return Ok(Sent::Stopped);
+            };
+            let Err(error) = posted else {
                 if wait > FIRST_WAIT {
                     talk(&format!("{} takes events again", self.receiver.name()));
                 }
@@ -283,6 +288,18 @@ impl<'r> Posting<'r> {
              the same command goes on with this event"
         };
         failure.hint(next)
+    }
+}
+
+/// What a request comes to, unless somebody wants to wait for nothing any more. The receiver may have taken the events all the same.
+async fn unless<T>(request: impl Future<Output = T>, is_stopped: impl Fn() -> bool) -> Option<T> {
+    let mut request = pin!(request);
+    loop {
+        match timeout(LOOKING, &mut request).await {
+            Ok(ended) => return Some(ended),
+            Err(_) if is_stopped() => return None,
+            Err(_) => {}
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::applier::prepare::load_failure;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
 use crate::program::Ended;
-use crate::report::{Detail, EventLine, words};
+use crate::report::{Detail, EventLine, talk, words};
 
 /// Simulates.
 pub(crate) fn run(args: &SimArgs, output: &Output) -> Ended {
@@ -20,6 +20,11 @@ pub(crate) fn run(args: &SimArgs, output: &Output) -> Ended {
     let mut stack = Stack::compatible_with(&args.artifact).map_err(failure)?;
     for (service, version) in &args.stack {
         stack.set(service, version);
+    }
+    if !output.is_quiet() {
+        talk(
+            "simulated: nothing is deployed; engine, containers, output directory and times are made up",
+        );
     }
     let mut simulation = Simulation::new(stack);
     if let Some(fault) = args.fault {

@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Redirect(String),
     /// It closes the connection.
     Hangup,
+    /// It never answers.
+    Silence,
 }
 
 /// A request that it got.
@@ -45,7 +47,7 @@ impl Receiver {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = requests.clone();
         thread::spawn(move || {
-            let mut number = 0;
+            let (mut number, mut silent) = (0, Vec::new());
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
                 let Some(request) = read(&stream) else {
@@ -56,7 +58,11 @@ impl Receiver {
                 if !matches!(answer, Answer::Hangup) {
                     kept.lock().unwrap().push(request);
                 }
-                write(stream, &answer);
+                if matches!(answer, Answer::Silence) {
+                    silent.push(stream);
+                } else {
+                    write(stream, &answer);
+                }
             }
         });
         Self { port, requests }
@@ -116,12 +122,12 @@ fn write(mut stream: TcpStream, answer: &Answer) {
             )
         }
         Answer::Redirect(to) => format!("Location: {to}\r\nContent-Length: 0\r\n\r\n"),
-        Answer::Hangup => return,
+        Answer::Hangup | Answer::Silence => return,
     };
     let status = match answer {
         Answer::Status(status) => *status,
         Answer::Busy(_) => 503,
-        Answer::Redirect(_) | Answer::Hangup => 307,
+        Answer::Redirect(_) | Answer::Hangup | Answer::Silence => 307,
     };
     let head = format!("HTTP/1.1 {status} Said\r\nConnection: close\r\n");
     let _ = stream.write_all(format!("{head}{more}").as_bytes());

@@ -4,35 +4,42 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::command::{self, CommandError};
 use crate::stack::Stack;
 use crate::workspace;
 
-/// Builds `artifactctl`, and `esb` beside it, when they are not there or their sources have changed, and says where the first is.
+/// Builds `artifactctl`, and `esb` beside it, once in this process, and says where the first is.
 pub fn build() -> Result<PathBuf, CommandError> {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _guard = BUILDING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let target_dir = workspace::target_dir();
-    let mut build = workspace::cargo();
+    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
     // Of the whole workspace, as `cargo test --workspace` builds it: where that ran, nothing is compiled.
-    build.args(["build", "--workspace", "--bin", "artifactctl"]);
-    build.args(["--bin", "esb"]);
-    command::run(build.arg("--target-dir").arg(&target_dir))?;
-    Ok(target_dir.join("debug/artifactctl"))
+    let programs = ["--bin", "artifactctl", "--bin", "esb"];
+    built(&BUILT, &programs, "debug/artifactctl")
 }
 
-/// Builds the same program with boundaries at which it can be told to kill itself, and says where it is.
+/// Builds the same program with boundaries at which it can be told to kill itself, once in this process, and says where it is.
 pub fn build_with_failpoints() -> Result<PathBuf, CommandError> {
+    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let program = "artifactctl-failpoints";
+    let words = ["--features", "failpoints", "--bin", program];
+    built(&BUILT, &words, &format!("debug/{program}"))
+}
+
+fn built(
+    once: &Mutex<Option<PathBuf>>,
+    words: &[&str],
+    program: &str,
+) -> Result<PathBuf, CommandError> {
+    let mut built = once.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = &*built {
+        return Ok(program.clone());
+    }
     let target_dir = workspace::target_dir();
     let mut build = workspace::cargo();
-    build.args(["build", "--workspace", "--features", "failpoints"]);
-    build.args(["--bin", "artifactctl-failpoints"]);
+    build.args(["build", "--workspace"]).args(words);
     command::run(build.arg("--target-dir").arg(&target_dir))?;
-    Ok(target_dir.join("debug/artifactctl-failpoints"))
+    Ok(built.insert(target_dir.join(program)).clone())
 }
 
 /// Builds `artifactctl` as it is released, and says where it is.

@@ -99,6 +99,10 @@ pub(super) fn show(
         events,
         showing.out,
     )?;
+    // Before the plan is made: what is recorded meanwhile is no part of it.
+    let head = events
+        .head()
+        .map_err(|error| target::store_failure(&error))?;
     let plan = process_limits::runtime()?.block_on(made(
         &root,
         prepared,
@@ -134,8 +138,6 @@ pub(super) fn show(
         0
     };
     if let Some(file) = showing.save {
-        let head = events.head();
-        let head = head.map_err(|error| target::store_failure(&error))?;
         let saved = SavedPlan {
             made_at: Timestamp::now(),
             made_by: identity::actor(None),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use engine::compat::Policy;
-use engine::docker::BuilderChoice;
 use engine::machine::{Options, Requested, Stage};
 use engine::run::{DeployRecord, deploy_record, latest_state};
 use journal::{EventLog, Journal};
@@ -41,7 +40,7 @@ pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ende
     if args.plan {
         let showing = Showing {
             out,
-            builder: Builder::Engine,
+            builder: BUILDER,
             explain: args.explain,
             exit_code: false,
             save: None,
@@ -59,7 +58,7 @@ pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ende
 }
 
 /// Nothing is built.
-const BUILDER: BuilderChoice = BuilderChoice::Engine;
+const BUILDER: Builder = Builder::Engine;
 
 /// What cannot be restored is refused before anything is recorded. Whatever else goes wrong is met again, and recorded, as of any deploy.
 pub(super) async fn must_be_restorable(
@@ -67,7 +66,7 @@ pub(super) async fn must_be_restorable(
     prepared: &Prepared,
     events: &dyn EventLog,
 ) -> Result<(), Failure> {
-    match plan::made(root, prepared, events, BUILDER).await {
+    match plan::made(root, prepared, events, BUILDER.into()).await {
         Err(failure) if failure.kind == Kind::Refused => Err(failure),
         Err(_) | Ok(_) => Ok(()),
     }

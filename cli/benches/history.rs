@@ -2,7 +2,8 @@
 //! journal of one deploy.
 //!
 //! The deploys are made on the simulated stack: five functions, of which each deploy builds all and changes one value. What was recorded
-//! is written as an export and imported by the program, so the journal is one that it wrote itself. `HISTORY_DEPLOYS` makes fewer.
+//! is written as an export and imported by the program, so the journal is one that it wrote itself. `HISTORY_DEPLOYS` makes fewer,
+//! and what lies in `HISTORY_FOLDER` from an earlier run is asked again.
 //!
 //! Files are in the page cache. Where this process may empty it, each question is asked once more right after that, which is what
 //! somebody meets who asks for the first time in a day. It prints a table, and ends with 1 when a limit is not kept.
@@ -51,9 +52,11 @@ fn main() -> Outcome<ExitCode> {
         Ok(text) => text.parse()?,
         Err(_) => DEPLOYS,
     };
-    let work = tempfile::tempdir()?;
-    let long = Asked::new(work.path(), "long", deploys)?;
-    let short = Asked::new(work.path(), "short", 1)?;
+    let temporary = tempfile::tempdir()?;
+    let kept = std::env::var_os("HISTORY_FOLDER").map(PathBuf::from);
+    let work = kept.as_deref().unwrap_or(temporary.path());
+    let long = Asked::new(work, "long", deploys)?;
+    let short = Asked::new(work, "short", 1)?;
     println!("{} events in {deploys} deploys\n", long.events);
     let mut fits = true;
     println!("| question | median | of one deploy | ratio | with an empty cache | limit |");
@@ -140,7 +143,12 @@ struct Asked {
 impl Asked {
     fn new(work: &Path, name: &str, deploys: usize) -> Outcome<Self> {
         let folder = work.join(name);
-        fs::create_dir(&folder)?;
+        let noted = folder.join("events");
+        if let Ok(events) = fs::read_to_string(&noted) {
+            let events = events.parse()?;
+            return Ok(Self { folder, events });
+        }
+        fs::create_dir_all(&folder)?;
         let begun = Instant::now();
         let store = deployed(&folder, deploys)?;
         let events = store.head()?.sequence;
@@ -160,6 +168,8 @@ impl Asked {
             "{name}: made in {made:.1?}, imported in {:.1?}",
             begun.elapsed()
         );
+        fs::remove_file(export)?;
+        fs::write(noted, events.to_string())?;
         Ok(asked)
     }
 

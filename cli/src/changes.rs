@@ -1,9 +1,11 @@
 //! Keys that a deploy adds, changes or removes, as every output marks them: `+functions/a ~functions/b -routes/GET /c`.
 
+use std::collections::BTreeSet;
+
+use engine::contract::FunctionName;
 use engine::merge::Changes;
 
 use crate::page::Tone;
-use crate::report::counted;
 
 /// Each key with its sign, in the order in which people look: what is new, what changes, what goes.
 pub(crate) fn signed(changes: &Changes) -> impl Iterator<Item = (char, Tone, &str)> {
@@ -30,22 +32,22 @@ pub(crate) fn counts(changes: &Changes) -> String {
     counts.join(" ")
 }
 
-/// What a deploy changed, in short words: its keys, and its images when no key tells of them.
-pub(crate) fn words(changes: &Changes, built: usize) -> Vec<String> {
-    let mut keys: Vec<(char, &str)> = signed(changes).map(|(sign, _, key)| (sign, key)).collect();
+/// What a deploy changed, in short words: its keys, and the images of functions that none of them tells of.
+pub(crate) fn words(changes: &Changes, images: &BTreeSet<FunctionName>) -> Vec<String> {
+    let all = signed(changes).map(|(sign, _, key)| (sign, key.to_owned()));
+    let mut keys: Vec<(char, String)> = all.collect();
+    let told: BTreeSet<String> = keys.iter().map(|(_, key)| key.clone()).collect();
+    let is_told = |function: &&FunctionName| told.contains(&format!("functions/{function}"));
+    let others = images.iter().filter(|function| !is_told(function));
+    keys.extend(others.map(|function| ('~', format!("images/{function}"))));
     // Where only a few fit, functions tell most. The sort keeps the order of equals.
     keys.sort_by_key(|(_, key)| match key.split('/').next() {
         Some("functions") => 0,
-        Some("routes") => 1,
-        Some(_) | None => 2,
+        Some("images") => 1,
+        Some("routes") => 2,
+        Some(_) | None => 3,
     });
-    let keys: Vec<String> = keys
-        .into_iter()
+    keys.into_iter()
         .map(|(sign, key)| format!("{sign}{key}"))
-        .collect();
-    match (keys.is_empty(), built) {
-        (true, 0) => Vec::new(),
-        (true, built) => vec![format!("{} built", counted(built as u64, "image"))],
-        (false, _) => keys,
-    }
+        .collect()
 }

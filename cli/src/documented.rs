@@ -41,7 +41,12 @@ fn row(arg: &Arg) -> String {
         (None, None) => String::new(),
     };
     let written = if takes_value {
-        format!("{name}{value}").trim().to_owned()
+        // A value that must stand right behind the name can be left out.
+        if arg.is_require_equals_set() {
+            format!("{name}[={}]", value.trim())
+        } else {
+            format!("{name}{value}").trim().to_owned()
+        }
     } else {
         name
     };

@@ -109,7 +109,7 @@ impl Type {
             ),
             Self::Applied => (
                 "`deploy`, `resume`",
-                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner), `changes` (keys), `built`",
+                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner), `changes` (keys), `images` (functions with another one), `built`",
             ),
             Self::Failed => (
                 "`deploy`, `resume`",

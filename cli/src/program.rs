@@ -133,23 +133,32 @@ fn refused(
         return ExitCode::from(Kind::Usage.code());
     }
     let _ = error.print();
-    if let Some(hint) = hint(error, &program) {
+    if let Some(hint) = hint(error, &program, words) {
         let _ = writeln!(std::io::stderr(), "\nhint: {hint}");
     }
     ExitCode::from(Kind::Usage.code())
 }
 
 /// What mends a command line, where clap cannot know.
-fn hint(error: &clap::Error, program: &str) -> Option<String> {
-    if error.kind() == ErrorKind::MissingRequiredArgument {
-        return Some(format!(
-            "a project file, `{}`, can hold such values; `artifactctl init` writes one",
-            project::FILE
-        ));
-    }
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
-        return None;
+fn hint(error: &clap::Error, program: &str, words: &[OsString]) -> Option<String> {
+    let word = match error.get(ContextKind::InvalidArg) {
+        // Only flags can stand in the file.
+        Some(ContextValue::Strings(missing)) if missing.iter().any(|one| one.starts_with("--")) => {
+            return Some(format!(
+                "a project file, `{}`, can hold such values; `artifactctl init` writes one",
+                project::FILE
+            ));
+        }
+        Some(ContextValue::String(word)) => word,
+        Some(_) | None => return None,
     };
+    if word == "--json" {
+        return Some("`--format json` writes one JSON object a line".to_owned());
+    }
+    let follows_wait = |two: &[OsString]| two[0] == "--wait" && two[1] == **word;
+    if words.windows(2).any(follows_wait) {
+        return Some(format!("a time stands right behind it: `--wait={word}`"));
+    }
     let file = Path::new(word);
     let extension = file.extension()?.to_str()?;
     if error.kind() != ErrorKind::UnknownArgument || !["yml", "yaml"].contains(&extension) {

@@ -3,14 +3,15 @@
 //! The words of an event live once, in `words`, for the live run and for `show`.
 
 mod images;
+mod pulse;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
 use engine::contract::{FunctionName, printable, printable_lines};
-use engine::machine::{Event, ImageBuilt, ImageSource, RecordedEvent};
+use engine::machine::{Event, ImageSource, RecordedEvent};
 use engine::merge::{Changes, Key};
 use engine::redact::credentials;
 use engine::run::{Notice, PlannedImage};
@@ -21,6 +22,7 @@ use serde_json::value::RawValue;
 use crate::images_phase::{ImagesPhase, TICK, Totals, spinner};
 use crate::output::{Output, Type, stored};
 use crate::terminal::SilentKeys;
+use pulse::Pulse;
 
 pub(crate) use images::image_line;
 pub(crate) use words::words;
@@ -36,6 +38,8 @@ pub(crate) struct Reporter<'a> {
     explain: bool,
     /// Draws on standard error; hidden when that is no terminal.
     bars: Option<MultiProgress>,
+    /// Speaks up where nothing is drawn.
+    pulse: Option<Pulse>,
     _keys: Option<SilentKeys>,
     builds: Mutex<BTreeMap<FunctionName, ProgressBar>>,
     images: Mutex<ImagesPhase>,
@@ -49,6 +53,8 @@ pub(crate) struct Done {
     pub(crate) changes: Changes,
     /// The keys of ours that somebody had changed by hand.
     pub(crate) drift: Vec<Key>,
+    /// Functions whose image is another one since.
+    pub(crate) images: BTreeSet<FunctionName>,
     /// Images built.
     pub(crate) built: usize,
 }
@@ -59,8 +65,10 @@ impl Done {
             self.changes.clone_from(&merged.changes);
             self.drift = merged.drift.iter().map(|one| one.key.clone()).collect();
         }
-        let built = |image: &ImageBuilt| image.source == ImageSource::Built;
-        self.built += usize::from(event.as_image_built().is_some_and(built));
+        if let Some(image) = event.as_image_built() {
+            self.images.insert(image.function.clone());
+            self.built += usize::from(image.source == ImageSource::Built);
+        }
     }
 }
 
@@ -103,6 +111,7 @@ impl<'a> Reporter<'a> {
             output,
             explain,
             bars: draws.then(MultiProgress::new),
+            pulse: (!draws && !output.is_quiet()).then(Pulse::begin).flatten(),
             _keys: draws.then(SilentKeys::begin),
             builds: Mutex::new(BTreeMap::new()),
             images: Mutex::default(),
@@ -184,6 +193,9 @@ impl<'a> Reporter<'a> {
     }
 
     fn started(&self, function: &FunctionName) {
+        if let Some(pulse) = &self.pulse {
+            pulse.started(function);
+        }
         let Some(bars) = &self.bars else {
             return self.say(&format!("building {function}"));
         };
@@ -210,6 +222,9 @@ impl<'a> Reporter<'a> {
     }
 
     fn ended(&self, function: &FunctionName) {
+        if let Some(pulse) = &self.pulse {
+            pulse.ended(function);
+        }
         self.with_builds(|builds| {
             if let Some(bar) = builds.remove(function) {
                 bar.finish_and_clear();
@@ -247,7 +262,8 @@ impl<'a> Reporter<'a> {
             return;
         }
         match &self.bars {
-            Some(bars) => drop(bars.println(printable_lines(&credentials(line)))),
+            // Lines that are printed as bars are would be padded to the width, and have no end of their own.
+            Some(bars) => bars.suspend(|| talk(line)),
             None => talk(line),
         }
     }

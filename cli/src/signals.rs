@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks to stop after the step at hand, the second to stop now.
+//! Ctrl-C, SIGTERM and a terminal that is gone (SIGHUP): the first asks to stop after the step at hand, the second to stop now.
 
 use engine::run::Interrupts;
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,9 +9,10 @@ use crate::failure::{Failure, Kind};
 /// Listens from now on. Must be called within the runtime.
 pub(crate) fn listen() -> Result<Interrupts, Failure> {
     let hear = |kind| signal(kind).map_err(|error| Failure::of(Kind::Internal, &error));
-    let (mut interrupt, mut terminate) = (
+    let (mut interrupt, mut terminate, mut hangup) = (
         hear(SignalKind::interrupt())?,
         hear(SignalKind::terminate())?,
+        hear(SignalKind::hangup())?,
     );
     let (first, heard_first) = oneshot::channel();
     let (second, heard_second) = oneshot::channel();
@@ -20,6 +21,7 @@ pub(crate) fn listen() -> Result<Interrupts, Failure> {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             // Nobody waits any more when the run has ended.
             let _ = asked.send(());

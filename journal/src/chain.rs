@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::envelope::{Head, Header};
+use crate::envelope::{Head, Header, StoredEvent};
 use crate::hash::Hash;
 use crate::store::{EventLog, StoreError, StoredHead, scan};
 use crate::stream::StreamId;
@@ -120,6 +120,24 @@ pub fn verify<F: EventLog + ?Sized>(
     events: &F,
     noted: Option<&Head>,
 ) -> Result<VerifyReport, StoreError> {
+    verify_each(events, noted, drop)
+}
+
+/// What a verification found whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifiedPart {
+    /// An event. They come in their order, and before the documents.
+    Event(StoredEvent),
+    /// The bytes of a document.
+    Document(Vec<u8>),
+}
+
+/// The same, and each event and document that is whole is given to `each`. What it is given ends at the first damage.
+pub fn verify_each<F: EventLog + ?Sized>(
+    events: &F,
+    noted: Option<&Head>,
+    mut each: impl FnMut(VerifiedPart),
+) -> Result<VerifyReport, StoreError> {
     // The head that is kept apart is read first: events that are appended meanwhile only make it lag.
     let kept = events.kept_head()?;
     let (end, unread) = match events.head() {
@@ -129,14 +147,14 @@ pub fn verify<F: EventLog + ?Sized>(
         Err(error) => return Err(error),
     };
     let mut walk = Walk::new(events, end);
-    let damage = match walk.run(&kept, noted) {
+    let damage = match walk.run(&kept, noted, &mut each) {
         Ok(()) => unread,
         Err(StoreError::Damaged(damage)) => Some(damage),
         Err(error) => return Err(error),
     };
     let (documents, damage) = match damage {
         Some(damage) => (0, Some(damage)),
-        None => verify_documents(events)?,
+        None => verify_documents(events, &mut each)?,
     };
     let whole = walk.link.head();
     Ok(VerifyReport {
@@ -150,14 +168,21 @@ pub fn verify<F: EventLog + ?Sized>(
 }
 
 /// Reads every document; returns how many are whole, and the first that is not.
-fn verify_documents<F: EventLog + ?Sized>(events: &F) -> Result<(u64, Option<Damage>), StoreError> {
-    const PAGE: usize = 1024;
+fn verify_documents<F: EventLog + ?Sized>(
+    events: &F,
+    each: &mut impl FnMut(VerifiedPart),
+) -> Result<(u64, Option<Damage>), StoreError> {
+    // Each page looks through all names, so that few large ones take less than many small ones.
+    const PAGE: usize = 64 * 1024;
     let (mut whole, mut after) = (0, None);
     loop {
         let page = events.documents(after.as_ref(), PAGE)?;
         for hash in &page {
             match events.document(hash) {
-                Ok(Some(_)) => whole += 1,
+                Ok(Some(bytes)) => {
+                    whole += 1;
+                    each(VerifiedPart::Document(bytes));
+                }
                 Ok(None) => return Ok((whole, Some(Damage::at(0, DamageKind::Document(*hash))))),
                 Err(StoreError::Damaged(damage)) => return Ok((whole, Some(damage))),
                 Err(error) => return Err(error),
@@ -228,7 +253,12 @@ impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
         }
     }
 
-    fn run(&mut self, kept: &StoredHead, noted: Option<&Head>) -> Result<(), StoreError> {
+    fn run(
+        &mut self,
+        kept: &StoredHead,
+        noted: Option<&Head>,
+        each: &mut impl FnMut(VerifiedPart),
+    ) -> Result<(), StoreError> {
         let kept_head = match kept {
             StoredHead::Head(head) => Some(head),
             StoredHead::Missing | StoredHead::Damaged => None,
@@ -239,12 +269,13 @@ impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
             if Some(self.link.head()) == self.end {
                 break;
             }
-            let header = event?.header;
-            if self.link.follow(&header)? {
-                self.check_index(&header)?;
+            let event = event?;
+            if self.link.follow(&event.header)? {
+                self.check_index(&event.header)?;
                 self.deploys += 1;
             }
             self.pass(&passes)?;
+            each(VerifiedPart::Event(event));
         }
         self.check_end(kept, &passes)
     }

@@ -23,7 +23,7 @@ pub(crate) const LAST_GOOD: &str = "last-good";
 /// Fewest hexadecimal digits that stand for a deploy.
 const DIGITS_MIN: usize = 4;
 /// How many deploys, from the newest on, are looked through for an abbreviated id, or are counted back.
-const SEARCHED: usize = 10_000;
+pub(crate) const SEARCHED: usize = 10_000;
 /// How many of them are asked for at a time.
 const PAGE: usize = 256;
 /// How many deploys are named when an abbreviation fits several.
@@ -208,6 +208,11 @@ fn before(
         }
     }
     Ok(Some(first))
+}
+
+/// The first event of the deploy that was applied before one; none when that was the first.
+pub(crate) fn applied_before(events: &dyn EventLog, first: u64) -> Result<Option<u64>, Failure> {
+    before(events, first, 1, true)
 }
 
 /// No deploy has this name.

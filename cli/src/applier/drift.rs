@@ -10,17 +10,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::contract::{Digest, required_secrets};
-use engine::machine::State;
+use engine::machine::{Applied, Requested, State};
 use engine::merge::{
     ConfigFile, ConfigTrees, Drift, Key, KeyDifference, differences, standing_values,
 };
 use engine::publish;
-use engine::run::{ConfigTexts, base_merged, configuration_of};
+use engine::run::{ConfigTexts, base_merged, configuration_of, latest_state, typed};
 use engine::yaml::ParseLimits;
-use journal::EventLog;
+use journal::{EventLog, Journal, StreamId};
 use serde::Serialize;
 
-use crate::applier::target;
+use crate::applier::{output_dir, target};
 use crate::failure::{Failure, Kind};
 
 /// How long registries and the engine are waited for, all of a command together: what the journal knows is not kept back for longer.
@@ -41,6 +41,11 @@ pub(crate) struct DriftedFiles {
     /// The keys by digest.
     #[serde(skip)]
     pub(crate) digests: Vec<Drift>,
+    /// Where the files are, and what stands in their place.
+    #[serde(skip)]
+    out: String,
+    #[serde(skip)]
+    standing: BTreeMap<ConfigFile, Digest>,
 }
 
 fn names<S: serde::Serializer>(files: &[ConfigFile], serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,14 +53,13 @@ fn names<S: serde::Serializer>(files: &[ConfigFile], serializer: S) -> Result<S:
 }
 
 impl DriftedFiles {
-    /// Compares the output directory with what was applied. Only an applied deploy says what it should hold.
+    /// Compares the output directory with what is in effect. Where a later deploy may have written some of it, nobody knows what it
+    /// should hold.
     pub(crate) fn of(events: &dyn EventLog, state: &State) -> Result<Self, Failure> {
-        let deploy = state.deploy.as_ref();
-        let applied = deploy.and_then(|deploy| Some((deploy, deploy.stage.applied()?)));
-        let Some((deploy, applied)) = applied else {
+        let Some((request, applied)) = in_effect(events, state)? else {
             return Ok(Self::default());
         };
-        let out = &deploy.request.out;
+        let out = &request.out;
         let current = standing(out)?;
         let is_other = |file: &ConfigFile, applied: &Digest| {
             current.get(file).map(Digest::of).as_ref() != Some(applied)
@@ -64,31 +68,67 @@ impl DriftedFiles {
         let files = files.filter(|(file, published)| is_other(file, &published.digest));
         let mut drifted = Self {
             files: files.map(|(file, _)| *file).collect(),
+            out: out.clone(),
+            standing: current
+                .iter()
+                .map(|(file, text)| (*file, Digest::of(text)))
+                .collect(),
             ..Self::default()
         };
         if !drifted.files.is_empty() {
             match trees(out, current) {
-                Ok(trees) => drifted.compare_keys(events, state, &trees)?,
+                Ok(trees) => drifted.compare_keys(events, state, &request, &trees)?,
                 Err(unread) => drifted.keys_unknown = Some(unread.sentence()),
             }
         }
         Ok(drifted)
     }
 
+    /// Leaves out what stands as another target of this journal left it, when no key of ours differs: both publish into one directory,
+    /// and the other one was the last.
+    pub(crate) fn leave_to_others(
+        &mut self,
+        root: &Path,
+        target: &StreamId,
+    ) -> Result<(), Failure> {
+        if self.files.is_empty() || !self.key_drift.is_empty() || self.keys_unknown.is_some() {
+            return Ok(());
+        }
+        let out = output_dir::real(Path::new(&self.out));
+        let targets = Journal::targets(root).map_err(|error| target::read_failure(&error))?;
+        for other in targets.iter().filter(|other| *other != target) {
+            let reader = target::reader(root, other)?;
+            let state =
+                latest_state(&reader).map_err(|error| target::deploy_journal_failure(&error))?;
+            let Some((request, applied)) = in_effect(&reader, &state)? else {
+                continue;
+            };
+            if output_dir::real(Path::new(&request.out)) == out {
+                let is_theirs = |file: &ConfigFile| {
+                    let theirs = applied.files.get(file).map(|file| &file.digest);
+                    theirs.is_some() && theirs == self.standing.get(file)
+                };
+                self.files.retain(|file| !is_theirs(file));
+            }
+        }
+        Ok(())
+    }
+
     fn compare_keys(
         &mut self,
         events: &dyn EventLog,
         state: &State,
+        request: &Requested,
         trees: &ConfigTrees,
     ) -> Result<(), Failure> {
         let failed = |error| target::deploy_journal_failure(&error);
         let merged = state.base().map(|base| base_merged(events, &base));
         let merged = merged.transpose().map_err(failed)?.flatten();
-        let (Some(merged), Some(deploy)) = (merged, &state.deploy) else {
+        let Some(merged) = merged else {
             return Ok(());
         };
         let applied = configuration_of(events, &merged).map_err(failed)?;
-        let secrets = required_secrets(&deploy.request.manifest);
+        let secrets = required_secrets(&request.manifest);
         let stands = standing_values(trees, &applied, &secrets);
         self.key_drift = differences(&applied, &stands);
         let drift = |key: &Key| Drift {
@@ -99,6 +139,31 @@ impl DriftedFiles {
         self.digests = self.key_drift.keys().map(drift).collect();
         Ok(())
     }
+}
+
+/// The deploy that is in effect: what it asked for, and what it left. None where nothing is in effect, or a later deploy may have
+/// published some of its files.
+fn in_effect(
+    events: &dyn EventLog,
+    state: &State,
+) -> Result<Option<(Requested, Applied)>, Failure> {
+    let Some(base) = state.base().filter(|base| base.applied) else {
+        return Ok(None);
+    };
+    let Some(request) = output_dir::base_request(events, state)? else {
+        return Ok(None);
+    };
+    for stored in journal::scan(events, base.merged) {
+        let stored = stored.map_err(|error| target::store_failure(&error))?;
+        if stored.header.deploy != base.deploy {
+            break;
+        }
+        let event = typed(&stored).map_err(|error| target::deploy_journal_failure(&error))?;
+        if let Some(applied) = event.event.as_applied() {
+            return Ok(Some((request, applied.clone())));
+        }
+    }
+    Ok(None)
 }
 
 /// The files that stand in an output directory.

@@ -11,7 +11,8 @@ const NEIGHBOURS: usize = 256;
 /// Ids in short, or whole where that is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    known: Vec<Uuid>,
+    /// The digits of those that it is told from.
+    known: Vec<String>,
     is_long: bool,
 }
 
@@ -22,16 +23,13 @@ impl Ids {
             return Ok(Self::long());
         }
         let newest = events.latest_deploys(None, NEIGHBOURS)?;
-        Ok(Self {
-            known: newest.into_iter().map(|(_, id)| id).collect(),
-            is_long,
-        })
+        Ok(Self::among(newest.into_iter().map(|(_, id)| id)))
     }
 
     /// Ids in short, told from these.
     pub(crate) fn among(known: impl IntoIterator<Item = Uuid>) -> Self {
         Self {
-            known: known.into_iter().collect(),
+            known: known.into_iter().map(digits).collect(),
             is_long: false,
         }
     }
@@ -49,18 +47,11 @@ impl Ids {
         if self.is_long {
             return id.to_string();
         }
-        let digits = id.simple().to_string();
-        let others: Vec<String> = self
-            .known
-            .iter()
-            .filter(|other| **other != id)
-            .map(|other| other.simple().to_string())
-            .collect();
+        let digits = digits(id);
         let is_unique = |length: &usize| {
             let end = &digits[digits.len() - length..];
-            !others
-                .iter()
-                .any(|other| other.ends_with(end) || other.starts_with(end))
+            let mut others = self.known.iter().filter(|other| **other != digits);
+            !others.any(|other| other.ends_with(end) || other.starts_with(end))
         };
         let length = (DIGITS_MIN..digits.len()).find(is_unique);
         length.map_or_else(
@@ -68,6 +59,10 @@ impl Ids {
             |length| digits[digits.len() - length..].to_owned(),
         )
     }
+}
+
+fn digits(id: Uuid) -> String {
+    id.simple().to_string()
 }
 
 #[cfg(test)]
@@ -83,10 +78,7 @@ mod tests {
         let one = id("019c7a47-0280-7fab-8e54-a60934808fce");
         let alike = id("019c7a47-0281-7fab-8e54-a60934818fce");
         let begins_alike = id("8fce7a47-0281-7fab-8e54-a60934810000");
-        let ids = |known: &[Uuid]| Ids {
-            known: known.to_vec(),
-            is_long: false,
-        };
+        let ids = |known: &[Uuid]| Ids::among(known.iter().copied());
         assert_eq!(ids(&[one]).shown(one), "8fce");
         assert_eq!(ids(&[one, alike]).shown(one), "08fce");
         assert_eq!(ids(&[one, begins_alike]).shown(one), "08fce");

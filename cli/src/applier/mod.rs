@@ -10,6 +10,7 @@ mod drift;
 pub(crate) mod events;
 mod failing;
 pub(crate) mod formats;
+mod hold;
 pub(crate) mod ids;
 mod loading;
 pub(crate) mod output_dir;

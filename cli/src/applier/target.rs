@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::contract::{did_you_mean, printable};
-use engine::machine::{Deploy, LostHolder, Refusal, State};
+use engine::load;
+use engine::machine::{Deploy, LostHolder, Refusal};
 use engine::run::{Author, DeployJournal, DeployJournalError};
 use jiff::Timestamp;
 use journal::{
@@ -12,13 +13,13 @@ use journal::{
     StreamId,
 };
 use rustix::io::Errno;
-use serde::Serialize;
 
 use crate::applier::at::is_time;
 use crate::applier::ids::Ids;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, is_full};
 use crate::identity::{SystemStamp, TOOL};
+use crate::project::{self, ProjectFile};
 use crate::{identity, process_limits, report, when};
 
 /// Where the journal is: `--journal` or its variable, else the user's state directory.
@@ -67,7 +68,15 @@ fn parse(root: &Path, text: &str) -> Result<StreamId, Failure> {
 
 /// The same failure with the next thing to do for whoever named a target that is none: the nearest name, and what there is.
 fn with_known(failure: Failure, root: &Path, named: &str) -> Failure {
-    let targets = Journal::targets(root).unwrap_or_default();
+    let targets = match Journal::targets(root) {
+        Ok(targets) => targets,
+        Err(ReadError::Io { path, source }) => {
+            let path = path.display().to_string();
+            let why = format!("cannot read `{}`: {source}", printable(&path));
+            return Failure::new(Kind::Unreachable, why).hint(journal_hint(&source));
+        }
+        Err(_) => Vec::new(),
+    };
     if targets.is_empty() {
         return failure
             .hint("no target has a journal here; name another directory with `--journal DIR`");
@@ -120,16 +129,27 @@ pub(crate) fn all_at(
     Ok((root, vec![one]))
 }
 
-/// The target that is meant: the one that is named, else the only one.
+/// The target that is meant: the one that is named, else that of this folder's artifact, else the only one.
 pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, StreamId), Failure> {
     let (root, mut targets) = all_or(global, named)?;
+    if named.is_none()
+        && let Some(of_folder) = of_folder(global)
+    {
+        return match targets.first() {
+            Some(_) if targets.contains(&of_folder) => Ok((root, of_folder)),
+            // Somebody who stands in the folder of one target does not mean another.
+            Some(other) => {
+                let why = format!("`{of_folder}`, the target of this folder, has no journal here");
+                Err(Failure::new(Kind::Refused, why).hint(format!(
+                    "`--target {other}` names another one; `artifactctl status` lists them"
+                )))
+            }
+            None => Err(nothing_deployed(&root)),
+        };
+    }
     match (targets.pop(), targets.is_empty()) {
         (Some(target), true) => Ok((root, target)),
-        (None, _) => Err(Failure::new(
-            Kind::Refused,
-            format!("the journal `{}` is empty", root.display()),
-        )
-        .hint("begin with `artifactctl deploy`, or name another journal with `--journal DIR`")),
+        (None, _) => Err(nothing_deployed(&root)),
         (Some(last), false) => {
             targets.push(last);
             let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -137,9 +157,25 @@ pub(crate) fn one(global: &Global, named: Option<&str>) -> Result<(PathBuf, Stre
                 Kind::Usage,
                 format!("several targets are in the journal: {}", names.join(", ")),
             )
-            .hint("name one of them"))
+            .hint(format!("name one of them: `--target {}`", targets[0])))
         }
     }
+}
+
+fn nothing_deployed(root: &Path) -> Failure {
+    let why = format!("the journal `{}` is empty", root.display());
+    Failure::new(Kind::Refused, why)
+        .hint("begin with `artifactctl deploy`, or name another journal with `--journal DIR`")
+}
+
+/// The target of the artifact that the project file names; none where there is no such file, or its manifest does not read.
+fn of_folder(global: &Global) -> Option<StreamId> {
+    let file = global.project_file.as_ref();
+    let words = file.map(|file| ["artifactctl".into(), project::FLAG.into(), file.into()]);
+    let file = ProjectFile::find(words.as_ref().map_or(&[], |words| words)).ok()??;
+    let manifest = load::manifest(Path::new(file.texts("artifact").first()?)).ok()?;
+    let project = file.texts("compose-project").first();
+    StreamId::new(project.unwrap_or(&manifest.project), &manifest.env).ok()
 }
 
 /// The target that is named, whether or not it has a journal.
@@ -147,6 +183,17 @@ pub(crate) fn named(global: &Global, text: &str) -> Result<(PathBuf, StreamId), 
     let root = root(global)?;
     let target = parse(&root, text)?;
     Ok((root, target))
+}
+
+/// Fails where nothing has been deployed, for whoever relies on an answer: a directory that is not mounted looks like that as well.
+pub(crate) fn must_have_targets(root: &Path, targets: &[StreamId]) -> Result<(), Failure> {
+    if targets.is_empty() {
+        let root = root.display().to_string();
+        let why = format!("no deploy has been recorded in `{}`", printable(&root));
+        return Err(Failure::new(Kind::Unreachable, why)
+            .hint("see whether that is the journal, and mounted; `--journal DIR` names another"));
+    }
+    Ok(())
 }
 
 /// Says that nothing has been deployed, which is no failure.
@@ -232,61 +279,6 @@ fn lost(holder: &Holder) -> LostHolder {
     }
 }
 
-/// A person's hold on a target, as every output shows it.
-#[derive(Debug, Serialize)]
-pub(crate) struct HoldLine {
-    pub(crate) actor: String,
-    pub(crate) since: Timestamp,
-    pub(crate) message: String,
-}
-
-impl HoldLine {
-    /// Who and since when is in the envelope of its event.
-    pub(crate) fn of(events: &dyn EventLog, state: &State) -> Result<Option<Self>, Failure> {
-        let Some(hold) = &state.hold else {
-            return Ok(None);
-        };
-        let event = journal::event(events, hold.sequence).map_err(|error| store_failure(&error))?;
-        Ok(event.map(|event| Self {
-            actor: event.header.actor,
-            since: event.header.recorded_at,
-            message: hold.message.clone(),
-        }))
-    }
-
-    /// In words: `on hold by …`.
-    pub(crate) fn words(&self) -> String {
-        format!(
-            "on hold by {} since {}: {}",
-            printable(&self.actor),
-            when::second(self.since),
-            printable(&self.message)
-        )
-    }
-
-    /// The refusal of whatever would go on with the target.
-    pub(crate) fn failure(&self, target: &StreamId) -> Failure {
-        Failure::new(
-            Kind::Refused,
-            format!("target `{target}` is {}", self.words()),
-        )
-        .hint(release_hint(target))
-    }
-}
-
-/// The command that ends a hold.
-pub(crate) fn release_hint(target: &StreamId) -> String {
-    format!("`artifactctl lock release {target}` ends the hold")
-}
-
-/// Nothing begins, goes on or is given up while a person holds the target.
-pub(crate) fn must_be_free(target: &StreamId, journal: &DeployJournal<'_>) -> Result<(), Failure> {
-    match HoldLine::of(journal.events(), journal.state())? {
-        Some(hold) => Err(hold.failure(target)),
-        None => Ok(()),
-    }
-}
-
 /// Who holds a target, in words.
 pub(crate) fn held_by(holder: &Holder) -> String {
     let deploy = holder
@@ -309,9 +301,7 @@ pub(crate) fn own_failure(target: &StreamId, error: &OwnError) -> Failure {
             Kind::Refused,
             format!("target `{target}` is held by {}", held_by(holder)),
         )
-        .hint(format!(
-            "`--wait` waits for it, `artifactctl watch {target}` shows what it does"
-        )),
+        .hint(format!("`artifactctl watch {target}` shows what it does")),
         OwnError::Unnamed { .. } => Failure::of(Kind::Refused, error).hint("try again in a moment"),
         OwnError::Store(error) => store_failure(error),
         OwnError::Io { source, .. } => {

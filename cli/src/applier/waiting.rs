@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use engine::run::{Interrupts, latest_state};
 use journal::{Journal, OwnError, Owned, StreamId};
 
-use crate::applier::target::{self, HoldLine};
+use crate::applier::hold::HoldLine;
+use crate::applier::target;
 use crate::failure::{Failure, Kind};
 
 /// How often it is looked whether the target is free: a lock, or the journal of a target on hold.
@@ -36,7 +37,7 @@ impl Wanted<'_> {
                 Tried::Taken(taken) => taken,
             };
             let Some(wait) = self.wait else {
-                return Err(taken);
+                return Err(taken.hint("`--wait=10m` waits for it"));
             };
             if began.elapsed() >= wait {
                 let waited = words(wait);

@@ -33,7 +33,7 @@ pub(crate) const FILE: &str = "artifactctl.toml";
 pub(crate) const VARIABLE: &str = "ARTIFACTCTL_PROJECT_FILE";
 
 /// The flag that names another project file, see [`crate::args::Global`].
-const FLAG: &str = "--project-file";
+pub(crate) const FLAG: &str = "--project-file";
 
 /// A project file that was read. Paths in it are relative to its folder, and are joined with that folder here.
 #[derive(Debug, Clone, Default)]

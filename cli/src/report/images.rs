@@ -23,9 +23,7 @@ pub(super) fn promoted(images: &[PlannedImage]) -> Vec<String> {
     let found = counts.into_iter().filter(|(count, _)| *count > 0);
     found
         .map(|(_, what)| {
-            format!(
-                "  {what} in the registry that this journal did not record: adopted from another machine"
-            )
+            format!("  {what} in the registry that this target did not record: adopted")
         })
         .collect()
 }
@@ -34,7 +32,7 @@ pub(super) fn promoted(images: &[PlannedImage]) -> Vec<String> {
 pub(crate) fn image_line(image: &PlannedImage) -> String {
     if image.build_because.is_empty() {
         let (how, why) = match image.source {
-            ImageSource::Promoted => ("adopt", ": another machine pushed it"),
+            ImageSource::Promoted => ("adopt", ": it is in the registry already"),
             ImageSource::Reused | ImageSource::Built if image.moves_tag => {
                 ("reuse", ": the registry has it")
             }
@@ -73,7 +71,7 @@ fn prefix_words(
     let how = match source {
         ImageSource::Built => "is built once",
         ImageSource::Reused => "is reused",
-        ImageSource::Promoted => "is adopted: another machine pushed it",
+        ImageSource::Promoted => "is adopted: it is in the registry already",
     };
     format!("the build prefix up to line {line} {how}{because}")
 }
@@ -85,14 +83,14 @@ pub(super) fn image_words(image: &ImageBuilt, detail: Detail) -> Vec<String> {
         ImageSource::Reused => "reused",
         ImageSource::Built if image.assembled => "assembled",
         ImageSource::Built => "built",
-        ImageSource::Promoted => "adopted from another machine",
+        ImageSource::Promoted => "adopted, as another target or machine pushed it",
     };
     let seconds = Duration::from_millis(image.duration_ms).as_secs_f64();
     let digest = short(image.digest.hex());
     let prefix = image.prefix.as_ref().map(|prefix| match prefix.source {
         ImageSource::Built => "; its build prefix was built",
         ImageSource::Reused => "; its build prefix was reused",
-        ImageSource::Promoted => "; its build prefix was adopted from another machine",
+        ImageSource::Promoted => "; its build prefix was adopted",
     });
     vec![format!(
         "{how}: {} {} {digest} in {seconds:.1} s{}",
@@ -120,7 +118,7 @@ mod tests {
     #[case::promoted(
         ImageSource::Promoted,
         None,
-        "the build prefix up to line 4 is adopted: another machine pushed it"
+        "the build prefix up to line 4 is adopted: it is in the registry already"
     )]
     fn a_line_says_what_becomes_of_a_build_prefix(
         #[case] source: ImageSource,

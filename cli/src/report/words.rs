@@ -121,7 +121,7 @@ fn merged_words(merged: &Merged, detail: Detail) -> Vec<String> {
         merged
             .drift
             .iter()
-            .map(|drift| format!("  drift: {} was changed by hand; overwriting", drift.key.0)),
+            .map(|drift| format!("  drift: {}; overwriting", drift.sentence())),
     );
     lines.extend(
         merged

@@ -29,6 +29,27 @@ fn a_doctor_finds_nothing_where_all_is_well() {
     );
 }
 
+#[test]
+fn whoever_relies_on_a_journal_is_told_that_it_is_not_there() {
+    let fresh = Machine::fresh();
+    for command in [
+        &["journal", "doctor", "--journal", "unmounted"][..],
+        &["verify"],
+        &["status", "--exit-code"],
+    ] {
+        let ran = fresh.run(command);
+        let ran = ended(&ran, 9);
+        assert!(
+            ran.stderr.contains("no deploy has been recorded")
+                && ran
+                    .stderr
+                    .contains("hint: see whether that is the journal, and mounted"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
 #[rstest]
 #[case::killed(
     "deploy-killed.jsonl",

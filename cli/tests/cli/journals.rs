@@ -11,7 +11,6 @@ const PATTERN: &str = "Requested Observed CompatChecked Merged ImageBuilt+ Appli
 #[rstest]
 #[case::history("history")]
 #[case::status("status")]
-#[case::verify("verify")]
 fn a_fresh_machine_has_nothing_to_say_and_that_is_no_failure(#[case] command: &str) {
     Machine::fresh().snapshot(&format!("fresh-{command}"), &[command]);
 }

@@ -105,8 +105,26 @@ fn while_a_person_holds_a_target_nothing_begins_and_everything_can_be_read() {
     assert_eq!(machine.run(&["assert", "latest", PATTERN]).code, 0);
     assert_eq!(machine.run(&["verify"]).code, 0);
 
-    let released = machine.run(&["lock", "release", "-m", "moved", "--actor", "mori@build-7"]);
+    let release = ["lock", "release", "-m", "moved", "--actor", "mori@build-7"];
+    let refused = machine.run(&release);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("is on hold by sato@laptop")
+            && refused
+                .stderr
+                .contains("hint: `--yes` releases what somebody else holds"),
+        "{}",
+        refused.stderr
+    );
+    let released = machine.run(&[&release[..], &["--yes"]].concat());
     assert_eq!(released.code, 0, "{}", released.stderr);
+    assert!(
+        released
+            .stdout
+            .starts_with("esb-dev/dev: released, was on hold by sato@laptop since"),
+        "{}",
+        released.stdout
+    );
     let history = masked(&machine.run(&["history"]).stdout);
     let newest = history.lines().find(|line| line.contains("held")).unwrap();
     assert!(
@@ -147,7 +165,7 @@ fn a_hold_stops_an_unfinished_deploy_and_is_one_of_its_events() {
     );
     let shown = machine.run(&["show"]).stdout;
     assert!(shown.contains("held: looking into it"), "{shown}");
-    assert_eq!(machine.run(&["lock", "release"]).code, 0);
+    assert_eq!(machine.run(&["lock", "release", "--yes"]).code, 0);
     let status = machine.run(&["status"]).stdout;
     assert!(
         status.contains("go on with `artifactctl resume"),
@@ -280,7 +298,7 @@ fn a_deploy_waits_for_a_target_on_hold_and_says_for_whom() {
     ] {
         assert!(line.contains(words), "{line}");
     }
-    assert_eq!(machine.run(&["lock", "release"]).code, 0);
+    assert_eq!(machine.run(&["lock", "release", "--yes"]).code, 0);
     assert_eq!(waiting.wait().unwrap().code(), Some(9), "it went on");
 
     hold(&machine, "again");

@@ -71,7 +71,7 @@ fn what_somebody_else_began_is_given_up_only_when_that_is_said() {
     assert_eq!(code, 5, "{said}");
     for words in [
         "which mori@build-7 began 2026-02-20",
-        "is unfinished; nothing was changed",
+        "is unfinished, and nobody runs it; nothing was changed",
         "hint: `artifactctl resume esb-dev/dev` goes on with it",
         "hint: `--supersede` gives it up and deploys this instead",
     ] {
@@ -108,7 +108,7 @@ fn what_somebody_else_began_is_given_up_with_the_flag() {
     );
     let history = machine.run(&["history", "--format", "json"]).stdout;
     assert_eq!(history.lines().count(), 2, "{history}");
-    assert!(history.contains(r#""status":"abandoned""#), "{history}");
+    assert!(history.contains(r#""status":"superseded""#), "{history}");
 }
 
 #[test]

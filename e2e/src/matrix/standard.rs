@@ -201,7 +201,7 @@ fn journal(site: &Site<'_>) -> Held {
         .iter()
         .map(|deploy| deploy["status"].as_str().unwrap_or_default().to_owned())
         .collect();
-    let expected = ["applied", "applied", "applied", "abandoned", "applied"];
+    let expected = ["applied", "applied", "applied", "superseded", "applied"];
     equal("deploys, newest first", statuses, expected)?;
     let shown = site.run(&["show", "latest"])?.ended(0)?;
     let observed = format!("{:?}", shown.payloads("Observed"));

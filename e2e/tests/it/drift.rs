@@ -6,6 +6,7 @@ use e2e::engine::TestEngine;
 use e2e::stack::{Stack, StackOptions};
 use serde_json::{Value, json};
 
+use crate::payload::Payload;
 use crate::process::run;
 use crate::rig::Rig;
 use crate::support::{handler, publish, push_function};
@@ -84,6 +85,43 @@ fn a_value_changed_by_hand_is_named_recorded_once_and_healed() {
     // Drift is no deploy: the one before the latest is the first one.
     rig.run(&["show", "latest~1"]).ended(0);
     rig.run(&["show", "latest~2"]).ended(5);
+}
+
+#[test]
+fn drift_that_ended_a_deploy_can_still_be_seen() {
+    let rig = Rig::with_gateway(&["alpha"]);
+    rig.deploy(&[]).ended(0);
+    let published = rig.published()["functions.yml"].clone();
+    let by_hand = published.replace("WHO: alpha", "WHO: stranger");
+    publish(rig.stack, "functions.yml", &by_hand);
+    rig.deploy(&["--fail-on-drift"]).ended(DRIFT);
+    let said = rig.run(&["status"]).ended(0).stdout;
+    assert!(
+        said.contains("functions.yml is not what was applied") && said.contains("WHO: stranger"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_another_target_wrote_into_a_shared_directory_is_no_drift() {
+    let rig = Rig::without_builds(&["alpha"]);
+    rig.deploy(&[]).ended(0);
+    let target = format!("{}/dev", rig.stack.project());
+    let other = Payload::write(&rig.folder().join("other"), rig.stack.project(), &["beta"]);
+    other.remove_builds();
+    other.edit("artifact.yml", "env: dev", "env: test");
+    let mut beside = rig.command(&["deploy", "--share-out", "--artifact"]);
+    beside.arg(other.manifest()).arg("--out").arg(&rig.out);
+    run(&mut beside).ended(0);
+    let drift = || {
+        let status = rig.run(&["status", &target, "--format", "json"]).ended(0);
+        status.object("status")["drift"].clone()
+    };
+    assert_eq!(drift(), json!([]));
+    let published = rig.published()["functions.yml"].clone();
+    let by_hand = format!("{published}# by hand\n");
+    std::fs::write(rig.out.join("functions.yml"), by_hand).unwrap();
+    assert_eq!(drift(), json!(["functions.yml"]));
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_hold_survives_its_process_and_every_kill_and_ends_only_by_a_release() {
     // Another target of the same journal goes on.
     rig.deploy_beside("alpha", false).ended(0);
 
-    rig.run(&["lock", "release", &target, "--actor", "grace"])
+    rig.run(&["lock", "release", &target, "--actor", "grace", "--yes"])
         .ended(0);
     rig.deploy(&[]).ended(0);
     let history = rig.run(&["history", &target, "--format", "json"]).ended(0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::process::{Ran, run};
 use crate::rig::{BY_ENGINE, Rig};
@@ -69,6 +69,50 @@ fn the_gateway_answers_as_before_once_the_artifact_is_gone() {
     assert_eq!(answer(&rig, "alpha"), second);
     assert_eq!(rig.call("beta").status, 404);
     rig.run(&["verify"]).ended(0);
+}
+
+#[test]
+fn a_deploy_that_left_the_same_is_no_place_to_go_back_to() {
+    let rig = Rig::new(&["alpha"]);
+    rig.deploy(&[]).ended(0);
+    rig.deploy(&[]).ended(0);
+    let refused = rig.run(&["rollback"]).ended(REFUSED);
+    refused.said("before the one in effect left the same");
+    rig.payload.answer("alpha", "second");
+    rig.deploy(&[]).ended(0);
+    rig.deploy(&["-m", "once more"]).ended(0);
+
+    rig.run(&["rollback"]).ended(0);
+    let history = rig.run(&["history", "--format", "json"]).ended(0);
+    let deploys = history.objects("deploy");
+    // What the second deploy left is what the first one did: either is as good.
+    assert_eq!(
+        deploys[0]["rollback_to"], deploys[3]["deploy"],
+        "{}",
+        history.stdout
+    );
+}
+
+#[test]
+fn an_image_that_changed_is_a_change_of_its_deploy() {
+    let rig = Rig::new(&["alpha", "beta"]);
+    rig.deploy(&[]).ended(0);
+    rig.payload.answer("alpha", "second");
+    let built = rig.deploy(&[]).ended(0);
+    assert_eq!(built.object("applied")["images"], json!(["alpha"]));
+    // The image of the first deploy is in the registry: nothing is built, and another one runs.
+    rig.payload.answer("alpha", "alpha");
+    let reused = rig.deploy(&[]).ended(0);
+    assert_eq!(reused.object("applied")["images"], json!(["alpha"]));
+    assert_eq!(reused.object("applied")["built"], 0);
+
+    let history = rig.run(&["history"]).ended(0).stdout;
+    assert_eq!(history.matches("~images/alpha").count(), 2, "{history}");
+    let of = |function: &str| {
+        let asked = ["history", "--function", function, "--format", "json"];
+        rig.run(&asked).ended(0).objects("deploy").len()
+    };
+    assert_eq!((of("alpha"), of("beta")), (3, 1));
 }
 
 #[test]

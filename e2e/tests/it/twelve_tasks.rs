@@ -331,7 +331,7 @@ fn task_10_somebody_elses_deploy() {
     rig.payload.answer("alpha", "mine");
     sato.types("artifactctl deploy", 5).says(&[
         "which ada@laptop began ",
-        "nobody runs, is unfinished; nothing was changed",
+        "is unfinished, and nobody runs it; nothing was changed",
         "hint: `artifactctl resume ",
         "hint: `--supersede` gives it up",
     ]);

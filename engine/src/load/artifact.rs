@@ -12,7 +12,7 @@ use super::confined::{Problem, open_anywhere, read_bounded};
 use super::entry::Loading;
 use crate::contract::{
     Digest, FunctionName, Hasher, Ids, Manifest, Place, Source, Unknown, Violation, Warning,
-    check_manifest_with,
+    check_manifest_with, parse_manifest,
 };
 use crate::yaml::{self, Node, ParseLimits, Value};
 
@@ -111,6 +111,14 @@ pub fn artifact_with(manifest_path: &Path, unknown: Unknown) -> Result<Artifact,
         entries,
         digest,
     })
+}
+
+/// Reads a manifest alone: what it says, and not whether what it names is there.
+pub fn manifest(manifest_path: &Path) -> Result<Manifest, LoadError> {
+    let file = manifest_path.display().to_string();
+    let text = manifest_text(manifest_path, &file)?;
+    let read = parse_manifest(&file, &text).map_err(LoadError::Violations)?;
+    Ok(read.0)
 }
 
 impl Artifact {

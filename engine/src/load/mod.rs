@@ -15,7 +15,7 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact, artifact_with};
+pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact, artifact_with, manifest};
 pub use builds::{BuildInputs, build_inputs, without_registry};
 #[cfg(feature = "docker")]
 pub(crate) use confined::Root;

@@ -102,3 +102,14 @@ pub struct Drift {
     /// What is there; none when it is gone.
     pub found: Option<Digest>,
 }
+
+impl Drift {
+    /// `functions/a was changed by hand`.
+    pub fn sentence(&self) -> String {
+        let how = match &self.found {
+            Some(_) => "was changed by hand",
+            None => "is gone",
+        };
+        format!("{} {how}", self.key.0)
+    }
+}

@@ -64,6 +64,7 @@ impl Claims {
     }
 
     /// The documents that have not been seen.
+    #[cfg(test)]
     pub(super) fn digests(&self) -> Vec<Digest> {
         self.0.keys().cloned().collect()
     }

@@ -105,7 +105,7 @@ fn line(store: &MemoryStore, first: u64) -> String {
     "deploy-superseded.jsonl",
     "084d3953152fda45be56c31ac54666d55792465fcf31a34951273dc647e1add2",
     &[
-        "1+6 abandoned, abandoned, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
+        "1+6 abandoned, superseded, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
         "7+9 applied, applied, attempt 1 by sato@laptop; 4 built, 0 reused, 0 unread; ",
     ]
 )]
@@ -187,7 +187,7 @@ fn says(store: &MemoryStore, head: &str, deploys: &[&str]) {
     "deploy-superseded.jsonl",
     "2e418cafc591d5e2e5331b4e890b5626698d2a62aff7c54b041ecda6fc696cad",
     &[
-        "1+6 abandoned, abandoned, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
+        "1+6 abandoned, superseded, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
         "7+9 applied, applied, attempt 1 by sato@laptop; 4 built, 0 reused, 0 unread; ",
     ]
 )]
@@ -195,7 +195,7 @@ fn says(store: &MemoryStore, head: &str, deploys: &[&str]) {
     "deploy-imported.jsonl",
     "1de15da18dd60bf8f99b94d336deb47ef27d78faa9aac7b1b2c92c3bda96daa2",
     &[
-        "1+6 abandoned, abandoned, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
+        "1+6 abandoned, superseded, attempt 1 by mori@build-7 sato@laptop; 1 built, 0 reused, 0 unread; ",
         "7+9 applied, applied, attempt 1 by sato@laptop; 2 built, 1 reused, 0 unread; 1 promoted",
     ]
 )]

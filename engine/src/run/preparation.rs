@@ -257,13 +257,7 @@ fn merge_fault(violations: &[Violation], out: &str) -> Fault {
 
 /// Keys of ours that somebody changed by hand, where a deploy must not overwrite them.
 pub(super) fn drift_fault(drift: &[Drift], out: &str) -> Fault {
-    let keys = drift.iter().map(|drift| {
-        let how = match &drift.found {
-            Some(_) => "was changed by hand",
-            None => "is gone",
-        };
-        format!("{} {how}", printable(&drift.key.0))
-    });
+    let keys = drift.iter().map(|drift| printable(&drift.sentence()));
     let (number, plural) = (drift.len(), if drift.len() == 1 { "" } else { "s" });
     Fault::new(
         FailureKind::Drift,

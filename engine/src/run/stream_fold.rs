@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::claims::Claims;
 use super::deploy_journal::{DeployJournalError, typed};
-use crate::contract::Digest;
 use crate::machine::{RecordedEvent, State, evolve};
 
 /// What is known at a place of a stream: its fold, as far as this build can read it.
@@ -85,7 +84,8 @@ impl StreamFold {
     }
 
     /// The documents that events name and that have not been seen.
-    pub fn named_documents(&self) -> Vec<Digest> {
+    #[cfg(test)]
+    pub(super) fn named_documents(&self) -> Vec<crate::contract::Digest> {
         self.claims.digests()
     }
 

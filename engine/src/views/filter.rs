@@ -5,7 +5,7 @@ use journal::StoredEvent;
 
 use super::summary::{DriftSummary, HoldSummary, ServiceVersion, Status, Summary};
 use crate::compat::{ReleaseRange, Verdict};
-use crate::machine::{self, ImageSource};
+use crate::machine;
 use crate::merge::Changes;
 
 /// What a deploy must be to be shown. What is not said is not asked for.
@@ -113,9 +113,7 @@ impl DeployFilter {
             && (!self.failed || events.iter().any(|event| event.header.kind == FAILED))
             && holds(&self.function, &|function| {
                 changes_key(&summary.changes, &format!("functions/{function}"))
-                    || any_image(events, |image| {
-                        image.function.as_str() == function && image.source != ImageSource::Reused
-                    })
+                    || summary.images.iter().any(|one| one.as_str() == function)
             })
             && holds(&self.image, &|digits| {
                 any_image(events, |image| begins_with(image.digest.as_str(), digits))

@@ -8,7 +8,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::compat::{Finding, Observation, Verdict};
-use crate::machine::{self, Event, ImageSource, MovedTag};
+use crate::contract::FunctionName;
+use crate::machine::{self, AbandonReason, Event, ImageBuilt, ImageSource, MovedTag};
 use crate::merge::{Changes, ConfigFile, Drift};
 
 /// One deploy, summed up.
@@ -60,6 +61,8 @@ pub struct Summary {
     pub engine: Option<String>,
     /// The keys of the configuration that its last merge changed.
     pub changes: Changes,
+    /// Functions whose image is another one since: it was built, or found in a registry.
+    pub images: BTreeSet<FunctionName>,
     /// Images built.
     pub built: usize,
     /// Images reused.
@@ -84,9 +87,19 @@ pub enum Status {
     Applied,
     /// Given up.
     Abandoned,
+    /// Not applied: another artifact was deployed in its place.
+    Superseded,
 }
 
 impl Status {
+    /// How a deploy stands that was abandoned for this reason.
+    fn of(reason: &AbandonReason) -> Self {
+        match reason {
+            AbandonReason::GivenUp => Self::Abandoned,
+            AbandonReason::Superseded { .. } => Self::Superseded,
+        }
+    }
+
     /// The status in one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -94,6 +107,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Applied => "applied",
             Self::Abandoned => "abandoned",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -141,6 +155,7 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         stack: Vec::new(),
         engine: None,
         changes: Changes::default(),
+        images: BTreeSet::new(),
         built: 0,
         reused: 0,
         promoted: 0,
@@ -156,6 +171,11 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
                 if let Event::Merged(merged) = &applied {
                     keeps_values = event.header.schema >= VALUES_SINCE || !merged.values.is_empty();
                 }
+                if let Some(image) = applied.as_image_built()
+                    && is_other(image, event.header.schema)
+                {
+                    summary.images.insert(image.function.clone());
+                }
                 if matches!(applied, Event::Applied(_)) {
                     summary.applied_at = Some(event.header.recorded_at);
                     summary.unrestorable = (!keeps_values).then_some(NOT_KEPT);
@@ -166,6 +186,11 @@ pub fn summarise(events: &[StoredEvent]) -> Option<Summary> {
         }
     }
     Some(summary)
+}
+
+/// The image is another one than the deploy before left. Before schema 2, those that stayed as they were had such an event as well.
+pub(super) fn is_other(image: &ImageBuilt, schema: Schema) -> bool {
+    image.source != ImageSource::Reused || schema.major >= 2
 }
 
 /// The schema since which merges keep their values.
@@ -284,8 +309,7 @@ impl Summary {
     pub fn changed_nothing(&self) -> bool {
         self.status == Status::Applied
             && self.changes.is_empty()
-            && self.built == 0
-            && self.promoted == 0
+            && self.images.is_empty()
             && self.message.is_none()
             && self.rollback_to.is_none()
     }
@@ -327,7 +351,7 @@ impl Summary {
                 self.status = Status::Unfinished;
                 self.error = None;
             }
-            Event::Abandoned(_) => self.status = Status::Abandoned,
+            Event::Abandoned(abandoned) => self.status = Status::of(&abandoned.reason),
             Event::TakenOver(_) => self.taken_over += 1,
         }
     }

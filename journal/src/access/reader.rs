@@ -416,7 +416,7 @@ impl EventLog for Reader {
                 };
                 Ok(Ok(hashes))
             },
-            |store| store.documents(after, limit.min(DOCUMENTS_MAX)),
+            |store| store.documents(after, limit),
         )
     }
 }

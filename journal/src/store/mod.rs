@@ -241,6 +241,8 @@ pub struct Scan<'a, F: ?Sized> {
     events: &'a F,
     next: u64,
     page: std::vec::IntoIter<StoredEvent>,
+    /// How many events the next page has.
+    limit: usize,
     ended: bool,
 }
 
@@ -250,6 +252,7 @@ pub fn scan<F: EventLog + ?Sized>(events: &F, from: u64) -> Scan<'_, F> {
         events,
         next: from.max(1),
         page: Vec::new().into_iter(),
+        limit: FIRST_PAGE,
         ended: false,
     }
 }
@@ -265,16 +268,19 @@ pub fn event<F: EventLog + ?Sized>(
     Ok(events.events(sequence, 1)?.pop())
 }
 
-/// Events of one page of a scan; a page ends by its bytes as well.
-const SCAN_PAGE: usize = 256;
+/// Events of the first page of a scan: who reads one deploy needs no more. Each page has twice as many, up to a bound; a page ends by
+/// its bytes as well.
+const FIRST_PAGE: usize = 16;
+const PAGE_MAX: usize = 1024;
 
 impl<F: EventLog + ?Sized> Iterator for Scan<'_, F> {
     type Item = Result<StoredEvent, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.len() == 0 && !self.ended {
-            match self.events.events(self.next, SCAN_PAGE) {
+            match self.events.events(self.next, self.limit) {
                 Ok(page) => {
+                    self.limit = (self.limit * 2).min(PAGE_MAX);
                     self.ended = page.is_empty();
                     self.page = page.into_iter();
                 }

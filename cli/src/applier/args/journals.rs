@@ -34,6 +34,9 @@ pub(crate) enum Lock {
         /// Why, for the journal
         #[arg(long, short, value_name = "TEXT")]
         message: Option<String>,
+        /// Agree to release what somebody else holds; needed where nobody can be asked
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         who: Who,
     },

@@ -148,6 +148,7 @@ enum StatusArg {
     Failed,
     Applied,
     Abandoned,
+    Superseded,
 }
 
 impl From<StatusArg> for DeployStatus {
@@ -157,6 +158,7 @@ impl From<StatusArg> for DeployStatus {
             StatusArg::Failed => Self::Failed,
             StatusArg::Applied => Self::Applied,
             StatusArg::Abandoned => Self::Abandoned,
+            StatusArg::Superseded => Self::Superseded,
         }
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::applier::args::Abandon;
 use crate::applier::command::resume;
 use crate::applier::ids::Ids;
-use crate::applier::target;
+use crate::applier::{hold, target};
 use crate::args::Global;
 use crate::identity;
 use crate::output::{Output, Type};
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &Abandon, output: &Output) -> Ended {
     let actor = identity::actor(args.who.actor.as_deref());
     let owned = target::own(&target::root(global)?, &stream, &actor)?;
     let mut journal = target::journal(&owned, &actor)?;
-    target::must_be_free(&stream, &journal)?;
+    hold::must_be_free(&stream, &journal)?;
     let command = Command::Abandon {
         reason: AbandonReason::GivenUp,
         note: args.message.clone(),

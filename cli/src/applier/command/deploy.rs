@@ -21,7 +21,7 @@ use crate::applier::prepare::{self, Prepared};
 use crate::applier::saved_plan::SavedPlan;
 use crate::applier::superseding::Superseding;
 use crate::applier::waiting::Wanted;
-use crate::applier::{output_dir, target};
+use crate::applier::{hold, output_dir, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity;
@@ -132,7 +132,7 @@ pub(crate) fn drive(
         };
         let owned = wanted.own(&interrupts, &say).await?;
         let mut journal = target::journal(&owned, &actor)?;
-        target::must_be_free(&prepared.target, &journal)?;
+        hold::must_be_free(&prepared.target, &journal)?;
         let begun = session
             .begin(prepared, begin, &reporter, &mut journal)
             .await?;

@@ -9,8 +9,9 @@ use journal::{Holder, Journal, ReadError, Reader, RefusedPath, StreamId, TargetC
 use serde::Serialize;
 
 use crate::applier::args::DoctorArgs;
+use crate::applier::hold::HoldLine;
 use crate::applier::ids::Ids;
-use crate::applier::target::{self, HoldLine};
+use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};
@@ -120,6 +121,10 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Ended 
         Output::page(&page)?;
     }
     if targets.is_empty() && found.is_empty() {
+        // Where somebody said where it is, it should be there.
+        if global.journal.is_some() {
+            target::must_have_targets(&root, &targets)?;
+        }
         target::nothing_in(&root);
     }
     Ok(worst.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.code())))

@@ -244,7 +244,7 @@ pub(crate) fn tone(status: Status) -> Tone {
         Status::Applied => Tone::Good,
         Status::Failed => Tone::Bad,
         Status::Unfinished => Tone::Warn,
-        Status::Abandoned => Tone::Dim,
+        Status::Abandoned | Status::Superseded => Tone::Dim,
     }
 }
 
@@ -280,7 +280,7 @@ fn grouped(entries: &[Entry]) -> Vec<Group> {
 fn changed(entry: &Entry, width: usize) -> String {
     match entry {
         Entry::Deploy(summary) => {
-            let words = changes::words(&summary.changes, summary.built);
+            let words = changes::words(&summary.changes, &summary.images);
             match (words.is_empty(), summary.status) {
                 (true, Status::Applied) => "nothing".to_owned(),
                 (false, Status::Applied) => {
@@ -292,7 +292,10 @@ fn changed(entry: &Entry, width: usize) -> String {
                     }
                 }
                 // What it would have changed is not what it did.
-                (_, Status::Unfinished | Status::Failed | Status::Abandoned) => "-".to_owned(),
+                (
+                    _,
+                    Status::Unfinished | Status::Failed | Status::Abandoned | Status::Superseded,
+                ) => "-".to_owned(),
             }
         }
         Entry::Hold(_) => "-".to_owned(),
@@ -332,7 +335,7 @@ pub(crate) fn against(summary: &Summary) -> String {
         String::new()
     };
     let promoted = if summary.promoted > 0 {
-        format!(", {} adopted from another machine", summary.promoted)
+        format!(", {} adopted", summary.promoted)
     } else {
         String::new()
     };

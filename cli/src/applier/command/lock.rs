@@ -9,13 +9,14 @@ use journal::{EventLog, Holder, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::Lock;
-use crate::applier::target::{self, HoldLine};
+use crate::applier::hold::HoldLine;
+use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
-use crate::identity;
 use crate::output::{Output, Type};
 use crate::page::{Line as TextLine, Page, Tone};
 use crate::program::Ended;
+use crate::{identity, terminal};
 
 /// Whose a target is.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -57,11 +58,12 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             let command = Command::Hold {
                 message: message.clone(),
             };
-            record(&root, &stream, who.actor.as_deref(), command, output)
+            record(&root, &stream, who.actor.as_deref(), command, true, output)
         }
         Lock::Release {
             target,
             message,
+            yes,
             who,
             ..
         } => {
@@ -71,7 +73,7 @@ pub(crate) fn run(global: &Global, args: &Lock, output: &Output) -> Ended {
             let command = Command::Release {
                 note: message.clone(),
             };
-            record(&root, &stream, who.actor.as_deref(), command, output)
+            record(&root, &stream, who.actor.as_deref(), command, *yes, output)
         }
         Lock::Status { target, .. } => status(global, target.as_deref(), output),
     }
@@ -82,13 +84,17 @@ fn record(
     stream: &StreamId,
     actor: Option<&str>,
     command: Command,
+    is_agreed: bool,
     output: &Output,
 ) -> Ended {
     let actor = identity::actor(actor);
     let owned = target::own(root, stream, &actor)?;
     let mut journal = target::journal(&owned, &actor)?;
-    if matches!(command, Command::Hold { .. }) {
-        target::must_be_free(stream, &journal)?;
+    let former = HoldLine::of(journal.events(), journal.state())?;
+    match (&former, &command) {
+        (Some(hold), Command::Hold { .. }) => return Err(hold.failure(stream)),
+        (Some(hold), _) if hold.actor != actor && !is_agreed => must_be_agreed(stream, hold)?,
+        (Some(_) | None, _) => {}
     }
     journal.record(vec![command]).map_err(|error| {
         if !matches!(error, DeployJournalError::Refused(Refusal::NotHeld)) {
@@ -113,9 +119,35 @@ fn record(
     };
     output.shown(Type::Lock, &line, || {
         let said = line.hold.as_ref().map(HoldLine::words);
-        page(&line.target, said.as_deref().unwrap_or("released"))
+        page(
+            &line.target,
+            &said.unwrap_or_else(|| released(former.as_ref())),
+        )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was let go, in words.
+fn released(hold: Option<&HoldLine>) -> String {
+    let was = hold.map(|hold| format!(", was {}", hold.words()));
+    format!("released{}", was.unwrap_or_default())
+}
+
+/// What somebody else holds is released when that is meant.
+fn must_be_agreed(target: &StreamId, hold: &HoldLine) -> Result<(), Failure> {
+    let words = format!("target `{target}` is {}", hold.words());
+    if !terminal::somebody_is_there() {
+        return Err(
+            Failure::new(Kind::Refused, words).hint("`--yes` releases what somebody else holds")
+        );
+    }
+    if terminal::is_agreed(&format!("{words}. Release it?"))? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Refused,
+        format!("target `{target}` stays on hold"),
+    ))
 }
 
 fn page(target: &str, said: &str) -> Page {

@@ -16,10 +16,10 @@ use journal::{EventLog, Journal, MemoryStore, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::{Builder, OutArgs};
+use crate::applier::hold::HoldLine;
 use crate::applier::prepare::Prepared;
 use crate::applier::saved_plan::SavedPlan;
-use crate::applier::target::HoldLine;
-use crate::applier::{args, output_dir, prepare, target};
+use crate::applier::{args, output_dir, prepare, superseding, target};
 use crate::args::Global;
 use crate::changes::signed;
 use crate::failure::{Failure, Kind};
@@ -129,6 +129,7 @@ pub(super) fn show(
             hold.words()
         ));
     }
+    superseding::warn(&root, &prepared.request, events, &state)?;
     if plan.verdict == Verdict::Incompatible {
         return Err(incompatible(&plan));
     }
@@ -306,10 +307,7 @@ fn configuration(page: &mut Page, plan: &Plan, merged: &Merged) {
         }
     }
     for drift in &merged.drift {
-        let text = format!(
-            "drift: {} was changed by hand and would be overwritten",
-            drift.key.0
-        );
+        let text = format!("drift: {} and would be overwritten", drift.sentence());
         page.line(Line::new("  ").and(Tone::Warn, text));
     }
     for warning in &merged.warnings {
@@ -350,8 +348,14 @@ fn sum(plan: &Plan) -> Line {
     let built = built
         .filter(|image| !image.build_because.is_empty())
         .count();
+    let is_moved = |image: &&PlannedImage| image.moves_tag && image.build_because.is_empty();
+    let moved = plan.images.iter().filter(is_moved).count();
+    let moves = match moved {
+        0 => String::new(),
+        moved => format!("; {} to move", counted(moved as u64, "tag")),
+    };
     Line::new(format!(
-        "Plan: {} to add, {} to change, {} to remove; {} to build, {} kept",
+        "Plan: {} to add, {} to change, {} to remove; {} to build, {} kept{moves}",
         count(|changes| &changes.added),
         count(|changes| &changes.changed),
         count(|changes| &changes.removed),

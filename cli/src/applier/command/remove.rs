@@ -11,8 +11,9 @@ use journal::{EventLog, Head, Journal, RemoveError, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::RemoveArgs;
+use crate::applier::hold::HoldLine;
 use crate::applier::output_dir::published_into;
-use crate::applier::target::{self, HoldLine};
+use crate::applier::target;
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, Type};

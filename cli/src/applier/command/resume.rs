@@ -8,7 +8,7 @@ use journal::StreamId;
 
 use crate::applier::args::Resume;
 use crate::applier::command::deploy::{self, Begin, OnFailure};
-use crate::applier::target::HoldLine;
+use crate::applier::hold::HoldLine;
 use crate::applier::{prepare, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};

@@ -1,10 +1,12 @@
 //! `rollback`: a deploy of what the journal recorded of an earlier one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use engine::compat::Policy;
+use engine::contract::{Digest, FunctionName};
 use engine::machine::{Options, Requested, Stage};
+use engine::merge::Key;
 use engine::run::{DeployRecord, deploy_record, latest_state};
 use journal::{EventLog, Journal};
 
@@ -20,9 +22,6 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::process_limits;
 use crate::program::Ended;
-
-/// The deploy before the one that is in effect.
-const BEFORE_LAST: &str = "last-good~1";
 
 /// Goes back.
 pub(crate) fn run(global: &Global, args: &RollbackArgs, output: &Output) -> Ended {
@@ -81,19 +80,20 @@ pub(super) fn last_good(events: &dyn EventLog) -> Result<DeployRecord, Failure> 
 fn meant(events: &dyn EventLog, named: Option<&str>) -> Result<DeployRecord, Failure> {
     let failed = |error| target::deploy_journal_failure(&error);
     let target = events.stream();
-    let usual = match named {
-        Some(_) => String::new(),
+    let first = match named {
+        Some(name) => deploys::start(events, name)?,
         None => usual(events)?,
     };
-    let name = named.unwrap_or(&usual);
-    let first = deploys::start(events, name)?;
     let refused = |why: String| {
         Failure::new(Kind::Refused, why)
             .hint(format!("`artifactctl history {target}` lists its deploys"))
     };
     let record = deploy_record(events, first)
         .map_err(failed)?
-        .ok_or_else(|| refused(format!("`{name}` of `{target}` is a hold, and no deploy")))?;
+        .ok_or_else(|| {
+            let name = named.unwrap_or(LAST_GOOD);
+            refused(format!("`{name}` of `{target}` is a hold, and no deploy"))
+        })?;
     if record.is_applied {
         return Ok(record);
     }
@@ -104,16 +104,56 @@ fn meant(events: &dyn EventLog, named: Option<&str>) -> Result<DeployRecord, Fai
     )))
 }
 
-/// What is gone back to when nobody says it: where an unfinished rollback goes to, else what was in effect before the last deploy.
-fn usual(events: &dyn EventLog) -> Result<String, Failure> {
+/// The first event of what is gone back to when nobody says it: where an unfinished rollback goes to; what is in effect, when a deploy
+/// behind it did not end well; else the deploy before that left something else.
+fn usual(events: &dyn EventLog) -> Result<u64, Failure> {
     let state = latest_state(events).map_err(|error| target::deploy_journal_failure(&error))?;
     let unfinished = state.unfinished();
     if let Some(deploy) = unfinished.and_then(|deploy| deploy.request.rollback_to) {
-        return Ok(deploy.to_string());
+        return deploys::start(events, &deploy.to_string());
     }
     let latest = state.deploy.as_ref();
     let is_applied = latest.is_some_and(|deploy| matches!(deploy.stage, Stage::Applied(_)));
-    Ok(if is_applied { BEFORE_LAST } else { LAST_GOOD }.to_owned())
+    if !is_applied {
+        return deploys::start(events, LAST_GOOD);
+    }
+    let now = deploys::start(events, LAST_GOOD)?;
+    let left = left_by(events, now)?;
+    // Where there is none at all, this says so.
+    let mut before = deploys::start(events, "last-good~1")?;
+    for _ in 0..deploys::SEARCHED {
+        if left_by(events, before)? != left {
+            return Ok(before);
+        }
+        match deploys::applied_before(events, before)? {
+            Some(earlier) => before = earlier,
+            None => break,
+        }
+    }
+    let target = events.stream();
+    let why = format!("every deploy of `{target}` before the one in effect left the same");
+    Err(Failure::new(Kind::Refused, why).hint(format!(
+        "`artifactctl history {target}` lists its deploys; name one of them to deploy it again"
+    )))
+}
+
+/// What a deploy left in effect: the values of its keys, and which image each function has.
+type Left = (
+    BTreeMap<Key, Digest>,
+    BTreeMap<FunctionName, (String, Digest)>,
+);
+
+fn left_by(events: &dyn EventLog, first: u64) -> Result<Left, Failure> {
+    let record = deploy_record(events, first);
+    let record = record.map_err(|error| target::deploy_journal_failure(&error))?;
+    let Some(record) = record else {
+        return Ok(Left::default());
+    };
+    let keys = record.configuration.into_iter().flatten();
+    let keys = keys.map(|(key, value)| (key, value.digest));
+    let images = record.images.into_iter();
+    let images = images.map(|(function, image)| (function, (image.reference, image.digest)));
+    Ok((keys.collect(), images.collect()))
 }
 
 /// What is asked of a rollback, besides where it goes.

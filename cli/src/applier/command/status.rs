@@ -18,9 +18,9 @@ use crate::applier::drift::DriftedFiles;
 use crate::applier::drift::stack::{self, AppliedStack, ComparedStack};
 use crate::applier::drift::tags::{self, AppliedTags, ComparedTags};
 use crate::applier::failing::Failing;
+use crate::applier::hold::HoldLine;
 use crate::applier::ids::Ids;
-use crate::applier::target::HoldLine;
-use crate::applier::{deploys, drift, output_dir, target};
+use crate::applier::{deploys, drift, hold, output_dir, target};
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::identity;
@@ -89,6 +89,9 @@ struct Latest {
 pub(crate) fn run(global: &Global, args: &Status, output: &Output) -> Ended {
     let at = args.past.at.as_deref();
     let (root, targets) = target::all_at(global, args.target.as_deref(), at)?;
+    if args.exit_code {
+        target::must_have_targets(&root, &targets)?;
+    }
     let mut failing = Failing::among(&targets);
     let (mut all, mut tags, mut stacks) = (Vec::new(), Vec::new(), Vec::new());
     for stream in &targets {
@@ -211,7 +214,11 @@ fn of_target(
     };
     // What the output directory is today says nothing about what it was.
     let files = match (at, &state) {
-        (None, Some(state)) => DriftedFiles::of(&events, state)?,
+        (None, Some(state)) => {
+            let mut files = DriftedFiles::of(&events, state)?;
+            files.leave_to_others(root, stream)?;
+            files
+        }
         (None, None) | (Some(_), _) => DriftedFiles::default(),
     };
     let status = TargetStatus {
@@ -285,10 +292,13 @@ fn applied_stack(
 impl TargetStatus {
     /// Files or tags are not what was applied, or the stack would refuse it.
     fn has_drifted(&self) -> bool {
+        !self.files.files.is_empty() || !self.tags.tag_drift.is_empty() || self.is_refused()
+    }
+
+    /// The running stack would refuse what is in effect.
+    fn is_refused(&self) -> bool {
         let stack = self.stack.as_ref();
-        !self.files.files.is_empty()
-            || !self.tags.tag_drift.is_empty()
-            || stack.is_some_and(|stack| !stack.refused.is_empty())
+        stack.is_some_and(|stack| !stack.refused.is_empty())
     }
 
     /// What is there is not what was applied, or a deploy waits for somebody.
@@ -328,7 +338,7 @@ impl TargetStatus {
         let actor = identity::actor(args.who.actor.as_deref());
         let owned = target::own(root, target, &actor)?;
         let mut journal = target::journal(&owned, &actor)?;
-        target::must_be_free(target, &journal)?;
+        hold::must_be_free(target, &journal)?;
         if target::head_text(journal.head()) != self.head {
             let message = format!("`{target}` was deployed to while it was compared");
             return Err(Failure::new(Kind::Refused, message)

@@ -1,14 +1,17 @@
 //! `verify`: the journal's hash chain is whole, and its events can follow each other.
 
 use std::io::{BufReader, Read};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
 
-use engine::run::{DeployJournalError, StreamFold, document_bytes};
+use engine::run::{DeployJournalError, StreamFold};
+use journal::chain::{self, VerifiedPart};
 use journal::transfer::{Whole, verify as verify_export};
 use journal::{
     Damage, DamageKind, EventLog, Head, Journal, ReadError, StoreError, StreamId, VerifyReport,
-    chain,
 };
 use serde::Serialize;
 
@@ -45,6 +48,7 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
         }
         None => target::all_or(global, args.target.as_deref())?,
     };
+    target::must_have_targets(&root, &targets)?;
     let (mut damaged, mut kind) = (Vec::new(), Kind::Assertion);
     for stream in &targets {
         let verified = verify(&root, stream, noted.as_ref())?;
@@ -62,9 +66,6 @@ pub(crate) fn run(global: &Global, args: &Verify, output: &Output) -> Ended {
                 kind = Kind::Journal;
             }
         }
-    }
-    if targets.is_empty() {
-        target::nothing_in(&root);
     }
     if damaged.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -159,22 +160,26 @@ fn broken(verified: &Verified) -> bool {
 }
 
 fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verified, Failure> {
-    let refused = match Journal::read(root, stream) {
-        Ok(_) => None,
-        Err(ReadError::Store(StoreError::Damaged(damage))) => Some(damage),
+    let (reader, refused) = match Journal::read(root, stream) {
+        Ok(reader) => (reader, None),
+        Err(ReadError::Store(StoreError::Damaged(refused))) => {
+            match Journal::read_damaged(root, stream) {
+                Ok(reader) => (reader, Some(refused)),
+                // So damaged that it cannot be opened: a finding as any other, and the other targets are still looked at.
+                Err(ReadError::Store(StoreError::Damaged(damage))) => {
+                    return Ok(unopened(stream, damage));
+                }
+                Err(error) => return Err(target::read_failure(&error)),
+            }
+        }
         Err(error) => return Err(target::read_failure(&error)),
     };
-    let reader = match Journal::read_damaged(root, stream) {
-        Ok(reader) => reader,
-        // So damaged that it cannot be opened: a finding as any other, and the other targets are still looked at.
-        Err(ReadError::Store(StoreError::Damaged(damage))) => return Ok(unopened(stream, damage)),
-        Err(error) => return Err(target::read_failure(&error)),
-    };
-    let mut report =
-        chain::verify(&reader, noted).map_err(|error| target::store_failure(&error))?;
+    let (report, folded) = read_and_folded(&reader, noted);
+    let mut report = report.map_err(|error| target::store_failure(&error))?;
     report.damage = report.damage.or(refused);
+    // What a part of a journal says of the documents behind the damage says nothing.
     let folded = if report.damage.is_none() {
-        fold_all(&reader)?
+        folded
     } else {
         Folded::default()
     };
@@ -182,6 +187,50 @@ fn verify(root: &Path, stream: &StreamId, noted: Option<&Head>) -> Result<Verifi
         report,
         illegal: folded.illegal,
         unread: folded.fold.unread(),
+    })
+}
+
+/// Parts that are folded at a time, and the bytes behind which there are no more.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches that wait to be folded.
+const BATCHES: usize = 4;
+
+/// Reads the whole journal once, in this thread, while another folds what was read.
+fn read_and_folded(
+    events: &dyn EventLog,
+    noted: Option<&Head>,
+) -> (Result<VerifyReport, StoreError>, Folded) {
+    thread::scope(|scope| {
+        let (to_fold, read) = mpsc::sync_channel::<Vec<VerifiedPart>>(BATCHES);
+        let folding = scope.spawn(move || {
+            let mut folded = Folded::default();
+            for part in read.into_iter().flatten() {
+                folded.add(match &part {
+                    VerifiedPart::Event(event) => Whole::Event(event),
+                    VerifiedPart::Document(bytes) => Whole::Document(bytes),
+                });
+            }
+            folded.end();
+            folded
+        });
+        let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+        let report = chain::verify_each(events, noted, |part| {
+            bytes += match &part {
+                VerifiedPart::Event(event) => event.payload.len(),
+                VerifiedPart::Document(bytes) => bytes.len(),
+            };
+            batch.push(part);
+            if batch.len() == BATCH || bytes > BATCH_BYTES {
+                // That thread is gone only when it panicked, which is seen when it is joined.
+                let _ = to_fold.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+                bytes = 0;
+            }
+        });
+        let _ = to_fold.send(batch);
+        drop(to_fold);
+        let folded = folding.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (report, folded)
     })
 }
 
@@ -199,25 +248,6 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
         illegal: None,
         unread: 0,
     }
-}
-
-/// Folds every event, the oldest first, until one cannot follow.
-fn fold_all(events: &dyn EventLog) -> Result<Folded, Failure> {
-    let mut folded = Folded::default();
-    let failed = |error: StoreError| target::store_failure(&error);
-    for event in journal::scan(events, 1) {
-        folded.add(Whole::Event(&event.map_err(failed)?));
-        if folded.illegal.is_some() {
-            return Ok(folded);
-        }
-    }
-    for digest in folded.fold.named_documents() {
-        if let Some(bytes) = document_bytes(events, &digest).map_err(failed)? {
-            folded.add(Whole::Document(&bytes));
-        }
-    }
-    folded.end();
-    Ok(folded)
 }
 
 fn text(verified: &Verified) -> String {

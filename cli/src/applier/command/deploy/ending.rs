@@ -1,7 +1,9 @@
 //! How a run ends, for people and for programs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use engine::contract::FunctionName;
 use engine::machine::{Applied, Failed};
 use engine::merge::{Changes, Key};
 use engine::run::{BeginOutcome, DeployJournal, Outcome, healed_tags};
@@ -30,6 +32,9 @@ struct Ending<'a> {
     /// The keys that the configuration changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a Changes>,
+    /// Functions whose image is another one since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<&'a BTreeSet<FunctionName>>,
     /// How many images were built.
     #[serde(skip_serializing_if = "Option::is_none")]
     built: Option<usize>,
@@ -71,7 +76,7 @@ impl End {
     /// `nc-shop/dev applied in 1.6 s (f51e): ~functions/hello`, or `nc-shop/dev is already up to date (f51e)`.
     fn page(&self, body: &Ending<'_>, id: &str, applied: &Applied) -> Page {
         let is_written = applied.files.values().any(|file| file.written);
-        let words = changes::words(&self.done.changes, self.done.built);
+        let words = changes::words(&self.done.changes, &self.done.images);
         let target = Line::default().and(Tone::Strong, &body.target);
         let is_same = !is_written && applied.tags.is_empty() && applied.provision.is_none();
         let line = if words.is_empty() && is_same {
@@ -118,6 +123,7 @@ impl End {
             },
             applied: None,
             changes: None,
+            images: None,
             built: None,
             healed: None,
         };
@@ -134,6 +140,7 @@ impl End {
                 let body = Ending {
                     applied: Some(applied),
                     changes: Some(&self.done.changes),
+                    images: Some(&self.done.images),
                     built: Some(self.done.built),
                     healed: Some(&healed),
                     ..body
@@ -208,13 +215,13 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::changed(&["functions/hello"], 1, true, "nc-shop/dev applied in 1.6 s (f51e): ~functions/hello\n")]
-    #[case::built(&[], 2, false, "nc-shop/dev applied in 1.6 s (f51e): 2 images built\n")]
-    #[case::written(&[], 0, true, "nc-shop/dev applied in 1.6 s (f51e)\n")]
-    #[case::nothing(&[], 0, false, "nc-shop/dev is already up to date (f51e)\n")]
+    #[case::changed(&["functions/hello"], &["hello"], true, "nc-shop/dev applied in 1.6 s (f51e): ~functions/hello\n")]
+    #[case::images(&[], &["hello", "world"], false, "nc-shop/dev applied in 1.6 s (f51e): ~images/hello ~images/world\n")]
+    #[case::written(&[], &[], true, "nc-shop/dev applied in 1.6 s (f51e)\n")]
+    #[case::nothing(&[], &[], false, "nc-shop/dev is already up to date (f51e)\n")]
     fn the_last_line_says_what_a_deploy_did(
         #[case] changed: &[&str],
-        #[case] built: usize,
+        #[case] images: &[&str],
         #[case] written: bool,
         #[case] expected: &str,
     ) {
@@ -236,7 +243,11 @@ mod tests {
             done: Done {
                 changes,
                 drift: Vec::new(),
-                built,
+                images: images
+                    .iter()
+                    .map(|name| FunctionName::parse(name).unwrap())
+                    .collect(),
+                built: 0,
             },
             took: Duration::from_millis(1_620),
             is_verbose: false,
@@ -249,6 +260,7 @@ mod tests {
             superseded: None,
             applied: Some(&applied),
             changes: None,
+            images: None,
             built: None,
             healed: None,
         };

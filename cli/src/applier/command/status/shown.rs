@@ -15,14 +15,33 @@ use crate::when;
 impl TargetStatus {
     fn word(&self) -> (Tone, &'static str) {
         match &self.latest {
+            // What was given up changed nothing.
+            Some(latest) if self.in_effect.is_some() && is_given_up(latest) => {
+                let applied = DeployStatus::Applied;
+                (tone(applied), applied.word())
+            }
             Some(latest) => (tone(latest.status), latest.status.word()),
             None => (Tone::Plain, "no deploy"),
         }
     }
 
+    /// The latest deploy, where it is not the one in effect.
+    fn tried(&self) -> Option<&Latest> {
+        let applied = self.in_effect.as_ref().map(|applied| applied.deploy);
+        let latest = self.latest.as_ref();
+        latest.filter(|latest| applied != Some(latest.deploy))
+    }
+
     /// What needs an eye, in short.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if let Some(tried) = self.tried().filter(|tried| !is_given_up(tried)) {
+            let id = self.ids.shown(tried.deploy);
+            notes.push(match &tried.error {
+                Some(error) => format!("{id} failed: {error}"),
+                None => format!("{id} is {}", tried.status.word()),
+            });
+        }
         if let Some(holder) = &self.holder {
             notes.push(format!("run by {}", holder.actor));
         }
@@ -40,8 +59,7 @@ impl TargetStatus {
             (0, tags) => notes.push(format!("drift: {}", counted(tags, "tag"))),
             (files, tags) => notes.push(format!("drift: {}", counted(files + tags, "place"))),
         }
-        let stack = self.stack.as_ref();
-        if stack.is_some_and(|stack| !stack.refused.is_empty()) {
+        if self.is_refused() {
             notes.push("would be refused today".to_owned());
         }
         notes
@@ -66,11 +84,7 @@ impl TargetStatus {
                 format!("{id} by {}, applied {at}", applied.actor),
             );
         }
-        let is_newer = |latest: &&Latest| {
-            let applied = self.in_effect.as_ref().map(|applied| applied.deploy);
-            applied != Some(latest.deploy)
-        };
-        if let Some(latest) = self.latest.as_ref().filter(is_newer) {
+        if let Some(latest) = self.tried() {
             let (id, at) = (
                 self.ids.shown(latest.deploy),
                 when::ago(latest.requested_at, now),
@@ -79,10 +93,15 @@ impl TargetStatus {
                 0 | 1 => String::new(),
                 attempt => format!(", attempt {attempt}"),
             };
+            let ended = if is_given_up(latest) {
+                format!(", {}", latest.status.word())
+            } else {
+                String::new()
+            };
             add(
                 "last tried",
                 Tone::Plain,
-                format!("{id} by {}, asked for {at}{attempt}", latest.actor),
+                format!("{id} by {}, asked for {at}{attempt}{ended}", latest.actor),
             );
             if let Some(error) = &latest.error {
                 add("", Tone::Bad, error.clone());
@@ -147,6 +166,14 @@ impl TargetStatus {
     }
 }
 
+/// It ended without a change, and nobody goes on with it.
+fn is_given_up(latest: &Latest) -> bool {
+    matches!(
+        latest.status,
+        DeployStatus::Abandoned | DeployStatus::Superseded
+    )
+}
+
 /// Columns of the names of rows.
 const NAMES: usize = 12;
 
@@ -208,10 +235,23 @@ fn next_step(status: &TargetStatus) -> Option<String> {
         DeployStatus::Unfinished | DeployStatus::Failed => Some(format!(
             "go on with `artifactctl resume {target}`, or give it up with `artifactctl abandon {target}`"
         )),
-        DeployStatus::Applied | DeployStatus::Abandoned if status.has_drifted() => Some(
-            "a deploy puts back what was applied; `artifactctl plan` shows what it would change"
-                .to_owned(),
-        ),
-        DeployStatus::Applied | DeployStatus::Abandoned => None,
+        // A deploy of the same would be refused.
+        DeployStatus::Applied | DeployStatus::Abandoned | DeployStatus::Superseded
+            if status.is_refused() =>
+        {
+            Some(
+                "deploy an artifact that the stack can take; `artifactctl plan` checks one"
+                    .to_owned(),
+            )
+        }
+        DeployStatus::Applied | DeployStatus::Abandoned | DeployStatus::Superseded
+            if status.has_drifted() =>
+        {
+            Some(
+                "a deploy puts back what was applied; `artifactctl plan` shows what it would change"
+                    .to_owned(),
+            )
+        }
+        DeployStatus::Applied | DeployStatus::Abandoned | DeployStatus::Superseded => None,
     }
 }

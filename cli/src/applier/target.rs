@@ -234,9 +234,13 @@ fn lost(holder: &Holder) -> LostHolder {
 
 /// A person's hold on a target, as every output shows it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct HoldLine {
+    /// The person who holds the target.
     pub(crate) actor: String,
+    /// Since when.
     pub(crate) since: Timestamp,
+    /// Why.
     pub(crate) message: String,
 }
 

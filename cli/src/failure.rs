@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// What kind of failure a command ended with. Each has its exit code; `docs/guide/exit-codes.md` is generated from this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// A bug.
@@ -123,7 +124,9 @@ impl From<FailureKind> for Kind {
 
 /// Why a command failed, for people and for machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Failure {
+    /// What kind of failure it is.
     pub(crate) kind: Kind,
     /// What went wrong; may have several lines.
     pub(crate) message: String,
@@ -146,6 +149,7 @@ pub(crate) struct Failure {
 
 /// What became of a rollback that a failed deploy was to be followed by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RolledBack {
     /// The deploy that was gone back to; none when none could be.
     pub(crate) to: Option<Uuid>,

@@ -21,6 +21,7 @@ mod process_limits;
 mod program;
 mod project;
 mod report;
+mod schemas;
 mod signals;
 mod terminal;
 mod when;

@@ -53,13 +53,14 @@ pub(crate) enum Type {
     Initialized,
     Validated,
     Difference,
+    Schema,
     Error,
 }
 
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Event,
         Self::Document,
         Self::Applied,
@@ -92,6 +93,7 @@ impl Type {
         Self::Initialized,
         Self::Validated,
         Self::Difference,
+        Self::Schema,
         Self::Error,
     ];
 
@@ -109,7 +111,7 @@ impl Type {
             ),
             Self::Applied => (
                 "`deploy`, `resume`",
-                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner), `changes` (keys), `images` (functions with another one), `built`",
+                "the end: `target`, `deploy`, `attempt`, `head`, `superseded`, `applied` (files, provisioner), `changes` (keys), `images` (functions with another one), `built`, `healed` (drift that was put right: `keys`, `tags`)",
             ),
             Self::Failed => (
                 "`deploy`, `resume`",
@@ -211,6 +213,10 @@ impl Type {
             Self::Difference => (
                 "`esb diff`",
                 "`output`, `current`, `differences`: of each `path`, `how`, and of configuration the lines as `diff`",
+            ),
+            Self::Schema => (
+                "`schema` without a name",
+                "one thing that has a JSON Schema: `name`, `id` (of the schema)",
             ),
             Self::Error => (
                 "every command that fails",

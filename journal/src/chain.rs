@@ -13,6 +13,7 @@ use crate::stream::StreamId;
 
 /// The first event that is not as it was appended, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("the journal is damaged {}: {what}", place(*.sequence))]
 pub struct Damage {
     /// The first bad sequence; 0 when the store as a whole cannot be read.
@@ -37,6 +38,7 @@ impl Damage {
 
 /// What can be wrong with an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DamageKind {
     /// Nothing is stored under its sequence, though later events are.
@@ -97,6 +99,7 @@ pub enum DamageKind {
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifyReport {
     /// The stream.
     pub stream: StreamId,

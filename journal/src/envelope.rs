@@ -33,6 +33,7 @@ pub const SUPPORTED: Schema = Schema { major: 2, minor: 1 };
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9]+\.[0-9]+$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Schema {
     /// Older builds cannot read a newer one.
@@ -48,6 +49,7 @@ pub struct SchemaError;
 
 /// The end of a stream. Sequence 0 is the empty stream, whose hash is bound to the stream's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// Sequence of the last event.
@@ -68,6 +70,7 @@ impl Head {
 
 /// What stands around a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Header {
     /// The target.
     pub stream: StreamId,

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 hash: 32 bytes, written as 64 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Hash([u8; 32]);
 

@@ -15,6 +15,7 @@ const PART_MAX: usize = 80;
 
 /// A target, `project/env`. Within a part, `%` and `/` are written `%25` and `%2F`, so that the text names one target only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[^/]+/[^/]+$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId {
     project: String,

@@ -14,15 +14,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use engine::contract::Digest;
-use engine::docker::BuilderChoice;
 use serde::{Deserialize, Serialize};
 
 use crate::applier::waiting::duration;
 use crate::args::{Global, RegistryArgs};
+use crate::schemas;
 
 pub(crate) use assert::{Annotations, Assert};
 pub(crate) use journals::{
@@ -34,7 +34,7 @@ pub(crate) use rollback::RollbackArgs;
 pub(crate) use saved::with_saved_plan;
 pub(crate) use sim::SimArgs;
 pub(crate) use target_forms::{TargetArgument, TargetFlag};
-pub(crate) use values::{Compat, Compose};
+pub(crate) use values::{Builder, Compat, Compose};
 pub(crate) use watch::Watch;
 
 use values::digest;
@@ -197,6 +197,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Print the JSON Schema of a type of JSON lines, or list the types
+    #[command(after_help = "Examples:\n  \
+        artifactctl schema\n  \
+        artifactctl schema applied")]
+    Schema {
+        /// The type, as a line has it in `type`; or `export_line`, `saved_plan`
+        #[arg(value_name = "TYPE", hide_possible_values = true, value_parser = PossibleValuesParser::new(schemas::NAMES))]
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -263,6 +272,7 @@ pub(crate) struct Applying {
 
 /// What is agreed to about the output directory.
 #[derive(Debug, Clone, Copy, Default, clap::Args, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct OutArgs {
     /// Publish into another directory than the target's last deploy did; the old one stays as it is
     #[arg(long)]
@@ -286,29 +296,6 @@ pub(crate) struct BuildingArgs {
     /// Assemble images without an engine's builder, or have the engine build them
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Builder::Auto)]
     pub(crate) builder: Builder,
-}
-
-/// What makes images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Builder {
-    // Comments and no documentation: help with a paragraph for each value makes all of it long.
-    // Assembled where that is possible, else built by the engine.
-    Auto,
-    // Assembled; a Dockerfile that needs a builder ends the deploy.
-    Assemble,
-    // Built by the engine.
-    Engine,
-}
-
-impl From<Builder> for BuilderChoice {
-    fn from(builder: Builder) -> Self {
-        match builder {
-            Builder::Auto => Self::Auto,
-            Builder::Assemble => Self::Assemble,
-            Builder::Engine => Self::Engine,
-        }
-    }
 }
 
 /// Who acts, and how much at a time.

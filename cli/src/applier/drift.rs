@@ -30,9 +30,11 @@ pub(crate) const VERDICT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What stands in the output directory and is not what was applied.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DriftedFiles {
     /// The files.
     #[serde(rename = "drift", serialize_with = "names")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(crate) files: Vec<ConfigFile>,
     /// How our keys in them differ, without secrets. What others wrote is no key of ours, so a file may differ without one.
     pub(crate) key_drift: BTreeMap<Key, KeyDifference>,

@@ -13,9 +13,11 @@ use crate::report::{Detail, words};
 
 /// An event as JSON output shows it: the whole envelope, and the payload as it is stored.
 #[derive(Serialize)]
-struct EventLine<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct EventLine<'a> {
     #[serde(flatten)]
     header: &'a journal::Header,
+    /// What the event carries: the fields of its kind.
     payload: &'a RawValue,
 }
 

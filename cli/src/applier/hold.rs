@@ -13,9 +13,13 @@ use crate::when;
 
 /// A person's hold on a target, as every output shows it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct HoldLine {
+    /// The person who holds the target.
     pub(crate) actor: String,
+    /// Since when.
     pub(crate) since: Timestamp,
+    /// Why.
     pub(crate) message: String,
 }
 

@@ -64,10 +64,15 @@ pub(crate) struct Posting<'r> {
 
 /// What was sent, for the end of a command.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Posted {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// The URL of the receiver, without its query.
     receiver: String,
+    /// How many events were sent.
     events: u64,
+    /// The sequence of the last event that the receiver has.
     sequence: u64,
 }
 

@@ -26,11 +26,15 @@ const SIZE_MAX: u64 = 64 << 20;
 
 /// The file.
 #[derive(Serialize, Deserialize)]
-struct Envelope {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Envelope {
+    /// What the file is.
     r#type: String,
+    /// The version of the file.
     version: u32,
     /// Of the bytes of `saved`: whoever edits the file by hand has approved nothing.
     digest: Digest,
+    /// The plan.
     saved: Box<RawValue>,
 }
 
@@ -43,8 +47,11 @@ struct AnyVersion {
 
 /// A plan that was saved.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SavedPlan {
+    /// When the plan was made.
     pub(crate) made_at: Timestamp,
+    /// Who made it.
     pub(crate) made_by: String,
     /// The program that made it, with its version.
     pub(crate) tool: String,
@@ -54,7 +61,9 @@ pub(crate) struct SavedPlan {
     pub(crate) head: String,
     /// What is asked for: the artifact's digest, paths, options.
     pub(crate) request: Requested,
+    /// What makes images.
     pub(crate) builder: Builder,
+    /// What was agreed to about the output directory.
     pub(crate) out_args: OutArgs,
     /// What is done, and what it was made upon.
     pub(crate) plan: Plan,

@@ -23,14 +23,21 @@ const CONTEXT: usize = 3;
 
 /// How the artifact differs.
 #[derive(Serialize)]
-struct Body {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body {
+    /// The folder of the artifact.
     output: String,
+    /// The artifact is what the templates give.
     current: bool,
+    /// The files that differ.
     differences: Vec<Shown>,
 }
 
+/// A file that differs.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Shown {
+    /// The path of the file, below the folder.
     path: String,
     /// `is missing`, `differs`, `does not belong there`.
     how: &'static str,

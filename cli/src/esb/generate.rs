@@ -22,10 +22,15 @@ use producer::report::TemplateFinding;
 
 /// What was made, or would be.
 #[derive(Serialize)]
-struct Generated<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Generated<'a> {
+    /// The manifest of the artifact.
     manifest: String,
+    /// The folder of the artifact.
     output: String,
+    /// The ids of the entries.
     entries: Vec<String>,
+    /// How many functions the artifact has.
     functions: usize,
     /// The artifact on disk is the one that the templates give.
     current: bool,
@@ -34,6 +39,7 @@ struct Generated<'a> {
     /// With `--check`: how it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<&'a [String]>,
+    /// What was left out or is odd.
     report: &'a [TemplateFinding],
 }
 

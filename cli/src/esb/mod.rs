@@ -7,10 +7,10 @@
 mod accepted;
 pub(crate) mod args;
 mod deploy;
-mod diff;
+pub(crate) mod diff;
 mod findings;
 mod flags;
-mod generate;
+pub(crate) mod generate;
 mod images;
 mod make;
 mod new_artifact;
@@ -23,7 +23,7 @@ mod samconfig;
 mod saved_answers;
 mod template_file;
 mod templates;
-mod validate;
+pub(crate) mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -18,13 +18,21 @@ use producer::report::{Level, TemplateFinding};
 
 /// What the templates say.
 #[derive(Serialize)]
-struct Body {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body {
+    /// How many templates were read.
     templates: usize,
+    /// How many functions they have.
     functions: usize,
+    /// How many routes.
     routes: usize,
+    /// How many tables.
     tables: usize,
+    /// How many buckets.
     buckets: usize,
+    /// How many findings are warnings.
     warnings: usize,
+    /// What is left out or odd.
     report: Vec<TemplateFinding>,
 }
 

@@ -16,15 +16,19 @@ const HIDDEN: &str = "parameter";
 
 /// What the command says.
 #[derive(Serialize)]
-struct Body {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body {
     /// The project file, where there is one.
     project_file: Option<String>,
+    /// Every setting.
     settings: Vec<Line>,
 }
 
 /// One setting, or one line of a table.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Setting"))]
 struct Line {
+    /// The key, as the project file has it.
     key: String,
     /// Nothing where the setting has no value and no fixed default.
     value: Option<String>,
@@ -37,6 +41,7 @@ struct Line {
 
 /// Who gave a value.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "origin", content = "at", rename_all = "snake_case")]
 enum Origin {
     Flag(String),

@@ -39,7 +39,9 @@ const REGISTRY: [(&str, &str); 3] = [
 
 /// What the command says.
 #[derive(Serialize)]
-struct Body {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body {
+    /// The project file that was written.
     project_file: String,
     /// The settings that have a value.
     settings: Vec<String>,

@@ -25,6 +25,7 @@ use crate::support::Machine;
 #[case::verify(&["verify"])]
 #[case::assert(&["assert"])]
 #[case::replay(&["replay"])]
+#[case::schema(&["schema"])]
 #[case::sim(&["sim"])]
 #[case::export(&["export"])]
 #[case::import(&["import"])]

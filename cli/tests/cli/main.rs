@@ -28,6 +28,8 @@ mod project;
 mod questions;
 mod replay;
 mod sam_build;
+mod schema;
+mod schemas;
 mod several;
 mod sim;
 mod simulated;

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use snapbox::Data;
 use tempfile::TempDir;
 
+use crate::schemas::check_lines;
+
 /// The target of the frozen journals and of the demo artifact.
 pub(crate) const TARGET: &str = "esb-dev/dev";
 
@@ -129,11 +131,13 @@ impl Machine {
 
     /// What a command wrote, with the folder named so.
     pub(crate) fn ran(&self, output: Output) -> Ran {
-        let text = |bytes: Vec<u8>| self.named(&String::from_utf8(bytes).unwrap());
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        check_lines(&stdout);
         Ran {
             code: output.status.code().unwrap(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            stdout: self.named(&stdout),
+            stderr: self.named(&stderr),
         }
     }
 

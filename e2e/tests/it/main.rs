@@ -44,7 +44,10 @@ mod resume;
 mod rig;
 mod rollback;
 mod runtimes;
+// What the programs write is as their schemas say, here as in the tests without an engine.
 mod saved_plan;
+#[path = "../../../cli/tests/cli/schemas.rs"]
+mod schemas;
 mod secrets;
 mod signals;
 mod stack;

@@ -11,6 +11,8 @@ use e2e::engine::TestEngine;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::schemas::check_lines;
+
 /// The longest any single command may take.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The longest one may take that compiles what functions run.
@@ -127,9 +129,11 @@ impl Running {
         });
         let stderr = self.read("stderr");
         assert!(in_time, "still running after {limit:?}:\n{stderr}");
+        let stdout = self.read("stdout");
+        check_lines(&stdout);
         Ran {
             code: status.and_then(|status| status.code()),
-            stdout: self.read("stdout"),
+            stdout,
             stderr,
             took: self.began.elapsed(),
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::process::{Ran, run};
 use crate::rig::Rig;
+use crate::schemas;
 use crate::support::{handler, push_function};
 
 const REFUSED: i32 = 5;
@@ -24,6 +25,8 @@ fn file(rig: &Rig<'_>) -> String {
 
 fn save(rig: &Rig<'_>) {
     run(&mut rig.request("plan", &["--save", &file(rig)])).ended(0);
+    let saved = serde_json::from_slice(&fs::read(file(rig)).unwrap()).unwrap();
+    assert_eq!(schemas::validate("saved_plan", &saved), Ok(()));
 }
 
 fn deploy(rig: &Rig<'_>) -> Ran {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a requirement that could not be observed is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// It fails.
@@ -15,6 +16,7 @@ pub enum Policy {
 
 /// May this artifact meet that stack?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Yes.
@@ -25,6 +27,7 @@ pub enum Verdict {
 
 /// How one finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
     /// Satisfied.
@@ -39,6 +42,7 @@ pub enum Grade {
 
 /// One comparison of a requirement with an observation; passed ones are recorded too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What was compared: `api_version`, `mode`, `esb_version`, a service, or `secret NAME`.
     pub component: String,

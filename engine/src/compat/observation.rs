@@ -6,6 +6,7 @@ use crate::contract::Mode;
 
 /// Everything that was observed of one stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Observation {
     /// The compose project that was looked at.
     pub project: String,
@@ -46,6 +47,7 @@ impl Observation {
 
 /// A fact and where it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Observed<T, S> {
     /// The fact.
     pub value: T,
@@ -55,6 +57,7 @@ pub struct Observed<T, S> {
 
 /// The Docker engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObservedEngine {
     /// Its id; none when it says none.
     pub id: Option<String>,
@@ -72,6 +75,7 @@ pub struct ObservedEngine {
 
 /// One running container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Container {
     /// Container name, without the leading slash.
     pub name: String,
@@ -95,6 +99,7 @@ pub struct Container {
 
 /// Where the version of a service was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VersionSource {
     /// Label `com.esb.version`.
@@ -107,6 +112,7 @@ pub enum VersionSource {
 
 /// Where the mode of the stack was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModeSource {
     /// Label `com.esb.mode` of this service.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A manifest that satisfies the payload contract. Its JSON form is the normalised manifest that `Requested` records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// The compose project of the stack, verbatim.
     pub project: String,
@@ -26,6 +27,7 @@ pub struct Manifest {
 
 /// How a stack runs functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The agent runs them on the Docker engine.
@@ -56,6 +58,7 @@ impl fmt::Display for Mode {
 
 /// `MAJOR` or `MAJOR.MINOR`; an absent minor is 0. Written `MAJOR.MINOR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9]+\.[0-9]+$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiVersion {
     /// Incompatible generations.
@@ -106,6 +109,7 @@ impl From<ApiVersion> for String {
 
 /// What the artifact asks of the running stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeStack {
     /// The api version the artifact was made for.
     pub api_version: ApiVersion,
@@ -114,11 +118,13 @@ pub struct RuntimeStack {
     /// Release of the stack: exact version, semver range, or a moving tag.
     pub esb_version: Option<String>,
     /// Semver range per service.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
     pub requires: BTreeMap<String, semver::VersionReq>,
 }
 
 /// One entry of `artifacts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ArtifactEntry {
     /// The computed id; none without a source template.
     pub id: Option<String>,
@@ -136,6 +142,7 @@ pub struct ArtifactEntry {
 
 /// Where an entry came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceTemplate {
     /// Path of the template, as written.
     pub path: String,
@@ -147,6 +154,7 @@ pub struct SourceTemplate {
 
 /// What generated the artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Generator {
     /// Name of the tool.
     pub name: String,
@@ -156,6 +164,7 @@ pub struct Generator {
 
 /// A function's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`, since it becomes a part of paths.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct FunctionName(String);
 

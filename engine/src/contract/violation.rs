@@ -6,6 +6,7 @@ use super::rule::Rule;
 
 /// One breach of the payload contract. Data: a whole list of them is one error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// Where it stands.
     pub place: Place,
@@ -64,6 +65,7 @@ impl Unknown {
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The file, as the user would name it.
     pub file: String,
@@ -96,6 +98,7 @@ impl Place {
 
 /// Something odd that is accepted: an unknown key, a dropped item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// Where it stands.
     pub place: Place,

@@ -21,6 +21,7 @@ use crate::yaml::{self, Map, Node, ParseLimits, Value};
 
 /// What became of a manifest's ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyncOutcome {
     /// The ids that differ from the computed ones, in the order of the entries.
     pub changes: Vec<IdChange>,
@@ -30,6 +31,7 @@ pub struct SyncOutcome {
 
 /// An id that is not the computed one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdChange {
     /// Position in `artifacts`, from 0.
     pub entry: usize,

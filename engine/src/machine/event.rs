@@ -47,6 +47,14 @@ macro_rules! events {
                 }
             }
 
+            /// The schema of the payload of each kind.
+            #[cfg(feature = "schema")]
+            pub fn payload_schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(&'static str, schemars::Schema)> {
+                vec![$((stringify!($kind), generator.subschema_for::<$payload>()),)+]
+            }
+
             $(
                 /// What it carries, when it is of this kind.
                 pub fn $accessor(&self) -> Option<&$payload> {

@@ -1,5 +1,7 @@
 //! What each event carries, schema 2. An event that has been released never changes: it gets a new schema number and an upcast.
 
+mod target;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,11 @@ use crate::compat::{Finding, Observation, Policy, Verdict};
 use crate::contract::{Digest, FunctionName, Manifest};
 use crate::merge::{Changes, ConfigFile, Drift, Ownership};
 
+pub use target::{DriftFound, Held, LostHolder, MovedTag, Released, TakenOver};
+
 /// Someone asked for this deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requested {
     /// Digest over the normalised manifest and every payload file and build input: what is the same artifact.
     pub artifact: Digest,
@@ -37,6 +42,7 @@ pub struct Requested {
 
 /// The stack's registry under its two names, and the tag of its base images. Never a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegistryNames {
     /// What functions.yml says: `CONTAINER_REGISTRY`.
     pub stack: Option<String>,
@@ -48,6 +54,7 @@ pub struct RegistryNames {
 
 /// What was asked for besides the artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Options {
     /// How unknowns are taken.
     pub compat: Policy,
@@ -71,6 +78,7 @@ pub struct Options {
 
 /// How Compose is called for the provisioner. Paths are absolute, so that a resume calls it alike from anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ComposeCall {
     /// Compose files, in order; none leaves the choice to Compose.
     pub files: Vec<String>,
@@ -84,6 +92,7 @@ pub struct ComposeCall {
 
 /// The deploy whose keys may stand in the output directory: the last that was applied, or that may have begun to publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Base {
     /// Its id.
     pub deploy: Uuid,
@@ -97,6 +106,7 @@ pub struct Base {
 
 /// What was running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObservedStack {
     /// The whole observation, each event with its source.
     pub observation: Observation,
@@ -104,6 +114,7 @@ pub struct ObservedStack {
 
 /// May this artifact meet that stack?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CompatChecked {
     /// Yes or no.
     pub verdict: Verdict,
@@ -117,6 +128,7 @@ pub struct CompatChecked {
 
 /// What the configuration will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Merged {
     /// Digest of each file that will stand in the output directory.
     pub files: BTreeMap<ConfigFile, Digest>,
@@ -138,6 +150,7 @@ pub struct Merged {
 
 /// Who owns what: said in full, or by the digest of the document that says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Owners {
     /// In full.
@@ -148,6 +161,7 @@ pub enum Owners {
 
 /// The functions whose images a deploy owes: each by name, or all those of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OwedImages {
     /// Each by name, sorted.
@@ -163,6 +177,7 @@ pub enum OwedImages {
 
 /// Images that are in the registry as an earlier deploy recorded them, so that nothing is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImagesKept {
     /// The deploy that recorded them, or kept them itself.
     pub base: Uuid,
@@ -178,6 +193,7 @@ pub struct ImagesKept {
 
 /// One image is in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImageBuilt {
     /// The function.
     pub function: FunctionName,
@@ -205,6 +221,7 @@ pub struct ImageBuilt {
 
 /// The image of the first instructions of a Dockerfile, up to its last RUN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImagePrefix {
     /// The content key.
     pub key: Digest,
@@ -216,6 +233,7 @@ pub struct ImagePrefix {
 
 /// Where an image came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ImageSource {
     /// Its key was in the registry, with the digest that this journal recorded, or an image of the same deploy serves it.
@@ -228,6 +246,7 @@ pub enum ImageSource {
 
 /// The configuration is published, and provisioned when asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Applied {
     /// Each file, and whether it had to be written.
     pub files: BTreeMap<ConfigFile, PublishedFile>,
@@ -243,6 +262,7 @@ pub struct Applied {
 
 /// One published file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PublishedFile {
     /// Its digest.
     pub digest: Digest,
@@ -252,6 +272,7 @@ pub struct PublishedFile {
 
 /// What a provisioner run ended with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProvisionResult {
     /// Exit code of the provisioner.
     pub exit_code: i32,
@@ -261,6 +282,7 @@ pub struct ProvisionResult {
 
 /// A step of a deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Looking at the running stack.
@@ -291,6 +313,7 @@ impl Step {
 
 /// Why an attempt ended. Each kind has its exit code in `cli`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The artifact breaks the payload contract.
@@ -317,6 +340,7 @@ pub enum FailureKind {
 
 /// This attempt ended here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failed {
     /// In which step.
     pub step: Step,
@@ -338,6 +362,7 @@ pub struct Failed {
 
 /// A new attempt goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resumed {
     /// Number of the new attempt, from 2.
     pub attempt: Attempt,
@@ -350,6 +375,7 @@ pub type Attempt = u32;
 
 /// It will never be finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Abandoned {
     /// Why.
     pub reason: AbandonReason,
@@ -359,6 +385,7 @@ pub struct Abandoned {
 
 /// Why a deploy is abandoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AbandonReason {
     /// Another artifact was deployed onto the same target.
@@ -368,76 +395,6 @@ pub enum AbandonReason {
     },
     /// A person gave it up.
     GivenUp,
-}
-
-/// The owner before this one ended without letting go of the target: killed, crashed, or the power went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenOver {
-    /// Who it was.
-    pub holder: LostHolder,
-}
-
-/// An owner that ended without letting go, as its lock named it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostHolder {
-    /// Who.
-    pub actor: String,
-    /// The process.
-    pub pid: u32,
-    /// The machine.
-    pub host: String,
-    /// The machine's boot id: after a restart a process number means nothing.
-    pub boot_id: String,
-    /// Since when it held the target, RFC 3339.
-    pub since: String,
-    /// The deploy that it ran, once that was known.
-    pub deploy: Option<Uuid>,
-}
-
-/// A person holds the target: nothing is deployed onto it until somebody lets go of it. Who and since when is in the envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// Why.
-    pub message: String,
-    /// The first event of the latest deploy, so that opening a target that was held costs no history either.
-    pub latest: Option<u64>,
-}
-
-/// A person let go of the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Released {
-    /// What the person said.
-    pub note: Option<String>,
-}
-
-/// Somebody compared what is there with what was applied, and it is otherwise. Who and when is in the envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DriftFound {
-    /// The first event of the latest deploy, so that opening a target whose drift was recorded costs no history either.
-    pub latest: u64,
-    /// The deploy that was compared: the one in effect.
-    pub in_effect: Uuid,
-    /// Files of the output directory that are not what was applied.
-    pub files: Vec<ConfigFile>,
-    /// Keys of ours that stand otherwise.
-    pub keys: Vec<Drift>,
-    /// Tags that name another image than was applied, or none.
-    pub tags: Vec<MovedTag>,
-    /// The checks that the running stack fails.
-    pub refused: Vec<Finding>,
-}
-
-/// A tag that does not name the image that was applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MovedTag {
-    /// The function.
-    pub function: FunctionName,
-    /// The tag, as functions.yml says.
-    pub reference: String,
-    /// The digest that was applied.
-    pub applied: Digest,
-    /// What it names; none when the registry has no such tag.
-    pub found: Option<Digest>,
 }
 
 impl Requested {

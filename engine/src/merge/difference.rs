@@ -25,6 +25,7 @@ pub struct OwnedValue {
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyChange {
     /// It is only there afterwards.
@@ -37,6 +38,7 @@ pub enum KeyChange {
 
 /// How one key differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyDifference {
     /// What became of it.
     pub change: KeyChange,

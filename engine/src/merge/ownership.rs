@@ -8,6 +8,7 @@ use crate::contract::Digest;
 
 /// A file of the runtime configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigFile {
     /// `functions.yml`.
@@ -35,12 +36,14 @@ impl ConfigFile {
 /// The source of an entry: its canonical template path and parameters, or its artifact root when it has none.
 /// Stable across deploys; two deploys of the same source own the same keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceKey(pub String);
 
 /// One key of the configuration, as text:
 /// `functions/<name>`, `defaults/<key>`, `defaults/environment/<key>`, `defaults/scaling/<key>`,
 /// `routes/<METHOD> <path>`, `dynamodb/<TableName>`, `s3/<BucketName>`, `layers/<Name>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Key(pub String);
 
 impl Key {
@@ -59,6 +62,7 @@ pub type OwnedKeys = BTreeMap<Key, Digest>;
 
 /// Who owns what in one output directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ownership {
     /// Per source: the keys it wrote.
     pub sources: BTreeMap<SourceKey, OwnedKeys>,
@@ -73,6 +77,7 @@ impl Ownership {
 
 /// What a merge changes against what is in the output directory, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Changes {
     /// Keys that were not there.
     pub added: Vec<Key>,
@@ -94,6 +99,7 @@ impl Changes {
 
 /// A key of ours that somebody changed or removed by hand since we wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Drift {
     /// The key.
     pub key: Key,

@@ -13,6 +13,7 @@ use crate::yaml::{Map, Node, Value};
 
 /// One field of a key whose value changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FieldChange {
     /// Its path below the key, with dots: `environment.GREETING`. Empty where the whole value is meant.
     pub field: String,

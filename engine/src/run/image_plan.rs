@@ -17,6 +17,7 @@ pub(super) const LOOKUPS: usize = 16;
 
 /// What will happen to one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedImage {
     /// The function.
     pub function: FunctionName,
@@ -44,6 +45,7 @@ pub struct PlannedImage {
 
 /// What will happen to the image of the first instructions of a Dockerfile, up to its last RUN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedPrefix {
     /// The content key.
     pub key: Digest,
@@ -60,6 +62,7 @@ pub struct PlannedPrefix {
 
 /// Why an image is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// This journal knows no image of the function.

@@ -34,6 +34,7 @@ fn values(request: &Requested, merge: &Merge) -> BTreeMap<Key, Vec<FieldChange>>
 
 /// What a deploy would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// What runs.
     pub observation: Observation,

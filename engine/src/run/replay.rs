@@ -17,6 +17,7 @@ use crate::machine::{
 
 /// The first place at which a history is not what this build would have made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Divergence {
     /// The event's sequence.
     pub sequence: u64,

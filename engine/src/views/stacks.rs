@@ -13,6 +13,7 @@ const OBSERVED: &str = "Observed";
 
 /// Versions that were seen, without others between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeenStack {
     /// Each service with its version.
     pub services: Vec<ServiceVersion>,

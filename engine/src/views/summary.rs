@@ -14,6 +14,7 @@ use crate::merge::{Changes, ConfigFile, Drift};
 
 /// One deploy, summed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The target, `project/env`.
     pub target: String,
@@ -77,6 +78,7 @@ pub struct Summary {
 
 /// How a deploy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Asked for, and neither ended nor failed: running, or killed.
@@ -114,6 +116,7 @@ impl Status {
 
 /// A service that was running, and its version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceVersion {
     /// The service.
     pub service: String,
@@ -199,6 +202,7 @@ const NOT_KEPT: &str = "the values of its configuration were not kept";
 
 /// A hold that a person had, or has, on a target without an unfinished deploy: a group of events of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HoldSummary {
     /// The target, `project/env`.
     pub target: String,
@@ -253,6 +257,7 @@ pub fn hold(events: &[StoredEvent]) -> Option<HoldSummary> {
 
 /// Drift that somebody had recorded: a group of events of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DriftSummary {
     /// The target, `project/env`.
     pub target: String,

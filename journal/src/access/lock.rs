@@ -28,6 +28,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Who holds a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// Who.
     pub actor: String,
@@ -39,6 +40,7 @@ pub struct Holder {
     pub boot_id: String,
     /// Since when.
     #[serde(with = "time_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub since: Timestamp,
     /// The deploy that it runs, once that is known.
     pub deploy: Option<Uuid>,

@@ -21,43 +21,68 @@ pub const LINE_MAX: usize = PAYLOAD_MAX / 3 * 4 + 16 * 1024;
 
 /// An event as a line says it. Exactly one of the payloads is there.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct EventLine<'a> {
+    /// The target.
     stream: StreamId,
+    /// Place in the stream, from 1.
     sequence: u64,
+    /// Id of this event, a version 7 UUID.
     event_id: Uuid,
+    /// Id of the deploy it belongs to, a version 7 UUID.
     deploy: Uuid,
+    /// What kind of event.
     kind: String,
+    /// Version of the event.
     schema: Schema,
+    /// When it was recorded, to the millisecond.
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     recorded_at: String,
+    /// Who.
     actor: String,
+    /// Number of the attempt, from 1.
     attempt: u32,
+    /// Version of the tool that recorded it.
     tool: String,
+    /// Hash of the event before.
     previous: Hash,
+    /// Hash of the payload's bytes.
     payload_hash: Hash,
+    /// Length of the payload, in bytes.
     payload_length: u64,
+    /// Hash of the header.
     hash: Hash,
+    /// The payload, where it is one line of JSON.
     #[serde(borrow, default, deserialize_with = "some_raw")]
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
+    /// The payload's bytes, where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
 }
 
 /// A document as a line says it.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct DocumentLine {
+    /// The hash of the document.
     document: Hash,
+    /// Its bytes.
     bytes_base64: String,
 }
 
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HeadLine {
+    /// Version of the form of the export.
     pub(crate) format: u16,
+    /// The target.
     pub(crate) stream: StreamId,
+    /// The head of the journal.
     pub(crate) head: Head,
 }
 
@@ -66,6 +91,16 @@ pub(crate) enum Line {
     StoredEvent(Box<StoredEvent>),
     Document(Hash, Vec<u8>),
     Head(HeadLine),
+}
+
+/// The schemas of the lines: of an event, of a document, of the end.
+#[cfg(feature = "schema")]
+pub fn line_schemas(generator: &mut schemars::SchemaGenerator) -> [schemars::Schema; 3] {
+    [
+        generator.subschema_for::<EventLine<'static>>(),
+        generator.subschema_for::<DocumentLine>(),
+        generator.subschema_for::<HeadLine>(),
+    ]
 }
 
 /// A payload `null` is a payload, and not the absence of one.

@@ -16,5 +16,8 @@ pub use import::{CheckedExport, ImportError, LineProblem, Whole, check, check_ea
 pub use line::{FORMAT, LINE_MAX, event_line};
 pub use verify::verify;
 
+#[cfg(feature = "schema")]
+pub use line::line_schemas;
+
 pub(crate) use backup::BackupItem;
 pub(crate) use import::Filling;

@@ -25,6 +25,7 @@ const MAX_OTHERS: usize = 10_000;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// What was asked for would not work: there is no artifact.
@@ -37,6 +38,7 @@ pub enum Level {
 
 /// What a finding is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Subject {
     /// Logical id of the resource, name of the parameter, and so on; empty for the template as a whole.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -51,6 +53,7 @@ pub struct Subject {
 
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TemplateFinding {
     /// Where it stands.
     pub place: Place,

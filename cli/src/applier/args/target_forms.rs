@@ -119,6 +119,7 @@ impl Args {
             | Command::Provision(_)
             | Command::Init
             | Command::Config
+            | Command::Schema { .. }
             | Command::Man { .. }
             | Command::Completions { .. } => {}
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use engine::compat::Policy;
 use engine::contract::Digest;
+use engine::docker::BuilderChoice;
+use serde::{Deserialize, Serialize};
 
 /// A digest as a plan prints it.
 pub(super) fn digest(text: &str) -> Result<Digest, String> {
@@ -43,6 +45,30 @@ impl From<Compat> for Policy {
         match compat {
             Compat::Strict => Self::Strict,
             Compat::Lenient => Self::Lenient,
+        }
+    }
+}
+
+/// What makes images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Builder {
+    // Comments and no documentation: help with a paragraph for each value makes all of it long.
+    // Assembled where that is possible, else built by the engine.
+    Auto,
+    // Assembled; a Dockerfile that needs a builder ends the deploy.
+    Assemble,
+    // Built by the engine.
+    Engine,
+}
+
+impl From<Builder> for BuilderChoice {
+    fn from(builder: Builder) -> Self {
+        match builder {
+            Builder::Auto => Self::Auto,
+            Builder::Assemble => Self::Assemble,
+            Builder::Engine => Self::Engine,
         }
     }
 }

@@ -17,9 +17,13 @@ use crate::output::{Output, Type};
 use crate::program::Ended;
 
 #[derive(Serialize)]
-struct Abandoned {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Abandoned {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// The deploy that was abandoned.
     deploy: Uuid,
+    /// The head of the journal, `SEQUENCE:HASH`.
     head: String,
 }
 

@@ -22,17 +22,27 @@ use crate::program::Ended;
 use crate::report::{self, bytes, counted};
 
 #[derive(Serialize)]
-struct BackedUp {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct BackedUp {
+    /// The file that was written.
     file: String,
+    /// The size of the file.
     bytes: u64,
+    /// When the backup was made.
     made_at: Timestamp,
+    /// The targets that the file holds.
     targets: Vec<BackedUpTarget>,
 }
 
+/// One target of a backup.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BackedUpTarget {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// How many events the backup has of it.
     events: u64,
+    /// The head of its journal in the backup, `SEQUENCE:HASH`.
     head: String,
 }
 

@@ -26,8 +26,11 @@ use crate::when;
 
 /// One field of a key, as JSON output shows it.
 #[derive(Serialize)]
-struct FieldLine {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct FieldLine {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// The key.
     key: String,
     /// Its path below the key; empty where the whole value is meant.
     field: String,
@@ -35,8 +38,9 @@ struct FieldLine {
     value: String,
     /// The deploy that changed it last; none when that was before values were kept.
     deploy: Option<Uuid>,
-    /// Who asked for that deploy, and when.
+    /// Who asked for that deploy.
     actor: Option<String>,
+    /// When that deploy was asked for.
     requested_at: Option<Timestamp>,
 }
 

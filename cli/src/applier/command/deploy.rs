@@ -1,6 +1,6 @@
 //! `deploy`: from a request to rest. Also what `deploy`, `resume` and `rollback` have in common.
 
-mod ending;
+pub(crate) mod ending;
 mod on_failure;
 
 use std::path::Path;

@@ -30,27 +30,35 @@ const NOW: &str = "now";
 
 /// What differs, as JSON output shows it.
 #[derive(Serialize)]
-struct Body {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body {
+    /// The target, `PROJECT/ENV`.
     target: String,
     /// The deploy that is compared.
     from: Uuid,
     /// The deploy that it is compared with; none stands for the present.
     to: Option<Uuid>,
+    /// Nothing differs.
     is_same: bool,
     /// What was asked for: artifact, manifest, options, paths.
     request: Vec<FieldChange>,
     /// The versions of the services, and of the engine.
     stack: Vec<FieldChange>,
+    /// How each key differs that does.
     configuration: BTreeMap<Key, KeyDifference>,
+    /// How each image differs that does.
     images: Vec<ImageDifference>,
 }
 
 /// A function whose image differs.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ImageDifference {
+    /// The function.
     function: String,
-    /// The digests.
+    /// The digest before; null where there was none.
     before: Option<String>,
+    /// The digest afterwards; null where there is none.
     after: Option<String>,
     /// What went into it and differs.
     because: Vec<String>,

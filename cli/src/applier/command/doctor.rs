@@ -25,12 +25,14 @@ const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// One thing that was found.
 #[derive(Debug, Serialize)]
-struct Diagnosis {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Diagnosis {
     /// The target; none when it is about the journal as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     /// What a command ends with that meets it; none when nothing is kept from going on.
     kind: Option<Kind>,
+    /// What was found, in words.
     cause: String,
     /// The next command, or the next thing to do.
     next: Option<String>,

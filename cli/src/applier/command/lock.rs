@@ -20,6 +20,7 @@ use crate::{identity, terminal};
 
 /// Whose a target is.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Whose {
     /// Nobody's.
@@ -31,11 +32,17 @@ enum Whose {
 }
 
 #[derive(Serialize)]
-struct Line {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Line {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// Whose the target is.
     state: Whose,
+    /// The hold that a person has on it.
     hold: Option<HoldLine>,
+    /// The process that has locked it.
     holder: Option<Holder>,
+    /// The head of the journal, `SEQUENCE:HASH`.
     head: String,
 }
 

@@ -27,16 +27,27 @@ pub(crate) fn run(manifest: &Manifest, output: &Output) -> Ended {
 }
 
 #[derive(Serialize)]
-struct Valid {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Valid {
+    /// The manifest.
     manifest: String,
+    /// How many entries it has.
     entries: usize,
+    /// How many functions they have.
     functions: usize,
+    /// How many of the functions have an image that is built.
     built: usize,
+    /// How many routes.
     routes: usize,
+    /// How many tables.
     tables: usize,
+    /// How many buckets.
     buckets: usize,
+    /// How many layers.
     layers: usize,
+    /// The names of the secrets that a deploy needs.
     secrets: Vec<String>,
+    /// What is odd and is accepted.
     warnings: Vec<String>,
 }
 

@@ -1,29 +1,30 @@
 //! One file per command.
 
-mod abandon;
-mod assert;
-mod backup;
-mod blame;
-mod deploy;
-mod diff;
-mod doctor;
+pub(crate) mod abandon;
+pub(crate) mod assert;
+pub(crate) mod backup;
+pub(crate) mod blame;
+pub(crate) mod deploy;
+pub(crate) mod diff;
+pub(crate) mod doctor;
 mod history;
-mod lock;
-mod manifest;
-mod plan;
+pub(crate) mod lock;
+pub(crate) mod manifest;
+pub(crate) mod plan;
 mod provision;
-mod remove;
-mod replay;
-mod restore;
+pub(crate) mod remove;
+pub(crate) mod replay;
+pub(crate) mod restore;
 mod resume;
 mod rollback;
-mod show;
+pub(crate) mod schema;
+pub(crate) mod show;
 mod sim;
-mod stacks;
-mod stats;
-mod status;
-mod transfer;
-mod verify;
+pub(crate) mod stacks;
+pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod transfer;
+pub(crate) mod verify;
 mod watch;
 
 use clap::CommandFactory;
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
             artifact,
             allow_unknown,
         } => manifest::validate(artifact, *allow_unknown, output),
+        Command::Schema { name } => schema::run(name.as_deref(), output),
         Command::Man { dir } => manual::man(Args::command(), dir.as_deref()),
         Command::Completions { shell } => manual::completions(*shell, &mut Args::command()),
     }

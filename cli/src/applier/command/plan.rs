@@ -34,7 +34,8 @@ use markdown::markdown;
 
 /// A plan, and what stands in the way of it.
 #[derive(Serialize)]
-struct Body<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Body<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     /// The hold that a person has on the target: a deploy would be refused.
@@ -44,12 +45,19 @@ struct Body<'a> {
     saved: Option<Saved<'a>>,
 }
 
+/// What is known of a saved plan.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Saved<'a> {
+    /// The target, `PROJECT/ENV`.
     target: &'a str,
+    /// Who made the plan.
     made_by: &'a str,
+    /// When.
     made_at: Timestamp,
+    /// The head of the journal that the plan was made upon, `SEQUENCE:HASH`.
     head: &'a str,
+    /// The digest of the artifact.
     artifact: &'a Digest,
 }
 

@@ -23,9 +23,13 @@ use crate::report::counted;
 use crate::{identity, terminal};
 
 #[derive(Serialize)]
-struct Removed {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Removed {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// How many events the journal had.
     events: u64,
+    /// The head that the journal had, `SEQUENCE:HASH`.
     head: String,
 }
 

@@ -18,12 +18,17 @@ use crate::program::Ended;
 use crate::report::counted;
 
 #[derive(Serialize)]
-struct Replayed<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Replayed<'a> {
+    /// The target.
     stream: &'a StreamId,
+    /// How many events were decided again.
     events: u64,
+    /// How many deploys they belong to.
     deploys: u64,
     /// Deploys with events of a newer tool, which could not be replayed.
     unread: u64,
+    /// The first event that would have been decided otherwise.
     divergence: Option<&'a Divergence>,
 }
 

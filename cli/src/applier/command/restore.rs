@@ -26,22 +26,29 @@ use crate::report::{self, bytes, counted};
 
 /// What became of one target.
 #[derive(Serialize)]
-struct Restored {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Restored {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// What became of the target.
     how: How,
     /// What the backup holds.
     events: u64,
+    /// The head of the journal in the backup, `SEQUENCE:HASH`.
     head: String,
     /// How many events were here before.
     had: u64,
     /// The deploy that is unfinished in what was restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     unfinished: Option<Uuid>,
+    /// Nothing was written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
 }
 
+/// What became of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum How {
     /// There was no journal.

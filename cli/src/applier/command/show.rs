@@ -45,8 +45,11 @@ pub(crate) fn run(global: &Global, args: &Show, output: &Output) -> Ended {
 
 /// A document as JSON output shows it: as it is stored.
 #[derive(Serialize)]
-struct DocumentLine<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct DocumentLine<'a> {
+    /// The digest of the document.
     digest: &'a Digest,
+    /// The document, as it is stored.
     content: &'a RawValue,
 }
 

@@ -18,7 +18,9 @@ use crate::when;
 
 /// A stack as JSON output shows it.
 #[derive(Serialize)]
-struct StackLine<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StackLine<'a> {
+    /// The target, `PROJECT/ENV`.
     target: String,
     #[serde(flatten)]
     seen: &'a SeenStack,

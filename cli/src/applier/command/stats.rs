@@ -25,12 +25,17 @@ use crate::when;
 
 /// What the journal of one target holds.
 #[derive(Serialize)]
-struct Stats {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Stats {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// How many events the journal has.
     events: u64,
+    /// How many deploys they belong to.
     deploys: u64,
     /// Headers and payloads, as they are hashed.
     event_bytes: u64,
+    /// How many documents the journal keeps.
     documents: u64,
     /// As they are kept: compressed, and equal ones once.
     document_bytes: u64,
@@ -38,6 +43,7 @@ struct Stats {
     disk_bytes: u64,
     /// When the first event was recorded; none when there is no event.
     since: Option<Timestamp>,
+    /// When the last event was recorded.
     last_at: Option<Timestamp>,
     /// The deploy that is neither applied nor abandoned. An older tool cannot tell what a newer one left.
     unfinished: Option<Uuid>,

@@ -29,8 +29,11 @@ use crate::process_limits;
 use crate::program::Ended;
 
 #[derive(Serialize)]
-struct TargetStatus {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TargetStatus {
+    /// The target, `PROJECT/ENV`.
     #[serde(serialize_with = "shown::as_text")]
+    #[cfg_attr(test, schemars(with = "StreamId"))]
     target: StreamId,
     /// The latest deploy; none when only a hold has been recorded.
     #[serde(flatten)]
@@ -54,6 +57,7 @@ struct TargetStatus {
     holder: Option<Holder>,
     /// The hold that a person has on it.
     hold: Option<HoldLine>,
+    /// The head of the journal, `SEQUENCE:HASH`.
     head: String,
     #[serde(skip)]
     ids: Ids,
@@ -61,9 +65,13 @@ struct TargetStatus {
 
 /// The deploy whose configuration is in effect.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct InEffect {
+    /// The deploy.
     deploy: Uuid,
+    /// Who asked for it.
     actor: String,
+    /// When it was applied.
     applied_at: jiff::Timestamp,
     /// What it saw running last.
     #[serde(skip)]
@@ -72,13 +80,22 @@ struct InEffect {
 
 /// How the latest deploy stands.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Latest {
+    /// The latest deploy.
     deploy: Uuid,
+    /// How the latest deploy stands.
     status: DeployStatus,
+    /// How far the latest deploy is.
     stage: &'static str,
+    /// How many attempts it had.
     attempts: u32,
+    /// Who asked for it.
     actor: String,
+    /// When it was asked for.
     requested_at: jiff::Timestamp,
+    /// Why its last attempt failed; null when it did not.
+    #[cfg_attr(test, schemars(extend("x-null-too" = true)))]
     error: Option<String>,
     /// It was asked for on another machine and imported: it can be abandoned, and not resumed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -121,9 +121,13 @@ fn export_to(reader: &Reader, encoder: &mut Encoder, path: &Path) -> Ended {
 }
 
 #[derive(Serialize)]
-struct Imported {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Imported {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// How many events were imported.
     events: u64,
+    /// The head of the journal, `SEQUENCE:HASH`.
     head: String,
 }
 

@@ -25,7 +25,8 @@ use crate::program::Ended;
 use crate::report::counted;
 
 #[derive(Serialize)]
-struct Verified {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Verified {
     #[serde(flatten)]
     report: VerifyReport,
     /// The first event that cannot follow those before it, in words.

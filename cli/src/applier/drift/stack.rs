@@ -25,6 +25,7 @@ pub(crate) struct AppliedStack {
 
 /// What became of the stack since.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ComparedStack {
     /// The services whose versions are others than those that were checked.
     pub(crate) changed: Vec<FieldChange>,

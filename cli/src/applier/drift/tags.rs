@@ -91,6 +91,7 @@ type Answers = BTreeMap<Reference, Result<Option<Digest>, Fault>>;
 
 /// What became of the tags of a target.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ComparedTags {
     /// Tags that do not name the image that was applied.
     pub(crate) tag_drift: Vec<MovedTag>,

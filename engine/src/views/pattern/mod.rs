@@ -79,6 +79,7 @@ pub struct PatternError {
 
 /// Where a sequence leaves the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mismatch {
     /// Index of the first event that does not fit; the length of the sequence when it ends too early. The events before it are the
     /// beginning of a sequence that fits.

@@ -54,13 +54,20 @@ struct Subject<'a> {
 }
 
 #[derive(Serialize)]
-struct Comparison<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Comparison<'a> {
+    /// The deploy whose events were compared.
     deploy: uuid::Uuid,
+    /// The name of the pattern in its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    /// The pattern.
     pattern: &'a str,
+    /// The kinds of the events, in their order.
     events: &'a [&'a str],
+    /// The events fit the pattern.
     holds: bool,
+    /// Where the events leave the pattern; null when they fit.
     mismatch: Option<&'a Mismatch>,
 }
 

@@ -21,12 +21,19 @@ use crate::report::{Done, talk};
 
 /// What a run ended with.
 #[derive(Serialize)]
-struct Ending<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Ending<'a> {
+    /// The target, `PROJECT/ENV`.
     target: String,
+    /// The deploy.
     deploy: Uuid,
+    /// The number of the attempt, from 1.
     attempt: u32,
+    /// The head of the journal, `SEQUENCE:HASH`.
     head: String,
+    /// The unfinished deploy that this one superseded.
     superseded: Option<Uuid>,
+    /// What was published and provisioned.
     #[serde(skip_serializing_if = "Option::is_none")]
     applied: Option<&'a Applied>,
     /// The keys that the configuration changes.
@@ -45,6 +52,7 @@ struct Ending<'a> {
 
 /// Drift that a deploy put right.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Healed {
     /// The keys of ours that somebody had changed by hand.
     keys: Vec<Key>,

@@ -36,6 +36,16 @@ rules! {
     MissingField = "missing-field",
     /// A value is of another kind than the contract says.
     WrongKind = "wrong-kind",
+    /// A number that is too small.
+    OutOfRange = "out-of-range",
+    /// A method that is a misspelling of another, or that no call can have.
+    BadMethod = "bad-method",
+    /// A path of a route that matches no call, or that the gateway cannot read.
+    BadRoutePath = "bad-route-path",
+    /// A schedule that the stack would drop.
+    BadSchedule = "bad-schedule",
+    /// A value that the stack ignores (warning).
+    IgnoredValue = "ignored-value",
     /// A key that the contract does not know (warning).
     UnknownKey = "unknown-key",
     /// A key that is a misspelling of one that the contract knows.
@@ -139,7 +149,11 @@ impl Rule {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::UnknownKey | Self::DuplicateSource | Self::OddDockerfile | Self::RouteWithoutPath
+            Self::UnknownKey
+                | Self::IgnoredValue
+                | Self::DuplicateSource
+                | Self::OddDockerfile
+                | Self::RouteWithoutPath
         )
     }
 }

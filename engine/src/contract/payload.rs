@@ -64,17 +64,17 @@ pub fn check_functions(source: &Source<'_>, root: &Node) -> Shape {
     let mut found = Shape::default();
     if let Some(map) = reader.map(root, "the file") {
         reader.misspelt_keys(map, "the file", &["functions", "defaults"]);
-        if let Some(functions) = section(&mut reader, map, "functions") {
+        if let Some(functions) = outline(&mut reader, map, "functions") {
             for (name, entry) in functions {
                 function(&mut reader, name, entry.key_span, &entry.node, &mut found);
             }
         }
-        if let Some(defaults) = section(&mut reader, map, "defaults") {
+        if let Some(defaults) = outline(&mut reader, map, "defaults") {
             reader.misspelt_keys(defaults, "`defaults`", DEFAULT_KEYS);
-            if let Some(environment) = section(&mut reader, defaults, "environment") {
+            if let Some(environment) = outline(&mut reader, defaults, "environment") {
                 reader.environment(environment, "`defaults`");
             }
-            if let Some(scaling) = section(&mut reader, defaults, "scaling") {
+            if let Some(scaling) = outline(&mut reader, defaults, "scaling") {
                 reader.scaling(scaling, "`defaults`");
             }
             for key in [TIMEOUT.key, MEMORY.key] {
@@ -142,7 +142,7 @@ pub fn check_resources(source: &Source<'_>, root: &Node) -> Shape {
     if let Some(map) = reader.map(root, "the file") {
         reader.misspelt_keys(map, "the file", &["resources", tables, buckets, layers]);
         let lists = if map.contains_key("resources") {
-            let lists = section(&mut reader, map, "resources");
+            let lists = outline(&mut reader, map, "resources");
             if let Some(lists) = lists {
                 reader.misspelt_keys(lists, "`resources`", &[tables, buckets, layers]);
             }
@@ -190,8 +190,30 @@ fn shape(reader: Reader<'_>, found: Shape) -> Shape {
     }
 }
 
-/// A mapping under a key. Absent and null mean that there is nothing: generators write a bare `functions:` when they have
-/// none. A file that is empty as a whole is refused above, since it is more likely cut off than meant.
+/// Says that a key has no value, which removes what an earlier deploy wrote below it. The gateway refuses such `functions` and
+/// `routes`; the other sections are none to those that read them.
+fn without_value(reader: &mut Reader<'_>, map: &Map, key: &str, none: &str) {
+    let Some(entry) = map.get(key).filter(|entry| entry.node.value == Value::Null) else {
+        return;
+    };
+    let message = format!("`{key}` has no value");
+    if matches!(key, "functions" | "routes") {
+        let place = reader.source.place(entry.key_span);
+        let violation = Violation::new(Rule::NoValue, place, message);
+        reader.push(violation.with_hint(format!("write `{key}: {none}` if there are none")));
+    } else {
+        let message = format!("{message} and counts as empty; `{key}: {none}` says so");
+        reader.warning(Rule::IgnoredValue, entry.key_span, message);
+    }
+}
+
+/// A mapping under a key of a file's outline.
+fn outline<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n Map> {
+    without_value(reader, map, key, "{}");
+    section(reader, map, key)
+}
+
+/// A mapping under a key; absent and null are empty.
 fn section<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n Map> {
     let node = Reader::optional(map, key)?;
     reader.map(node, &format!("`{key}`"))
@@ -199,6 +221,7 @@ fn section<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n M
 
 /// A list under a key; absent and null are empty.
 fn items<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> &'n [Node] {
+    without_value(reader, map, key, "[]");
     Reader::optional(map, key)
         .and_then(|node| reader.list(node, &format!("`{key}`")))
         .unwrap_or_default()

@@ -34,6 +34,8 @@ macro_rules! rules {
 rules! {
     /// A required key is absent or null.
     MissingField = "missing-field",
+    /// `functions` or `routes` without a value.
+    NoValue = "no-value",
     /// A value is of another kind than the contract says.
     WrongKind = "wrong-kind",
     /// A number that is too small.
@@ -114,6 +116,8 @@ rules! {
     MissingSource = "missing-source",
     /// A Dockerfile below `functions/` of which no function knows.
     UnusedDockerfile = "unused-dockerfile",
+    /// A folder of a function that has no Dockerfile (warning).
+    NoDockerfile = "no-dockerfile",
     /// Build inputs that cannot be taken: too many, too large, or with a name that is no text.
     BadBuildInput = "bad-build-input",
     /// A route to a function that nobody has.
@@ -153,6 +157,7 @@ impl Rule {
                 | Self::IgnoredValue
                 | Self::DuplicateSource
                 | Self::OddDockerfile
+                | Self::NoDockerfile
                 | Self::RouteWithoutPath
         )
     }

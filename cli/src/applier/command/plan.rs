@@ -16,7 +16,7 @@ use journal::{EventLog, Journal, MemoryStore, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::{Builder, OutArgs};
-use crate::applier::prepare::Prepared;
+use crate::applier::prepare::{Needed, Prepared};
 use crate::applier::saved_plan::SavedPlan;
 use crate::applier::target::HoldLine;
 use crate::applier::{args, output_dir, prepare, target};
@@ -71,7 +71,7 @@ pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended
     if let Some(file) = &asked.plan_file {
         return show_saved(global, file, asked.explain, output);
     }
-    let prepared = prepare::request(&asked.request)?;
+    let prepared = prepare::request(&asked.request, Needed::Plan)?;
     let showing = Showing {
         out: asked.request.applying.out_args,
         builder: asked.building.builder,

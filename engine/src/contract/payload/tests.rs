@@ -45,7 +45,13 @@ fn check(check: Check, text: &str) -> Shape {
 #[case(check_routing, "# nothing\n", "wrong-kind", 1, 1)]
 #[case(check_routing, "routes: {}\n", "wrong-kind", 1, 9)]
 #[case(check_routing, "routes: [x]\n", "wrong-kind", 1, 10)]
-#[case(check_routing, "routes: [{path: [a], function: f}]\n", "wrong-kind", 1, 17)]
+#[case(
+    check_routing,
+    "routes: [{path: [a], function: f}]\n",
+    "wrong-kind",
+    1,
+    17
+)]
 #[case(
     check_routing,
     "routes: [{path: /, method: [a], function: f}]\n",
@@ -97,10 +103,13 @@ fn a_breach_names_its_rule_and_place(
 }
 
 #[rstest]
-#[case(check_functions, "functions:\ndefaults:\n")]
+#[case(check_functions, "functions: {}\ndefaults: {}\n")]
 #[case(check_functions, "{}")]
-#[case(check_functions, "functions: \ndefaults: {environment: , scaling: }\n")]
-#[case(check_routing, "routes:\n")]
+#[case(
+    check_functions,
+    "functions: {}\ndefaults: {environment: {}, scaling: {}}\n"
+)]
+#[case(check_routing, "routes: []\n")]
 #[case(
     check_routing,
     "routes: [{path: /a, method: GET, function: f}, {path: '/{a}/.b', method: purge, function: 1}]\n"
@@ -184,35 +193,35 @@ fn of_function(fields: &str) -> (Vec<(String, u32)>, Vec<(String, u32)>) {
 }
 
 #[rstest]
-#[case::text("timeout: ten", "wrong-kind", 34)]
-#[case::unit("timeout: 10s", "wrong-kind", 34)]
-#[case::quoted("timeout: '10'", "wrong-kind", 34)]
-#[case::fraction("timeout: 1.5", "wrong-kind", 34)]
-#[case::octal("timeout: 010", "wrong-kind", 34)]
-#[case::negative("timeout: -1", "out-of-range", 34)]
-#[case::zero("timeout: 0", "out-of-range", 34)]
-#[case::list("timeout: [3]", "wrong-kind", 34)]
-#[case::memory("memory_size: lots", "wrong-kind", 38)]
-#[case::negative_memory("memory_size: -5", "out-of-range", 38)]
-#[case::capacity("scaling: {max_capacity: many}", "wrong-kind", 49)]
-#[case::exponent("scaling: {acquire_timeout: 1e3}", "wrong-kind", 52)]
-#[case::misspelt_scaling("scaling: {max_capcity: 3}", "misspelt-key", 35)]
-#[case::number("environment: {A: 5}", "wrong-kind", 42)]
-#[case::boolean("environment: {A: true}", "wrong-kind", 42)]
+#[case::text("timeout: ten", "wrong-kind", 36)]
+#[case::unit("timeout: 10s", "wrong-kind", 36)]
+#[case::quoted("timeout: '10'", "wrong-kind", 36)]
+#[case::fraction("timeout: 1.5", "wrong-kind", 36)]
+#[case::octal("timeout: 010", "wrong-kind", 36)]
+#[case::negative("timeout: -1", "out-of-range", 36)]
+#[case::zero("timeout: 0", "out-of-range", 36)]
+#[case::list("timeout: [3]", "wrong-kind", 36)]
+#[case::memory("memory_size: lots", "wrong-kind", 40)]
+#[case::negative_memory("memory_size: -5", "out-of-range", 40)]
+#[case::capacity("scaling: {max_capacity: many}", "wrong-kind", 51)]
+#[case::exponent("scaling: {acquire_timeout: 1e3}", "wrong-kind", 54)]
+#[case::misspelt_scaling("scaling: {max_capcity: 3}", "misspelt-key", 37)]
+#[case::number("environment: {A: 5}", "wrong-kind", 44)]
+#[case::boolean("environment: {A: true}", "wrong-kind", 44)]
 #[case::nothing("environment: {A: }", "wrong-kind", 42)]
-#[case::mapping("environment: {A: {B: c}}", "wrong-kind", 42)]
-#[case::events("events: {schedule: x}", "wrong-kind", 33)]
-#[case::event("events: [rate(1 hour)]", "wrong-kind", 34)]
-#[case::misspelt_schedule("events: [{shedule: {rate: rate(1 hour)}}]", "misspelt-key", 35)]
+#[case::mapping("environment: {A: {B: c}}", "wrong-kind", 44)]
+#[case::events("events: {schedule: x}", "wrong-kind", 35)]
+#[case::event("events: [rate(1 hour)]", "wrong-kind", 36)]
+#[case::misspelt_schedule("events: [{shedule: {rate: rate(1 hour)}}]", "misspelt-key", 37)]
 #[case::misspelt_rate(
     "events: [{schedule: {rat: rate(1 hour), rate: rate(1 day)}}]",
     "misspelt-key",
-    46
+    48
 )]
-#[case::no_rate("events: [{schedule: {input: x}}]", "missing-field", 34)]
-#[case::bare_schedule("events: [{schedule: rate(1 hour)}]", "wrong-kind", 45)]
-#[case::bad_rate("events: [{schedule: {rate: rate(1 hor)}}]", "bad-schedule", 52)]
-#[case::old_form("events: [{type: schedule, expression: at(1)}]", "bad-schedule", 63)]
+#[case::no_rate("events: [{schedule: {input: x}}]", "missing-field", 36)]
+#[case::bare_schedule("events: [{schedule: rate(1 hour)}]", "wrong-kind", 47)]
+#[case::bad_rate("events: [{schedule: {rate: rate(1 hor)}}]", "bad-schedule", 54)]
+#[case::old_form("events: [{type: schedule, expression: at(1)}]", "bad-schedule", 65)]
 fn a_value_that_the_stack_cannot_use_is_refused(
     #[case] fields: &str,
     #[case] rule: &str,
@@ -311,6 +320,32 @@ fn a_route_that_is_odd_is_warned_of(#[case] route: &str, #[case] is_odd: bool) {
 #[test]
 fn defaults_that_the_gateway_ignores_are_warned_of() {
     let shape = check(check_functions, "defaults: {timeout: 5}\nfunctions: {}\n");
+    assert_eq!(shape.violations, []);
+    assert_eq!(shape.warnings[0].rule, "ignored-value");
+}
+
+#[rstest]
+#[case(check_functions, "functions:\n", "`functions: {}`")]
+#[case(check_functions, "functions: ~\n", "`functions: {}`")]
+#[case(check_routing, "routes:\n", "`routes: []`")]
+fn what_would_remove_everything_is_refused(
+    #[case] rules: Check,
+    #[case] text: &str,
+    #[case] none: &str,
+) {
+    let found = check(rules, text).violations;
+    assert_eq!(found.len(), 1);
+    assert_eq!((&*found[0].rule, found[0].place.line), ("no-value", 1));
+    assert!(found[0].hint.as_ref().unwrap().contains(none));
+}
+
+#[rstest]
+#[case(check_functions, "defaults:\n")]
+#[case(check_functions, "defaults: {environment: }\n")]
+#[case(check_resources, "resources:\n")]
+#[case(check_resources, "resources: {dynamodb: }\n")]
+fn another_section_without_a_value_is_warned_of(#[case] rules: Check, #[case] text: &str) {
+    let shape = check(rules, text);
     assert_eq!(shape.violations, []);
     assert_eq!(shape.warnings[0].rule, "ignored-value");
 }

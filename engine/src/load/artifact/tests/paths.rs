@@ -112,7 +112,10 @@ fn a_config_dir_that_leads_out_of_the_root_is_refused() {
 #[case::absolute("")]
 fn a_symlink_that_stays_in_the_root_is_followed(#[case] target: &str) {
     let world = World::new();
-    world.write("svc-a/real/routing.yml", "routes: [{path: /linked, function: svc-a}]\n");
+    world.write(
+        "svc-a/real/routing.yml",
+        "routes: [{path: /linked, function: svc-a}]\n",
+    );
     world.remove("svc-a/config/routing.yml");
     let target = match target {
         "" => world.path("svc-a/real/routing.yml"),

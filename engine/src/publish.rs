@@ -19,6 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::PublishError;
+use rustix::fs::Access;
 
 use crate::contract::Digest;
 use crate::machine::PublishedFile;
@@ -49,6 +50,28 @@ pub fn publish(
     standing: &BTreeMap<ConfigFile, Digest>,
 ) -> Result<BTreeMap<ConfigFile, PublishedFile>, PublishError> {
     publish_within(out, files, standing, LOCK_WAIT)
+}
+
+/// Finds out whether this user could publish into a directory, as far as that is known without writing: what would refuse it
+/// is the error. Of one that is missing its nearest folder is looked at.
+pub fn check(out: &Path) -> Result<(), PublishError> {
+    let above = out
+        .ancestors()
+        .find(|path| fs::symlink_metadata(path).is_ok())
+        .unwrap_or(out);
+    if let Ok(found) = fs::metadata(above)
+        && !found.is_dir()
+    {
+        return Err(PublishError::NotADirectory {
+            path: above.to_owned(),
+            found: error::kind_of(found.file_type()),
+        });
+    }
+    if above == out {
+        Directory::open(out)?.is_not_everybodys()?;
+    }
+    rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| PublishError::io("write to", above, error.into()))
 }
 
 fn publish_within(

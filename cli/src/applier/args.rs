@@ -37,7 +37,7 @@ pub(crate) use target_forms::{TargetArgument, TargetFlag};
 pub(crate) use values::{Builder, Compat, Compose};
 pub(crate) use watch::Watch;
 
-use values::digest;
+use values::{at_least_one, digest};
 
 /// Deploys artifacts onto a running stack; every deploy is a journal of events that can be resumed and read.
 #[derive(Debug, Parser)]
@@ -257,7 +257,7 @@ pub(crate) struct Applying {
     #[arg(long)]
     pub(crate) fail_on_drift: bool,
     /// Platform to build images for, such as linux/arm64 [default: the engine's]
-    #[arg(long, value_name = "OS/ARCH")]
+    #[arg(long, value_name = "OS/ARCH", value_parser = engine::image::platform)]
     pub(crate) platform: Option<String>,
     /// Run the provisioner after publishing
     #[arg(long)]
@@ -304,7 +304,7 @@ pub(crate) struct Acting {
     #[command(flatten)]
     pub(crate) who: Who,
     /// Image builds at a time [default: twice the processors, at most 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) building: BuildingArgs,

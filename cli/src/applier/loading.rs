@@ -13,6 +13,12 @@ const GIVEN_SECRETS: [&str; 4] = [
     "no-secret-file",
 ];
 
+/// Whether all that is wrong is with the secrets that a command was given, or was not given.
+pub(crate) fn are_given(violations: &[Violation]) -> bool {
+    let given = |violation: &Violation| GIVEN_SECRETS.contains(&&*violation.rule);
+    violations.iter().all(given)
+}
+
 /// An artifact that cannot be loaded.
 pub(crate) fn load_failure(error: &LoadError) -> Failure {
     match error {
@@ -22,8 +28,7 @@ pub(crate) fn load_failure(error: &LoadError) -> Failure {
                 several => format!("in {several} places"),
             };
             // What was not given is no fault of the artifact.
-            let given = |violation: &Violation| GIVEN_SECRETS.contains(&&*violation.rule);
-            let are_given = violations.iter().all(given);
+            let are_given = are_given(violations);
             let headline = if are_given {
                 "the secrets that the artifact requires are not all given".to_owned()
             } else {

@@ -1,10 +1,15 @@
 //! The output directory of a target: the one that it was last published into, and no other target's, unless that is meant.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use engine::contract::printable;
+use engine::load::{Problem, open_anywhere, read_bounded};
 use engine::machine::{Requested, State};
+use engine::merge::{ConfigFile, ConfigTrees};
+use engine::publish;
 use engine::run::{latest_state, typed};
+use engine::yaml::ParseLimits;
 use journal::{EventLog, Journal, StreamId};
 
 use crate::applier::args::OutArgs;
@@ -51,6 +56,27 @@ pub(crate) fn must_be_meant(
         }
     }
     Ok(())
+}
+
+/// Fails when nothing can be published into a directory, before anything else is done. Nothing is written.
+pub(crate) fn must_take_files(out: &Path) -> Result<(), Failure> {
+    publish::check(out).map_err(|error| Failure::of(Kind::Publish, &error).hint(error.hint()))
+}
+
+/// The functions that stand in an output directory; none where that cannot be read.
+pub(crate) fn functions(out: &Path) -> Option<BTreeSet<String>> {
+    const MAX_BYTES: u64 = 64 << 20;
+    let file = out.join("functions.yml");
+    let bytes = match open_anywhere(&file).and_then(|mut file| read_bounded(&mut file, MAX_BYTES)) {
+        Ok(bytes) => bytes,
+        Err(Problem::Missing) => return Some(BTreeSet::new()),
+        Err(_) => return None,
+    };
+    let text = String::from_utf8(bytes).ok()?;
+    let texts = BTreeMap::from([(ConfigFile::Functions, text)]);
+    let out = out.display().to_string();
+    let trees = ConfigTrees::parse(&out, texts, &ParseLimits::default()).ok()?;
+    Some(trees.functions().map(str::to_owned).collect())
 }
 
 fn moved(target: &StreamId, last: &str, asked: &str) -> Failure {

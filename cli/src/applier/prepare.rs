@@ -20,6 +20,7 @@ use journal::StreamId;
 
 pub(crate) use self::recorded::{again, back_to, recorded};
 use crate::applier::args::{Compose, Request};
+use crate::applier::loading::are_given;
 pub(crate) use crate::applier::loading::load_failure;
 use crate::applier::{output_dir, target};
 use crate::args::RegistryArgs;
@@ -101,7 +102,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 /// Checks the artifact, the secrets and the environment, before anything else happens.
-pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
+pub(crate) fn request(request: &Request, needed: Needed) -> Result<Prepared, Failure> {
     let applying = &request.applying;
     let options = Options {
         compat: applying.compat.into(),
@@ -123,7 +124,7 @@ pub(crate) fn request(request: &Request) -> Result<Prepared, Failure> {
         applying.compose_project.as_deref(),
         options,
         names(&applying.registries.registries()?),
-        Needed::Apply,
+        needed,
         unknown(request.allow_unknown),
     )
 }
@@ -174,10 +175,12 @@ pub(crate) async fn look(project: &str, limits: Limits) -> Result<Observation, F
 }
 
 /// What a request is prepared for.
-#[derive(Debug, Clone, Copy)]
-enum Needed {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needed {
     /// Everything, secrets too.
     Apply,
+    /// A plan: nothing runs, so that a secret that is not given is only warned of.
+    Plan,
     /// Builds: nothing runs, so that no secret is needed.
     Builds,
 }
@@ -191,21 +194,34 @@ fn prepare(
     needed: Needed,
     unknown: Unknown,
 ) -> Result<Prepared, Failure> {
-    let artifact = load::artifact_with(manifest, unknown).map_err(|error| load_failure(&error))?;
-    for warning in &artifact.warnings {
+    let elsewhere = match needed {
+        Needed::Apply | Needed::Plan => output_dir::functions(out),
+        Needed::Builds => None,
+    };
+    let complete = load::complete(manifest, unknown, elsewhere.as_ref())
+        .map_err(|error| load_failure(&error))?;
+    let (artifact, inputs) = (complete.artifact, complete.inputs);
+    for warning in artifact.warnings.iter().chain(&inputs.warnings) {
         report::talk(&format!("warning: {warning}"));
     }
     let required = match needed {
-        Needed::Apply => required_secrets(&artifact.manifest),
+        Needed::Apply | Needed::Plan => required_secrets(&artifact.manifest),
         Needed::Builds => BTreeSet::new(),
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let secrets = load::secrets(
-        options.secret_env.as_deref().map(Path::new),
-        &required,
-        &environment,
-    )
-    .map_err(|error| load_failure(&error))?;
+    let secret_env = options.secret_env.as_deref().map(Path::new);
+    let secrets = match load::secrets(secret_env, &required, &environment) {
+        Err(LoadError::Violations(missing)) if needed == Needed::Plan && are_given(&missing) => {
+            for violation in &missing {
+                report::talk(&format!(
+                    "warning: {}; a plan needs no secrets, a deploy does",
+                    violation.message
+                ));
+            }
+            SecretValues::default()
+        }
+        read => read.map_err(|error| load_failure(&error))?,
+    };
     // Compose gives the provisioner the values of its own file, which may be the same ones.
     let env_file = options.provision.as_ref();
     let env_file = env_file.and_then(|call| call.env_file.as_deref());
@@ -216,10 +232,6 @@ fn prepare(
         ),
         None => secrets,
     };
-    let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
-    for warning in &inputs.warnings {
-        report::talk(&format!("warning: {warning}"));
-    }
     let registries = Registries {
         container: names.stack.clone(),
         host: names.host.clone(),
@@ -246,8 +258,9 @@ fn prepare(
     let target = StreamId::new(&project, &artifact.manifest.env)
         .map_err(|error| Failure::of(Kind::Payload, &error))?;
     let out = PathBuf::from(absolute(out)?);
-    if let Needed::Apply = needed {
+    if needed != Needed::Builds {
         outside_of_the_artifact(&out, &artifact)?;
+        output_dir::must_take_files(&out)?;
     }
     let request = Requested {
         artifact: artifact.digest_with(&inputs.digests()),

@@ -254,7 +254,7 @@ pub(crate) struct Generate {
     #[arg(long, requires = "build_images")]
     pub(crate) no_cache: bool,
     /// Platform to build images for, such as linux/arm64 [default: the engine's]
-    #[arg(long, value_name = "OS/ARCH", requires = "build_images")]
+    #[arg(long, value_name = "OS/ARCH", requires = "build_images", value_parser = engine::image::platform)]
     pub(crate) platform: Option<String>,
     #[command(flatten)]
     pub(crate) registries: RegistryArgs,

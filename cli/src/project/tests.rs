@@ -113,7 +113,7 @@ fn an_unknown_key_is_refused_with_the_nearest(
 )]
 #[case::zero(
     "jobs = 0",
-    "1:8 setting-value invalid value '0' for '--jobs <N>': number would be zero for non-zero type"
+    "1:8 setting-value invalid value '0' for '--jobs <N>': must be a whole number, at least 1"
 )]
 #[case::choice(
     "compat = 'loose'",

@@ -4,7 +4,7 @@ use semver::Version;
 
 use super::release::Wanted;
 use super::{Container, Grade, ModeSource, Observation, VersionSource};
-use crate::contract::{ApiVersion, Mode};
+use crate::contract::{ApiVersion, Mode, did_you_mean};
 
 /// At most this many other projects or services are named in one hint.
 const NAMED: usize = 5;
@@ -184,7 +184,7 @@ pub(super) fn other_release(container: &Container, found: &Version, wanted: &Wan
 }
 
 /// What to do when nothing at all runs under the project; none when something does.
-fn nothing_runs(observation: &Observation, env: &str) -> Option<String> {
+pub(crate) fn nothing_runs(observation: &Observation, env: &str) -> Option<String> {
     if !observation.containers.is_empty() {
         return None;
     }
@@ -211,8 +211,10 @@ fn nothing_runs(observation: &Observation, env: &str) -> Option<String> {
             "nothing runs under the compose project `{project}`; start the stack, then repeat the command"
         ));
     }
+    let question = did_you_mean(project, others.iter().copied());
+    let question = question.map_or_else(String::new, |question| format!(" {question}"));
     Some(format!(
-        "nothing runs under the compose project `{project}` (running: {}); start the stack, \
+        "nothing runs under the compose project `{project}` (running: {});{question} start the stack, \
          or name its project with `--compose-project`",
         list(&others)
     ))

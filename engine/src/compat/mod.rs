@@ -15,6 +15,7 @@ mod release;
 mod stack_version;
 mod words;
 
+pub(crate) use advice::nothing_runs;
 pub use check::{Check, check};
 pub use finding::{Finding, Grade, Policy, Verdict};
 pub use observation::{

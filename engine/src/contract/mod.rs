@@ -14,9 +14,11 @@ mod payload;
 mod read;
 mod render;
 mod rule;
+mod schedule;
 mod secrets;
 mod source;
 mod text;
+mod values;
 mod violation;
 mod words;
 mod write;
@@ -38,6 +40,7 @@ pub use read::{
 };
 pub use render::{render, render_violations};
 pub use rule::Rule;
+pub use schedule::schedule_problem;
 pub use secrets::{
     EnvText, Presence, SecretFile, SecretNames, SecretValues, check_secrets, env_line,
     may_name_a_secret, parse_secret_env, required_secrets, secret_values,

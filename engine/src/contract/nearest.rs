@@ -44,6 +44,15 @@ pub fn misspelt<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     near.min().map(|(_, other)| other)
 }
 
+/// The known word that this one is a slip of the fingers apart from, whatever their length.
+pub(super) fn slipped<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
+    let near = known
+        .iter()
+        .map(|other| (strsim::osa_distance(word, other), *other))
+        .filter(|(slips, _)| *slips == 1);
+    near.min().map(|(_, other)| other)
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

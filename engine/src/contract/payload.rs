@@ -6,6 +6,7 @@ use super::fields::Reader;
 use super::manifest::FunctionName;
 use super::rule::Rule;
 use super::source::{Source, quoted};
+use super::values::{MEMORY, TIMEOUT};
 use super::violation::{Place, Violation, Warning};
 use crate::yaml::{Map, Node, Span, Value};
 
@@ -63,15 +64,27 @@ pub fn check_functions(source: &Source<'_>, root: &Node) -> Shape {
     let mut found = Shape::default();
     if let Some(map) = reader.map(root, "the file") {
         reader.misspelt_keys(map, "the file", &["functions", "defaults"]);
-        if let Some(functions) = section(&mut reader, map, "functions") {
+        if let Some(functions) = outline(&mut reader, map, "functions") {
             for (name, entry) in functions {
                 function(&mut reader, name, entry.key_span, &entry.node, &mut found);
             }
         }
-        if let Some(defaults) = section(&mut reader, map, "defaults") {
+        if let Some(defaults) = outline(&mut reader, map, "defaults") {
             reader.misspelt_keys(defaults, "`defaults`", DEFAULT_KEYS);
-            section(&mut reader, defaults, "environment");
-            section(&mut reader, defaults, "scaling");
+            if let Some(environment) = outline(&mut reader, defaults, "environment") {
+                reader.environment(environment, "`defaults`");
+            }
+            if let Some(scaling) = outline(&mut reader, defaults, "scaling") {
+                reader.scaling(scaling, "`defaults`");
+            }
+            for key in [TIMEOUT.key, MEMORY.key] {
+                if let Some(entry) = defaults.get(key) {
+                    let message = format!(
+                        "the gateway ignores `defaults.{key}`; write it into each function"
+                    );
+                    reader.warning(Rule::IgnoredValue, entry.key_span, message);
+                }
+            }
         }
     }
     found.images.sort_by_key(|image| image.span);
@@ -89,29 +102,37 @@ pub fn check_routing(source: &Source<'_>, root: &Node) -> Shape {
             let Some(route) = reader.map(item, &what) else {
                 continue;
             };
-            reader.misspelt_keys(route, &what, ROUTE_KEYS);
-            if let Some(method) = Reader::optional(route, "method") {
-                reader.scalar(method, "`method`");
-            }
-            let path = Reader::optional(route, "path");
-            let blank = match path.map(|node| (node, node.value.text())) {
-                Some((_, Some(text))) => text.is_empty(),
-                Some((node, None)) => {
-                    reader.wrong_kind(node, "`path`", "a scalar");
-                    false
-                }
-                None => true,
-            };
-            if blank {
-                reader.warning(
-                    Rule::RouteWithoutPath,
-                    item.span,
-                    format!("{what} has no path; it is dropped"),
-                );
-            }
+            route_fields(&mut reader, route, item, &what);
         }
     }
     shape(reader, Shape::default())
+}
+
+/// The fields of a route. One without a path is dropped by the merge, so that nothing else of it counts.
+fn route_fields(reader: &mut Reader<'_>, route: &Map, item: &Node, what: &str) {
+    let before = reader.violations.len();
+    reader.misspelt_keys(route, what, ROUTE_KEYS);
+    let has_slip = reader.violations.len() > before;
+    let path = Reader::optional(route, "path");
+    match path.map(|node| (node, &node.value)) {
+        Some((node, Value::String(text))) if !text.is_empty() => {
+            reader.route_path(node, text, what);
+        }
+        Some((node, value)) if !matches!(value, Value::String(_)) => {
+            reader.wrong_kind(node, "`path`", "text");
+        }
+        Some(_) | None => {
+            let message = format!("{what} has no path; it is dropped");
+            reader.warning(Rule::RouteWithoutPath, item.span, message);
+            return;
+        }
+    }
+    reader.method(Reader::optional(route, "method"), what, item);
+    if let Some(function) = Reader::optional(route, "function") {
+        reader.scalar(function, "`function`");
+    } else if !has_slip {
+        reader.required(route, (what, item.span), "function");
+    }
 }
 
 /// Checks the tree of a `resources.yml`: lists below `resources`, or in the old form at the top.
@@ -121,7 +142,7 @@ pub fn check_resources(source: &Source<'_>, root: &Node) -> Shape {
     if let Some(map) = reader.map(root, "the file") {
         reader.misspelt_keys(map, "the file", &["resources", tables, buckets, layers]);
         let lists = if map.contains_key("resources") {
-            let lists = section(&mut reader, map, "resources");
+            let lists = outline(&mut reader, map, "resources");
             if let Some(lists) = lists {
                 reader.misspelt_keys(lists, "`resources`", &[tables, buckets, layers]);
             }
@@ -169,8 +190,30 @@ fn shape(reader: Reader<'_>, found: Shape) -> Shape {
     }
 }
 
-/// A mapping under a key. Absent and null mean that there is nothing: generators write a bare `functions:` when they have
-/// none. A file that is empty as a whole is refused above, since it is more likely cut off than meant.
+/// Says that a key has no value, which removes what an earlier deploy wrote below it. The gateway refuses such `functions` and
+/// `routes`; the other sections are none to those that read them.
+fn without_value(reader: &mut Reader<'_>, map: &Map, key: &str, none: &str) {
+    let Some(entry) = map.get(key).filter(|entry| entry.node.value == Value::Null) else {
+        return;
+    };
+    let message = format!("`{key}` has no value");
+    if matches!(key, "functions" | "routes") {
+        let place = reader.source.place(entry.key_span);
+        let violation = Violation::new(Rule::NoValue, place, message);
+        reader.push(violation.with_hint(format!("write `{key}: {none}` if there are none")));
+    } else {
+        let message = format!("{message} and counts as empty; `{key}: {none}` says so");
+        reader.warning(Rule::IgnoredValue, entry.key_span, message);
+    }
+}
+
+/// A mapping under a key of a file's outline.
+fn outline<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n Map> {
+    without_value(reader, map, key, "{}");
+    section(reader, map, key)
+}
+
+/// A mapping under a key; absent and null are empty.
 fn section<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n Map> {
     let node = Reader::optional(map, key)?;
     reader.map(node, &format!("`{key}`"))
@@ -178,6 +221,7 @@ fn section<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> Option<&'n M
 
 /// A list under a key; absent and null are empty.
 fn items<'n>(reader: &mut Reader<'_>, map: &'n Map, key: &str) -> &'n [Node] {
+    without_value(reader, map, key, "[]");
     Reader::optional(map, key)
         .and_then(|node| reader.list(node, &format!("`{key}`")))
         .unwrap_or_default()
@@ -201,6 +245,7 @@ fn function(reader: &mut Reader<'_>, name: &str, key_span: Span, node: &Node, fo
         return;
     };
     reader.misspelt_keys(map, &what, FUNCTION_KEYS);
+    function_values(reader, map, &what);
     let Some(image) = Reader::optional(map, "image") else {
         found
             .without_image
@@ -233,179 +278,22 @@ fn function(reader: &mut Reader<'_>, name: &str, key_span: Span, node: &Node, fo
     }));
 }
 
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::yaml::{ParseLimits, parse};
-
-    type Check = fn(&Source<'_>, &Node) -> Shape;
-
-    fn check(check: Check, text: &str) -> Shape {
-        check(
-            &Source::new("f.yml", text),
-            &parse(text, &ParseLimits::default()).unwrap(),
-        )
+/// What the gateway reads of a function besides its image.
+fn function_values(reader: &mut Reader<'_>, map: &Map, what: &str) {
+    reader.number(map, what, TIMEOUT);
+    reader.number(map, what, MEMORY);
+    if let Some(environment) = section(reader, map, "environment") {
+        reader.environment(environment, what);
     }
-
-    #[rstest]
-    #[case(check_functions, "", "wrong-kind", 1, 1)]
-    #[case(check_functions, "[]", "wrong-kind", 1, 1)]
-    #[case(check_functions, "functions: []", "wrong-kind", 1, 12)]
-    #[case(check_functions, "functions:\n  f:\n", "wrong-kind", 2, 4)]
-    #[case(check_functions, "functions:\n  f: [x]\n", "wrong-kind", 2, 6)]
-    #[case(check_functions, "functions:\n  ../x: {}\n", "bad-function-name", 2, 3)]
-    #[case(check_functions, "functions:\n  '': {}\n", "bad-function-name", 2, 3)]
-    #[case(check_functions, "functions:\n  -rf: {}\n", "bad-function-name", 2, 3)]
-    #[case(check_functions, "functions:\n  a/b: {}\n", "bad-function-name", 2, 3)]
-    #[case(check_functions, "functions:\n  f: {image: 12}\n", "wrong-kind", 2, 14)]
-    #[case(
-        check_functions,
-        "functions:\n  f: {image: [a]}\n",
-        "wrong-kind",
-        2,
-        14
-    )]
-    #[case(check_functions, "functions:\n  f: {image: a b}\n", "bad-image", 2, 14)]
-    #[case(check_functions, "functions:\n  f: {image: -x}\n", "bad-image", 2, 14)]
-    #[case(
-        check_functions,
-        "functions:\n  f: {image: \"a\\0\"}\n",
-        "bad-image",
-        2,
-        14
-    )]
-    #[case(check_functions, "defaults: 1\n", "wrong-kind", 1, 11)]
-    #[case(check_functions, "defaults: {environment: []}\n", "wrong-kind", 1, 25)]
-    #[case(check_functions, "defaults: {scaling: x}\n", "wrong-kind", 1, 21)]
-    #[case(check_routing, "# nothing\n", "wrong-kind", 1, 1)]
-    #[case(check_routing, "routes: {}\n", "wrong-kind", 1, 9)]
-    #[case(check_routing, "routes: [x]\n", "wrong-kind", 1, 10)]
-    #[case(check_routing, "routes: [{path: [a]}]\n", "wrong-kind", 1, 17)]
-    #[case(
-        check_routing,
-        "routes: [{path: /, method: [a]}]\n",
-        "wrong-kind",
-        1,
-        28
-    )]
-    #[case(check_resources, "x", "wrong-kind", 1, 1)]
-    #[case(check_resources, "dynamodb: x\n", "wrong-kind", 1, 11)]
-    #[case(check_resources, "s3: [x]\n", "wrong-kind", 1, 6)]
-    #[case(check_resources, "layers: {}\n", "wrong-kind", 1, 9)]
-    #[case(check_resources, "resources: {s3: [x]}\n", "wrong-kind", 1, 18)]
-    #[case(check_resources, "resources: []\n", "wrong-kind", 1, 12)]
-    #[case(check_resources, "resource: {}\n", "misspelt-key", 1, 1)]
-    #[case(check_resources, "resources: {dynamdb: []}\n", "misspelt-key", 1, 13)]
-    #[case(check_resources, "dynamodb: [{Tablename: t}]\n", "misspelt-key", 1, 13)]
-    #[case(check_resources, "s3: [{bucket_name: t}]\n", "misspelt-key", 1, 7)]
-    #[case(check_functions, "function: {}\n", "misspelt-key", 1, 1)]
-    #[case(check_functions, "functions: {f: {imgae: x}}\n", "misspelt-key", 1, 17)]
-    #[case(
-        check_functions,
-        "functions: {f: {image: x, memorySize: 1}}\n",
-        "misspelt-key",
-        1,
-        27
-    )]
-    #[case(check_functions, "defaults: {enviroment: {}}\n", "misspelt-key", 1, 12)]
-    #[case(
-        check_routing,
-        "routes: [{path: /a, fuction: f}]\n",
-        "misspelt-key",
-        1,
-        21
-    )]
-    fn a_breach_names_its_rule_and_place(
-        #[case] rules: Check,
-        #[case] text: &str,
-        #[case] rule: &str,
-        #[case] line: u32,
-        #[case] column: u32,
-    ) {
-        let found: Vec<_> = check(rules, text)
-            .violations
-            .iter()
-            .map(|v| (v.rule.clone(), v.place.line, v.place.column))
-            .collect();
-
-        assert_eq!(found, [(rule.to_owned(), line, column)]);
+    if let Some(scaling) = section(reader, map, "scaling") {
+        reader.scaling(scaling, what);
     }
-
-    #[rstest]
-    #[case(check_functions, "functions:\ndefaults:\n")]
-    #[case(check_functions, "{}")]
-    #[case(
-        check_functions,
-        "functions: \ndefaults: {environment: , timeout: 3}\n"
-    )]
-    #[case(check_routing, "routes:\n")]
-    #[case(
-        check_routing,
-        "routes: [{path: /a, method: GET, function: f}, {path: 1}]\n"
-    )]
-    #[case(check_resources, "dynamodb: [{TableName: t}]\nother: 7\n")]
-    fn what_the_contract_allows_is_accepted(#[case] rules: Check, #[case] text: &str) {
-        assert_eq!(check(rules, text), Shape::default());
-    }
-
-    #[test]
-    fn functions_without_an_image_are_listed() {
-        let text = "functions: {f: {image: }, g: {image: ' '}, h: {timeout: 3}, i: {image: x}}";
-        let shape = check(check_functions, text);
-        let names: Vec<_> = shape
-            .without_image
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        assert_eq!(names, ["f", "g", "h"]);
-        assert_eq!(shape.violations, []);
-    }
-
-    #[test]
-    fn images_are_listed_with_their_places() {
-        let shape = check(
-            check_functions,
-            "functions:\n  b:\n    image: reg/b:1\n  a:\n    image: \"reg/a\"\n  c: {timeout: 3}\n",
-        );
-
-        let found: Vec<_> = shape
-            .images
-            .iter()
-            .map(|i| {
-                (
-                    i.function.as_str(),
-                    i.image.as_str(),
-                    i.span.line,
-                    i.span.column,
-                )
-            })
-            .collect();
-        assert_eq!(found, [("b", "reg/b:1", 3, 12), ("a", "reg/a", 5, 12)]);
-    }
-
-    #[test]
-    fn all_breaches_of_a_file_come_at_once() {
-        let shape = check(
-            check_functions,
-            "functions:\n  ../x: {image: 1}\n  y: 2\ndefaults: 3\n",
-        );
-
-        assert_eq!(shape.violations.len(), 4);
-    }
-
-    #[rstest]
-    #[case("routes: [{method: GET}]", 1, 10)]
-    #[case("routes:\n  - path: ''\n", 2, 5)]
-    fn a_route_without_path_is_odd(#[case] text: &str, #[case] line: u32, #[case] column: u32) {
-        let shape = check(check_routing, text);
-
-        assert_eq!(shape.violations, []);
-        assert_eq!(shape.warnings[0].rule, "route-without-path");
-        assert_eq!(
-            (shape.warnings[0].place.line, shape.warnings[0].place.column),
-            (line, column)
-        );
+    if let Some(node) = Reader::optional(map, "events")
+        && let Some(events) = reader.list(node, &format!("`events` of {what}"))
+    {
+        reader.events(events, what);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,20 @@ macro_rules! rules {
 rules! {
     /// A required key is absent or null.
     MissingField = "missing-field",
+    /// `functions` or `routes` without a value.
+    NoValue = "no-value",
     /// A value is of another kind than the contract says.
     WrongKind = "wrong-kind",
+    /// A number that is too small.
+    OutOfRange = "out-of-range",
+    /// A method that is a misspelling of another, or that no call can have.
+    BadMethod = "bad-method",
+    /// A path of a route that matches no call, or that the gateway cannot read.
+    BadRoutePath = "bad-route-path",
+    /// A schedule that the stack would drop.
+    BadSchedule = "bad-schedule",
+    /// A value that the stack ignores (warning).
+    IgnoredValue = "ignored-value",
     /// A key that the contract does not know (warning).
     UnknownKey = "unknown-key",
     /// A key that is a misspelling of one that the contract knows.
@@ -104,6 +116,8 @@ rules! {
     MissingSource = "missing-source",
     /// A Dockerfile below `functions/` of which no function knows.
     UnusedDockerfile = "unused-dockerfile",
+    /// A folder of a function that has no Dockerfile (warning).
+    NoDockerfile = "no-dockerfile",
     /// Build inputs that cannot be taken: too many, too large, or with a name that is no text.
     BadBuildInput = "bad-build-input",
     /// A route to a function that nobody has.
@@ -139,7 +153,12 @@ impl Rule {
     pub fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::UnknownKey | Self::DuplicateSource | Self::OddDockerfile | Self::RouteWithoutPath
+            Self::UnknownKey
+                | Self::IgnoredValue
+                | Self::DuplicateSource
+                | Self::OddDockerfile
+                | Self::NoDockerfile
+                | Self::RouteWithoutPath
         )
     }
 }

@@ -226,11 +226,10 @@ async fn look_up(
             None,
         )
     })?;
+    let why = refused.map_or("it has no such image".to_owned(), |fault| fault.to_string());
+    let used = found.digest();
     tracing::warn!(
-        base = name,
-        registry = refused.map_or("it has no such image".to_owned(), |fault| fault.to_string()),
-        used = %found.digest(),
-        "the registry does not say which image a base is; the engine's own is used"
+        "the registry does not say which image the base `{name}` is ({why}); the engine's own is used: {used}"
     );
     Ok(found)
 }

@@ -10,6 +10,7 @@ pub mod dockerfile;
 mod explain;
 mod glob;
 mod key;
+mod platform;
 pub mod proxy;
 mod reference;
 mod registries;
@@ -22,6 +23,7 @@ pub use dockerfile::{
 pub use explain::explain;
 pub use glob::part as glob_part;
 pub use key::{ContentKey, InputContent, InputFile, KeyInputs, content_key, key_tag};
+pub use platform::platform;
 pub use reference::{Reference, ReferenceError, ReferencePart};
 pub use registries::{Registries, RegistryError};
 pub use sources::{reached, reaches};

@@ -79,38 +79,70 @@ pub fn artifact(manifest_path: &Path) -> Result<Artifact, LoadError> {
 
 /// The same, with a say about keys and folders that look like misspellings.
 pub fn artifact_with(manifest_path: &Path, unknown: Unknown) -> Result<Artifact, LoadError> {
-    let unreadable = |problem| LoadError::Unreadable {
-        path: manifest_path.to_owned(),
-        problem,
-    };
-    let absolute =
-        std::path::absolute(manifest_path).map_err(|error| unreadable(Problem::of(error)))?;
-    let file = manifest_path.display().to_string();
-    let text = manifest_text(manifest_path, &file)?;
-    let checked = check_manifest_with(&Source::new(&file, &text), Ids::Checked, unknown);
-    let mut loading = Loading::taking(unknown);
-    let loaded = loading.entries(manifest_path, &checked);
-    let mut violations = checked.violations;
-    violations.extend(loading.violations);
-    let Some(manifest) = checked.manifest.filter(|_| violations.is_empty()) else {
-        return Err(LoadError::Violations(violations));
-    };
-    let mut warnings = checked.warnings;
-    warnings.extend(loading.warnings);
-    let entries: Vec<LoadedEntry> = manifest
-        .artifacts
-        .iter()
-        .zip(loaded)
-        .map(|(entry, payload)| payload.named(entry))
-        .collect();
-    let digest = digest(&manifest, &entries);
-    Ok(Artifact {
-        manifest_path: absolute,
-        manifest,
-        warnings,
-        entries,
-        digest,
-    })
+    Reading::of(manifest_path, unknown)?.finish(Vec::new())
+}
+
+/// What was read of an artifact, as far as it could be read.
+pub(super) struct Reading {
+    manifest_path: PathBuf,
+    manifest: Option<Manifest>,
+    warnings: Vec<Warning>,
+    /// The entries that could be read.
+    pub(super) entries: Vec<LoadedEntry>,
+    /// These are all entries.
+    pub(super) is_whole: bool,
+    /// What is wrong so far.
+    pub(super) violations: Vec<Violation>,
+}
+
+impl Reading {
+    pub(super) fn of(manifest_path: &Path, unknown: Unknown) -> Result<Self, LoadError> {
+        let unreadable = |problem| LoadError::Unreadable {
+            path: manifest_path.to_owned(),
+            problem,
+        };
+        let absolute =
+            std::path::absolute(manifest_path).map_err(|error| unreadable(Problem::of(error)))?;
+        let file = manifest_path.display().to_string();
+        let text = manifest_text(manifest_path, &file)?;
+        let checked = check_manifest_with(&Source::new(&file, &text), Ids::Checked, unknown);
+        let mut loading = Loading::taking(unknown);
+        let loaded = loading.entries(manifest_path, &checked);
+        let named = checked.manifest.as_ref();
+        let named = named.map_or(&[][..], |manifest| &manifest.artifacts);
+        let is_whole = loaded.len() == named.len();
+        let entries = loaded.into_iter().enumerate();
+        let entries = entries.map(|(at, payload)| payload.named(named.get(at)));
+        let mut violations = checked.violations;
+        violations.extend(loading.violations);
+        let mut warnings = checked.warnings;
+        warnings.extend(loading.warnings);
+        Ok(Self {
+            manifest_path: absolute,
+            entries: entries.collect(),
+            manifest: checked.manifest,
+            warnings,
+            is_whole,
+            violations,
+        })
+    }
+
+    /// The artifact, when neither this nor anything else is wrong with it.
+    pub(super) fn finish(self, further: Vec<Violation>) -> Result<Artifact, LoadError> {
+        let mut violations = self.violations;
+        violations.extend(further);
+        let Some(manifest) = self.manifest.filter(|_| violations.is_empty()) else {
+            return Err(LoadError::Violations(violations));
+        };
+        let digest = digest(&manifest, &self.entries);
+        Ok(Artifact {
+            manifest_path: self.manifest_path,
+            manifest,
+            warnings: self.warnings,
+            entries: self.entries,
+            digest,
+        })
+    }
 }
 
 /// Reads a manifest alone: what it says, and not whether what it names is there.
@@ -125,21 +157,7 @@ impl Artifact {
     /// The functions whose images the deploy may have to build, with the entry each belongs to: those with a Dockerfile,
     /// as they stand after the merge, in which the last entry that has a function decides.
     pub fn builds(&self) -> Vec<(&LoadedEntry, &LoadedImage)> {
-        let mut last = BTreeMap::new();
-        for (index, entry) in self.entries.iter().enumerate() {
-            for name in function_names(&entry.functions) {
-                last.insert(name, index);
-            }
-        }
-        let decides =
-            |index: usize, image: &LoadedImage| last.get(image.function.as_str()) == Some(&index);
-        self.entries
-            .iter()
-            .enumerate()
-            .flat_map(|(index, entry)| entry.images.iter().map(move |image| (index, entry, image)))
-            .filter(|(index, _, image)| image.dockerfile.is_some() && decides(*index, image))
-            .map(|(_, entry, image)| (entry, image))
-            .collect()
+        builds(&self.entries)
     }
 
     /// The digest with further inputs mixed in, by name: what is the same artifact once the build inputs are known.
@@ -158,6 +176,25 @@ impl Artifact {
         }
         hasher.finish()
     }
+}
+
+/// The functions of entries whose images may have to be built.
+pub(super) fn builds(entries: &[LoadedEntry]) -> Vec<(&LoadedEntry, &LoadedImage)> {
+    let mut last = BTreeMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        for name in function_names(&entry.functions) {
+            last.insert(name, index);
+        }
+    }
+    let decides =
+        |index: usize, image: &LoadedImage| last.get(image.function.as_str()) == Some(&index);
+    entries
+        .iter()
+        .enumerate()
+        .flat_map(|(index, entry)| entry.images.iter().map(move |image| (index, entry, image)))
+        .filter(|(index, _, image)| image.dockerfile.is_some() && decides(*index, image))
+        .map(|(_, entry, image)| (entry, image))
+        .collect()
 }
 
 /// The bytes of a manifest, as text.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::LoadError;
-use super::artifact::{Artifact, LoadedEntry, LoadedImage};
+use super::artifact::{Artifact, LoadedEntry, LoadedImage, builds};
 use super::inputs::{InputError, InputLimits, reached};
 use crate::contract::{
     Digest, FunctionName, Place, Rule, Source, Violation, Warning, printable, quoted,
@@ -37,15 +37,7 @@ impl BuildInputs {
 
 /// Reads every Dockerfile and hashes what it reaches. The error is every Dockerfile and every input that cannot be used.
 pub fn build_inputs(artifact: &Artifact) -> Result<BuildInputs, LoadError> {
-    let mut found = BuildInputs::default();
-    let mut violations = Vec::new();
-    for (entry, image) in artifact.builds() {
-        match found.of_function(entry, image) {
-            Ok(files) => drop(found.files.insert(image.function.clone(), files)),
-            Err(mut errors) => violations.append(&mut errors),
-        }
-    }
-    violations.extend(conflicts(artifact, &found));
+    let (found, violations) = inputs_of(&artifact.entries);
     if violations.is_empty() {
         Ok(found)
     } else {
@@ -53,11 +45,25 @@ pub fn build_inputs(artifact: &Artifact) -> Result<BuildInputs, LoadError> {
     }
 }
 
+/// The same of entries, with what cannot be used.
+pub(super) fn inputs_of(entries: &[LoadedEntry]) -> (BuildInputs, Vec<Violation>) {
+    let mut found = BuildInputs::default();
+    let mut violations = Vec::new();
+    for (entry, image) in builds(entries) {
+        match found.of_function(entry, image) {
+            Ok(files) => drop(found.files.insert(image.function.clone(), files)),
+            Err(mut errors) => violations.append(&mut errors),
+        }
+    }
+    violations.extend(conflicts(entries, &found));
+    (found, violations)
+}
+
 /// Functions that share an image reference but are built from different inputs.
-fn conflicts(artifact: &Artifact, found: &BuildInputs) -> Vec<Violation> {
+fn conflicts(entries: &[LoadedEntry], found: &BuildInputs) -> Vec<Violation> {
     let mut first: BTreeMap<&str, &LoadedImage> = BTreeMap::new();
     let mut violations = Vec::new();
-    for (_, image) in artifact.builds() {
+    for (_, image) in builds(entries) {
         let Some(other) = first.insert(&image.image, image) else {
             continue;
         };

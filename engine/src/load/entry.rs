@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, Dir, FileType};
 
 use super::artifact::{LoadedEntry, LoadedImage, MAX_YAML, function_names, not_utf8};
 use super::confined::{Problem, Root, real_path};
+use super::folders::{OddFolder, odd_folder};
 use crate::contract::{
     ArtifactEntry, CheckedManifest, Digest, FunctionName, PayloadPaths, Place, RUNTIME_BASE, Rule,
     Shape, Source, Unknown, Violation, Warning, canonical_ref, check_functions, check_resources,
@@ -43,9 +44,10 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    pub(super) fn named(self, entry: &ArtifactEntry) -> LoadedEntry {
+    /// Without an entry, whose manifest is refused, nothing is merged, so that no source is needed.
+    pub(super) fn named(self, entry: Option<&ArtifactEntry>) -> LoadedEntry {
         LoadedEntry {
-            source: source_key(entry),
+            source: entry.map(source_key).unwrap_or_default(),
             root: self.root,
             shown_root: self.shown_root,
             config_dir: self.config_dir,
@@ -234,7 +236,10 @@ impl Loading {
                 return None;
             }
         };
-        let shown_root = base.join(canonical_ref(&paths.artifact_root));
+        let shown_root = match canonical_ref(&paths.artifact_root).as_str() {
+            "." => base.to_owned(),
+            root => base.join(root),
+        };
         let shown = shown_root.join(&relative);
         let mut read = |file: &ConfigFile| self.config_file(file, paths, root, &config, &shown);
         let (functions, routing, resources) = (read(&FUNCTIONS), read(&ROUTING), read(&RESOURCES));
@@ -365,6 +370,25 @@ impl Loading {
         }
     }
 
+    /// A function without a Dockerfile whose folder looks as if it should have one.
+    fn odd_folder(&mut self, function: &FunctionName, image: &str, root: &Root, shown_root: &Path) {
+        let Some(odd) = odd_folder(root, function) else {
+            return;
+        };
+        let message = odd.message(image, function);
+        let place = |path: &Path| Place::file(shown_root.join(path).display().to_string());
+        match odd {
+            OddFolder::Misnamed { found, .. } => self.violations.push(
+                Violation::new(Rule::UnusedDockerfile, place(&found), message)
+                    .with_hint("rename it, remove it, or keep it with `--allow-unknown`"),
+            ),
+            OddFolder::Without(folder) => {
+                let warning = Warning::new(Rule::NoDockerfile, place(&folder), message);
+                self.warnings.push(warning);
+            }
+        }
+    }
+
     /// The Dockerfile of each function that names an image. A function without one names an image that exists elsewhere.
     fn images(
         &mut self,
@@ -392,7 +416,10 @@ impl Loading {
                         continue;
                     }
                 },
-                Err(Problem::Missing | Problem::NotADirectory) => None,
+                Err(Problem::Missing | Problem::NotADirectory) => {
+                    self.odd_folder(function, image, root, shown_root);
+                    None
+                }
                 Err(problem) => {
                     self.violations.push(Violation::new(
                         problem.rule(),

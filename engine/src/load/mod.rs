@@ -5,8 +5,10 @@
 
 mod artifact;
 mod builds;
+mod complete;
 mod confined;
 mod entry;
+mod folders;
 mod inputs;
 mod pattern;
 mod secrets;
@@ -17,6 +19,8 @@ use std::path::PathBuf;
 
 pub use artifact::{Artifact, LoadedEntry, LoadedImage, artifact, artifact_with, manifest};
 pub use builds::{BuildInputs, build_inputs, without_registry};
+pub(crate) use complete::configuration;
+pub use complete::{CompleteArtifact, complete};
 #[cfg(feature = "docker")]
 pub(crate) use confined::Root;
 pub use confined::{Problem, open_anywhere, read_bounded};

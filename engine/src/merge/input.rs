@@ -40,6 +40,14 @@ pub struct ConfigTrees {
 }
 
 impl ConfigTrees {
+    /// The names of the functions that stand there.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let functions = self.files.get(&ConfigFile::Functions);
+        functions
+            .into_iter()
+            .flat_map(|text| super::references::names(&text.tree))
+    }
+
     /// Reads the texts of an output directory; the error is everything that is wrong with them as YAML.
     pub fn parse(
         directory: &str,

@@ -419,3 +419,25 @@ fn a_file_that_is_already_as_it_is_to_be_was_published_before() {
     let published = super::publish(&out, &files, &BTreeMap::new()).unwrap();
     assert!(published[&Functions].written && !published[&Routing].written);
 }
+
+#[test]
+fn a_directory_that_cannot_be_published_into_is_known_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    assert!(super::check(&out).is_ok(), "it would be made");
+    assert!(!out.exists(), "and is not made by looking");
+    fs::create_dir(&out).unwrap();
+    assert!(super::check(&out).is_ok());
+    fs::set_permissions(&out, Permissions::from_mode(0o777)).unwrap();
+    let refused = super::check(&out).unwrap_err();
+    assert!(matches!(refused, PublishError::Everybodys { .. }));
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    for path in [&file, &file.join("out")] {
+        let refused = super::check(path).unwrap_err();
+        assert!(
+            matches!(refused, PublishError::NotADirectory { .. }),
+            "{refused}"
+        );
+    }
+}

@@ -16,8 +16,9 @@ use super::image_plan::{self, Known, LookedUp, look_up};
 use super::preparation;
 use super::round::Round;
 use super::world::{Built, Fault, ImageOrder, World};
+use crate::compat::{Observation, nothing_runs};
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{Command, ImageBuilt, ImagePrefix, ImageSource, Step};
+use crate::machine::{Command, FailureKind, ImageBuilt, ImagePrefix, ImageSource, Step};
 
 /// Events in one append. An `ImageBuilt` event stays below 16 KiB by the bound on a key's inputs, a batch below 256 KiB.
 const BATCH: usize = 12;
@@ -47,6 +48,37 @@ fn proved(LookedUp { order, status, .. }: &LookedUp, digest: &Digest, is_new: bo
         key: status.key.clone(),
         digest: digest.clone(),
         named: status.tags.named.clone(),
+    }
+}
+
+/// An image that cannot be made where no stack runs: the base is that of a stack, so that this is said first.
+fn without_stack(end: StepEnd, observation: &Observation, env: &str) -> StepEnd {
+    match (end, nothing_runs(observation, env)) {
+        (
+            StepEnd::Fault {
+                step,
+                function,
+                fault,
+            },
+            Some(hint),
+        ) if fault.kind == FailureKind::Image => {
+            let message = format!(
+                "no stack runs under the compose project `{}`",
+                observation.project
+            );
+            let causes = std::iter::once(fault.message).chain(fault.causes);
+            let first = Fault::new(fault.kind, message).because(causes).hint(hint);
+            StepEnd::Fault {
+                step,
+                function,
+                fault: Fault {
+                    output: fault.output,
+                    retryable: fault.retryable,
+                    ..first.hints(fault.hints)
+                },
+            }
+        }
+        (end, _) => end,
     }
 }
 
@@ -81,7 +113,9 @@ impl<W: World> Run<'_, W> {
             self.find(record, orders).await?
         } else {
             let look_up = look_up(self.world, orders);
-            self.abortable(Step::Image, look_up).await??
+            let looked_up = self.abortable(Step::Image, look_up).await?;
+            let env = &deploy.request.manifest.env;
+            looked_up.map_err(|end| without_stack(end, &observed.observation, env))?
         };
         let known = Known {
             recorded: &round.recorded,

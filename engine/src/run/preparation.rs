@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use journal::EventLog;
 
@@ -13,11 +12,10 @@ use super::world::{ConfigTexts, Fault, ImageOrder, Publication};
 use crate::compat::{Observation, stack_version};
 use crate::contract::{Digest, FunctionName, Violation, printable};
 use crate::image::{Reference, Registries};
-use crate::load::{Artifact, LoadedEntry};
+use crate::load::Artifact;
 use crate::machine::{Base, FailureKind, Merged, Options, OwedImages, Owners, Requested};
 use crate::merge::{
-    self, BaseOwnership, ConfigFile, ConfigText, ConfigTrees, Drift, EntryConfig, MergeOptions,
-    SourceKey,
+    self, BaseOwnership, ConfigFile, ConfigTrees, Drift, EntryConfig, MergeOptions,
 };
 use crate::yaml::{Node, ParseLimits};
 
@@ -140,16 +138,7 @@ pub(super) fn merged(
 
 /// The configuration of every entry, as a merge takes it.
 pub fn configuration(artifact: &Artifact) -> Vec<EntryConfig> {
-    let entries = artifact.entries.iter().map(|entry| EntryConfig {
-        source: SourceKey(entry.source.clone()),
-        functions: config_text(entry, ConfigFile::Functions, &entry.functions),
-        routing: config_text(entry, ConfigFile::Routing, &entry.routing),
-        resources: entry
-            .resources
-            .as_ref()
-            .map(|tree| config_text(entry, ConfigFile::Resources, tree)),
-    });
-    entries.collect()
+    crate::load::configuration(&artifact.entries)
 }
 
 /// The orders for every image that is built from the artifact.
@@ -185,20 +174,6 @@ pub(super) fn orders(
             no_cache: options.no_cache,
         })
         .collect()
-}
-
-/// A tree of an entry. Its text has been checked with all its lines by `load`; a merge names places only.
-fn config_text(entry: &LoadedEntry, file: ConfigFile, tree: &Arc<Node>) -> ConfigText {
-    let name = entry
-        .files
-        .get(file.file_name())
-        .cloned()
-        .unwrap_or_default();
-    ConfigText {
-        name,
-        text: String::new(),
-        tree: Arc::clone(tree),
-    }
 }
 
 /// The reference as the stack sees it. One that does not read is left as it is: building it says what is wrong.

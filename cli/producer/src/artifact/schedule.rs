@@ -1,5 +1,6 @@
 //! Jobs of a function as the gateway's scheduler reads them: a rate or a cron expression, and what the function gets.
 
+use engine::contract::schedule_problem;
 use engine::yaml::{Fields, Node, literal};
 
 use crate::model::{Function, Schedule};
@@ -43,31 +44,7 @@ fn why_not(job: &Schedule) -> Option<&'static str> {
     if !job.enabled {
         return Some("it is disabled, and the stack runs every schedule");
     }
-    let inside = |begin: &str| job.expression.strip_prefix(begin)?.strip_suffix(')');
-    if let Some(rate) = inside("rate(") {
-        return (!is_rate(rate))
-            .then_some("a rate is `rate(N minutes)`, `rate(N hours)` or `rate(N days)`");
-    }
-    match inside("cron(") {
-        Some(cron) if is_cron(cron) => None,
-        Some(_) => {
-            Some("a cron expression is `cron(minutes hours day-of-month month day-of-week year)`")
-        }
-        None => Some("the stack has no schedules that run once"),
-    }
-}
-
-fn is_rate(rate: &str) -> bool {
-    const UNITS: [&str; 6] = ["minute", "minutes", "hour", "hours", "day", "days"];
-    let words: Vec<&str> = rate.split_whitespace().collect();
-    let [number, unit] = words[..] else {
-        return false;
-    };
-    number.parse::<u32>().is_ok_and(|number| number > 0) && UNITS.contains(&unit)
-}
-
-fn is_cron(cron: &str) -> bool {
-    cron.split_whitespace().count() == 6
+    schedule_problem(&job.expression)
 }
 
 #[cfg(test)]

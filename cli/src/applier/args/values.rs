@@ -1,5 +1,6 @@
 //! Values of flags, and the flags of Compose.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -12,6 +13,12 @@ use serde::{Deserialize, Serialize};
 pub(super) fn digest(text: &str) -> Result<Digest, String> {
     Digest::parse(text)
         .ok_or_else(|| "a digest is `sha256:` and 64 lowercase hexadecimal digits".to_owned())
+}
+
+/// A number of builds at a time.
+pub(super) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>();
+    number.map_err(|_| "must be a whole number, at least 1".to_owned())
 }
 
 /// How Compose is called for the provisioner.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::applier::args::{Acting, BuildingArgs, Deploy, OutArgs, SupersedeArgs};
 use crate::applier::command::plan;
-use crate::applier::prepare::{self, Prepared};
+use crate::applier::prepare::{self, Needed, Prepared};
 use crate::applier::saved_plan::SavedPlan;
 use crate::applier::superseding::Superseding;
 use crate::applier::waiting::Wanted;
@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, args: &Deploy, output: &Output) -> Ended {
     if let Some(file) = &args.plan_file {
         return approved(global, file, args, output);
     }
-    let prepared = prepare::request(&args.request)?.saying(args.message.clone());
+    let prepared = prepare::request(&args.request, Needed::Apply)?.saying(args.message.clone());
     let begin = Begin::Requested {
         out: args.request.applying.out_args,
         supersede: args.supersede,

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::contract::{Rule, Violation, Warning, required_secrets};
-use engine::load::{self, Artifact, LoadError, SyncOutcome};
-use engine::merge::{BaseOwnership, ConfigTrees, MergeOptions, merge, unresolved_in_artifact};
+use engine::contract::{Warning, required_secrets};
+use engine::load::{self, Artifact, SyncOutcome};
+use engine::merge::{BaseOwnership, ConfigTrees, MergeOptions, merge};
 use engine::run::configuration;
 use serde::Serialize;
 
@@ -53,24 +53,12 @@ pub(crate) struct Valid {
 
 /// Checks an artifact against the payload contract.
 pub(crate) fn validate(path: &Path, allow_unknown: bool, output: &Output) -> Ended {
-    let artifact =
-        load::artifact_with(path, unknown(allow_unknown)).map_err(|error| load_failure(&error))?;
-    let inputs = load::build_inputs(&artifact).map_err(|error| load_failure(&error))?;
-    let (mut violations, mut warnings) = (Vec::new(), artifact.warnings.clone());
-    warnings.extend(inputs.warnings);
-    for route in unresolved_in_artifact(&configuration(&artifact)) {
-        // A function without any likeness here may stand in the output directory.
-        if route.nearest.is_some() && !allow_unknown {
-            let (place, message) = (route.place.clone(), route.message());
-            violations.push(Violation::new(Rule::UnknownFunction, place, message));
-        } else {
-            let message = format!("{}; a deploy looks for it in `--out`", route.message());
-            warnings.push(Warning::new(Rule::UnknownFunction, route.place, message));
-        }
-    }
-    if !violations.is_empty() {
-        return Err(load_failure(&LoadError::Violations(violations)));
-    }
+    let complete =
+        load::complete(path, unknown(allow_unknown), None).map_err(|error| load_failure(&error))?;
+    let artifact = complete.artifact;
+    let mut warnings = artifact.warnings.clone();
+    warnings.extend(complete.inputs.warnings);
+    warnings.extend(complete.warnings);
     let body = valid(&artifact, &warnings);
     output.result(Type::Valid, &body, || body.text())?;
     Ok(ExitCode::SUCCESS)

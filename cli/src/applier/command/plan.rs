@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::applier::args::{Builder, OutArgs};
 use crate::applier::hold::HoldLine;
-use crate::applier::prepare::Prepared;
+use crate::applier::prepare::{Needed, Prepared};
 use crate::applier::saved_plan::SavedPlan;
 use crate::applier::{args, output_dir, prepare, superseding, target};
 use crate::args::Global;
@@ -79,7 +79,7 @@ pub(crate) fn run(global: &Global, asked: &args::Plan, output: &Output) -> Ended
     if let Some(file) = &asked.plan_file {
         return show_saved(global, file, asked.explain, output);
     }
-    let prepared = prepare::request(&asked.request)?;
+    let prepared = prepare::request(&asked.request, Needed::Plan)?;
     let showing = Showing {
         out: asked.request.applying.out_args,
         builder: asked.building.builder,

@@ -1,5 +1,6 @@
 //! Artifacts on disk: what is loaded, and what is wrong in files. Where paths lead is in `paths`, what is the same artifact in `digest`.
 
+mod complete;
 mod digest;
 mod paths;
 mod typos;

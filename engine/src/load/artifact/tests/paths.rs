@@ -112,7 +112,10 @@ fn a_config_dir_that_leads_out_of_the_root_is_refused() {
 #[case::absolute("")]
 fn a_symlink_that_stays_in_the_root_is_followed(#[case] target: &str) {
     let world = World::new();
-    world.write("svc-a/real/routing.yml", "routes: [{path: /linked}]\n");
+    world.write(
+        "svc-a/real/routing.yml",
+        "routes: [{path: /linked, function: svc-a}]\n",
+    );
     world.remove("svc-a/config/routing.yml");
     let target = match target {
         "" => world.path("svc-a/real/routing.yml"),
@@ -124,7 +127,7 @@ fn a_symlink_that_stays_in_the_root_is_followed(#[case] target: &str) {
 
     assert_eq!(
         artifact.entries[0].digests["routing.yml"],
-        Digest::of("routes: [{path: /linked}]\n")
+        Digest::of("routes: [{path: /linked, function: svc-a}]\n")
     );
 }
 

@@ -16,6 +16,7 @@ use crate::output::Output;
 use crate::process_limits;
 use crate::program::Ended;
 use crate::report::talk;
+use producer::artifact::default_project;
 
 /// Makes and deploys.
 pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> Ended {
@@ -59,7 +60,7 @@ fn look(args: &MakeAndDeploy) -> Result<Option<Observation>, Failure> {
         .compose_project
         .clone()
         .or_else(|| args.making.project.clone())
-        .unwrap_or_else(|| format!("esb-{}", args.making.env));
+        .unwrap_or_else(|| default_project(&args.making.env));
     let runtime = process_limits::runtime()?;
     match runtime.block_on(prepare::look(&project, prepare::limits()?)) {
         Ok(observation) => Ok(Some(observation)),

@@ -156,13 +156,14 @@ fn assemble(
     let naming = Naming {
         registry: making.registry.as_deref(),
         project: &flags.project,
+        env: &making.env,
         tag: &making.tag,
     };
     let names = functions(resolved).map(|(name, _, _)| name);
     let images = image_names(names, naming).map_err(|error| {
         let mut failure = Failure::of(Kind::Usage, &error);
         failure.message = format!("the images cannot be named: {}", failure.message);
-        failure.hint("`--registry`, `--project` and `--tag` make the name of an image")
+        failure.hint("`--registry`, `--project`, `--env` and `--tag` make the name of an image")
     })?;
     let Rendered {
         tree,

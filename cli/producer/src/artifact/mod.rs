@@ -28,7 +28,7 @@ use crate::model::{App, Family, Function, Layer, Runtime};
 pub use archive::Archives;
 use function::{FunctionError, Layers};
 use gather::{Gathered, MAX_CODE, gather};
-pub use names::{Naming, image_names};
+pub use names::{Naming, default_project, image_names};
 use tree::{Tree, TreeFile};
 
 /// The folder of configuration in every entry.

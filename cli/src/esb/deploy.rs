@@ -28,6 +28,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     )
     .map_err(|not_made| not_made.said(global.verbose))?;
     say(&made.warnings, global.verbose);
+    made.check_warnings(args.applying.strict_warnings)?;
     if let Some(seen) = &seen {
         let asked = args.applying.platform.as_deref();
         let platform = asked.unwrap_or(&seen.engine.platform);
@@ -37,7 +38,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     }
     made.publish()?;
     let request = Request {
-        allow_unknown: false,
+        allow_unknown: args.making.allow_unknown,
         artifact: made.manifest_path.clone(),
         applying: args.applying.clone(),
     };

@@ -1,7 +1,7 @@
 //! Templates in the shapes that people write, each with the model and the report that it gives.
 //!
 //! `fixtures/templates/NAME` holds `template.yaml` (or `.json`), `parameters.yaml` when values are given, `images.yaml` when images
-//! are, `secret-names.yaml` when names of secrets are, and what comes of it: `model.json` and `report.txt`. `SNAPSHOTS=overwrite` writes the two anew.
+//! are, `secret-names.yaml` when names of secrets are, `flags` of the command line, and what comes of it: `model.json` and `report.txt`. `SNAPSHOTS=overwrite` writes the two anew.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,6 +72,7 @@ pub(super) fn input_of(folder: &Path) -> Input<'static> {
         parameters: parameters::read_file("parameters.yaml", &given, "default").unwrap(),
         image_uris: texts("images.yaml"),
         secret_names: texts("secret-names.yaml"),
+        allow_unknown: read("flags").is_some_and(|flags| flags.contains("--allow-unknown")),
         files: Some(Box::leak(Box::new(Beside(folder.to_owned())))),
         ..Input::default()
     }

@@ -85,6 +85,22 @@ pub struct Function {
     pub scaling: Scaling,
     /// A folder to be copied to `functions/<name>/hooks` (`Metadata.EsbHooks`).
     pub hooks: Option<LocalPath>,
+    /// Where its properties stand, for messages about its files.
+    #[serde(skip)]
+    pub lines: FunctionLines,
+}
+
+/// Lines of the template in which properties of a function stand; that of its logical id where one is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionLines {
+    /// What names the code: `CodeUri`, `Code`, `Metadata.DockerContext` and so on.
+    pub code: u32,
+    /// `Handler`.
+    pub handler: u32,
+    /// `Runtime`.
+    pub runtime: u32,
+    /// `Metadata.EsbHooks`.
+    pub hooks: u32,
 }
 
 /// What a function is made from.
@@ -403,6 +419,9 @@ pub struct Layer {
     pub nested_in: Option<String>,
     /// A folder or zip file.
     pub content: LocalPath,
+    /// Line in which the content stands, for messages about its files.
+    #[serde(skip)]
+    pub content_line: u32,
     /// How it comes to be what lies below `/opt`.
     pub build: Build,
     /// `CompatibleRuntimes`, as written.

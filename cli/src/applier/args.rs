@@ -247,7 +247,7 @@ pub(crate) struct Applying {
     /// Whether a requirement that cannot be observed fails the check, or warns
     #[arg(long, value_enum, default_value_t = Compat::Strict)]
     pub(crate) compat: Compat,
-    /// Treat warnings of the compatibility check as failures
+    /// Treat warnings of the compatibility check, and of `esb deploy` about templates, as failures
     #[arg(long)]
     pub(crate) strict_warnings: bool,
     /// Keep configuration that earlier deploys wrote and this artifact no longer has

@@ -166,6 +166,9 @@ pub(crate) struct Making {
     /// List images and files in bundle/manifest.json
     #[arg(long)]
     pub(crate) bundle_manifest: bool,
+    /// Leave out names of the templates that look like misspellings, with a warning
+    #[arg(long)]
+    pub(crate) allow_unknown: bool,
     /// What the project file says of parameters.
     #[arg(skip)]
     pub(crate) project_file: FileParameters,
@@ -220,6 +223,16 @@ impl From<Mode> for engine::contract::Mode {
 pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) strictness: Strictness,
+}
+
+/// Whether warnings are failures, of commands that deploy nothing; a deploy has the same flag for its own warnings too.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Strictness {
+    /// Treat warnings about the templates as failures
+    #[arg(long)]
+    pub(crate) strict_warnings: bool,
 }
 
 /// What is done to the templates before an artifact is made of them.
@@ -244,6 +257,8 @@ pub(crate) struct Generate {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) building: Building,
+    #[command(flatten)]
+    pub(crate) strictness: Strictness,
     /// Change nothing; exit 11 when the artifact on disk is not what the templates give today
     #[arg(long, conflicts_with_all = ["build_images", "save_defaults"])]
     pub(crate) check: bool,

@@ -16,6 +16,7 @@ use crate::output::Output;
 use crate::process_limits;
 use crate::program::Ended;
 use crate::report::talk;
+use producer::artifact::default_project;
 
 /// Makes and deploys.
 pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> Ended {
@@ -27,6 +28,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     )
     .map_err(|not_made| not_made.said(global.verbose))?;
     say(&made.warnings, global.verbose);
+    made.check_warnings(args.applying.strict_warnings)?;
     if let Some(seen) = &seen {
         let asked = args.applying.platform.as_deref();
         let platform = asked.unwrap_or(&seen.engine.platform);
@@ -36,7 +38,7 @@ pub(super) fn run(global: &Global, args: &MakeAndDeploy, output: &Output) -> End
     }
     made.publish()?;
     let request = Request {
-        allow_unknown: false,
+        allow_unknown: args.making.allow_unknown,
         artifact: made.manifest_path.clone(),
         applying: args.applying.clone(),
     };
@@ -59,7 +61,7 @@ fn look(args: &MakeAndDeploy) -> Result<Option<Observation>, Failure> {
         .compose_project
         .clone()
         .or_else(|| args.making.project.clone())
-        .unwrap_or_else(|| format!("esb-{}", args.making.env));
+        .unwrap_or_else(|| default_project(&args.making.env));
     let runtime = process_limits::runtime()?;
     match runtime.block_on(prepare::look(&project, prepare::limits()?)) {
         Ok(observation) => Ok(Some(observation)),

@@ -7,6 +7,7 @@ use engine::image::Reference;
 
 use crate::esb::args::Making;
 use crate::failure::{Failure, Kind};
+use producer::artifact::default_project;
 use producer::model::{App, Family, is_env_name};
 use producer::report::did_you_mean;
 use producer::sam::LayerInstead;
@@ -58,7 +59,7 @@ pub(super) fn read(making: &Making, mode: Mode) -> Result<Flags, Failure> {
         project: making
             .project
             .clone()
-            .unwrap_or_else(|| format!("esb-{}", making.env)),
+            .unwrap_or_else(|| default_project(&making.env)),
         runtime_stack: RuntimeStack {
             api_version,
             mode,

@@ -49,6 +49,7 @@ pub(super) fn run(global: &Global, args: &Generate, call: &Call, output: &Output
     let making = with_built_templates(&args.making, args.building)?;
     let made = make(&making, mode).map_err(|not_made| not_made.said(global.verbose))?;
     say(&made.warnings, global.verbose);
+    made.check_warnings(args.strictness.strict_warnings)?;
     if args.check {
         return check(&made, output);
     }

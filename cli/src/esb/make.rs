@@ -19,31 +19,30 @@ use producer::artifact::tree::Tree;
 use producer::artifact::{self, Archives, BUNDLE, CONFIG, Naming, Remark, image_names};
 use producer::model::{App, Architecture, Package};
 use producer::report::{Findings, Level, Report, Subject, TemplateFinding};
-use producer::sam::{Input, resolve};
+use producer::sam::{Input, resolve_in_part};
 use producer::template::Template;
 
 /// Templates that were read and resolved, before any of their files is looked at.
-pub(super) struct ResolvedTemplates {
+struct ResolvedTemplates {
     making: Making,
     flags: Flags,
     loaded: Vec<TemplateFile>,
-    /// The model of each template, and what was found in it.
-    pub(super) resolved: Vec<(App, Report)>,
+    /// The model of each template as far as it could be read, and what was found in it.
+    resolved: Vec<(App, Report)>,
 }
 
-/// Makes the artifact of some templates, in memory.
+/// Makes the artifact of some templates, in memory. What is wrong with the templates does not hide what is wrong with their files.
 pub(super) fn make(making: &Making, mode: Mode) -> Result<NewArtifact, NotMade> {
-    let templates = resolve_all(making, mode, Missing::Asked)?;
-    assemble(
-        &templates.making,
-        templates.flags,
-        &templates.loaded,
-        &templates.resolved,
-    )
+    assemble(resolve_all(making, mode, Missing::Asked)?).map(|(artifact, _)| artifact)
+}
+
+/// The same to see whether it can be made, with the models: nobody is asked for the value of a parameter.
+pub(super) fn try_to_make(making: &Making, mode: Mode) -> Result<(NewArtifact, Vec<App>), NotMade> {
+    assemble(resolve_all(making, mode, Missing::MadeUp)?)
 }
 
 /// Reads templates and resolves them. Nothing but the templates and the files of parameters is read.
-pub(super) fn resolve_all(
+fn resolve_all(
     making: &Making,
     mode: Mode,
     missing: Missing,
@@ -73,6 +72,7 @@ pub(super) fn resolve_all(
         image_uris: flags.image_uris.clone(),
         layers: flags.layers.clone(),
         secret_names: flags.secret_names.clone(),
+        allow_unknown: making.allow_unknown,
         ..Input::default()
     };
     let files: Vec<FilesBeside> = loaded.iter().map(FilesBeside::of).collect();
@@ -86,22 +86,45 @@ pub(super) fn resolve_all(
         })
         .collect();
     let given = parameters::given(making, &templates, &inputs, missing)?;
-    let resolved = all(templates.iter().zip(inputs).map(|(template, input)| {
-        let input = Input {
-            parameters: given.clone(),
-            ..input
-        };
-        resolve(template, &input)
-    }))?;
-    flags::check_functions(&flags, &functions(&resolved).collect::<Vec<_>>())?;
-    let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
-    flags::check_secrets(&flags, &apps)?;
+    let resolved: Vec<(App, Report)> = templates
+        .iter()
+        .zip(inputs)
+        .map(|(template, input)| {
+            let input = Input {
+                parameters: given.clone(),
+                ..input
+            };
+            let (mut app, report) = resolve_in_part(template, &input);
+            if report.is_fatal() {
+                leave_incomplete_out(&mut app);
+            }
+            (app, report)
+        })
+        .collect();
+    // What a flag names may be what could not be read.
+    if !is_fatal(&resolved) {
+        flags::check_functions(&flags, &functions(&resolved).collect::<Vec<_>>())?;
+        let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
+        flags::check_secrets(&flags, &apps)?;
+    }
     Ok(ResolvedTemplates {
         making: making.clone(),
         flags,
         loaded,
         resolved,
     })
+}
+
+/// Whether something is wrong with a template.
+fn is_fatal(resolved: &[(App, Report)]) -> bool {
+    resolved.iter().any(|(_, report)| report.is_fatal())
+}
+
+/// Leaves functions out whose layers could not be read: nobody knows what would be missing there.
+fn leave_incomplete_out(app: &mut App) {
+    let known: Vec<&String> = app.layers.iter().map(|layer| &layer.logical_id).collect();
+    app.functions
+        .retain(|function| function.layers.iter().all(|id| known.contains(&id)));
 }
 
 fn functions(
@@ -147,28 +170,37 @@ fn bad_template(violations: Vec<Violation>, findings: Vec<TemplateFinding>) -> N
     }
 }
 
-fn assemble(
-    making: &Making,
-    flags: Flags,
-    loaded: &[TemplateFile],
-    resolved: &[(App, Report)],
-) -> Result<NewArtifact, NotMade> {
+fn assemble(templates: ResolvedTemplates) -> Result<(NewArtifact, Vec<App>), NotMade> {
+    let ResolvedTemplates {
+        making,
+        flags,
+        loaded,
+        resolved,
+    } = templates;
     let naming = Naming {
         registry: making.registry.as_deref(),
         project: &flags.project,
+        env: &making.env,
         tag: &making.tag,
     };
-    let names = functions(resolved).map(|(name, _, _)| name);
-    let images = image_names(names, naming).map_err(|error| {
-        let mut failure = Failure::of(Kind::Usage, &error);
-        failure.message = format!("the images cannot be named: {}", failure.message);
-        failure.hint("`--registry`, `--project` and `--tag` make the name of an image")
-    })?;
+    let names = functions(&resolved).map(|(name, _, _)| name);
+    let images = match image_names(names, naming) {
+        Ok(images) => images,
+        // What is wrong with the templates is said first.
+        Err(_) if is_fatal(&resolved) => BTreeMap::new(),
+        Err(error) => {
+            let mut failure = Failure::of(Kind::Usage, &error);
+            failure.message = format!("the images cannot be named: {}", failure.message);
+            return Err(failure
+                .hint("`--registry`, `--project`, `--env` and `--tag` make the name of an image")
+                .into());
+        }
+    };
     let Rendered {
         tree,
         entries,
         mut warnings,
-    } = render(making, &flags, &images, loaded, resolved)?;
+    } = render(&making, &flags, &images, &loaded, &resolved)?;
     let apps: Vec<&App> = resolved.iter().map(|(app, _)| app).collect();
     let shown: Vec<&str> = loaded.iter().map(|one| one.shown.as_str()).collect();
     let shared = templates::shared_names(&apps, &shown);
@@ -178,7 +210,7 @@ fn assemble(
             .map(|(index, remark)| warning(&loaded[*index], remark)),
     );
     let output = making.output.clone();
-    let manifest_path = manifest_path(making);
+    let manifest_path = manifest_path(&making);
     let manifest = Manifest {
         project: flags.project,
         env: making.env.clone(),
@@ -186,8 +218,8 @@ fn assemble(
         runtime_stack: Some(flags.runtime_stack),
         artifacts: entries
             .iter()
-            .zip(resolved)
-            .map(|(name, (app, _))| entry(making, name, app))
+            .zip(&resolved)
+            .map(|(name, (app, _))| entry(&making, name, app))
             .collect(),
         generated_at: None,
         generator: Some(Generator {
@@ -195,8 +227,8 @@ fn assemble(
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }),
     };
-    Ok(NewArtifact {
-        functions: functions(resolved).count(),
+    let artifact = NewArtifact {
+        functions: functions(&resolved).count(),
         arm64: resolved
             .iter()
             .flat_map(|(app, _)| &app.functions)
@@ -209,7 +241,9 @@ fn assemble(
         output,
         entries,
         warnings,
-    })
+    };
+    let apps = resolved.into_iter().map(|(app, _)| app).collect();
+    Ok((artifact, apps))
 }
 
 /// Where the manifest goes.
@@ -226,7 +260,7 @@ struct Rendered {
     warnings: Vec<TemplateFinding>,
 }
 
-/// Renders every template, or says what is wrong with the files of all.
+/// Renders every template, or says what is wrong with all of them and their files.
 fn render(
     making: &Making,
     flags: &Flags,
@@ -242,7 +276,10 @@ fn render(
     let entries = templates::folders(&sources);
     let (mut warnings, mut violations) = (Vec::new(), Vec::new());
     for (((app, report), loaded), name) in resolved.iter().zip(loaded).zip(&entries) {
-        warnings.extend(report.findings.iter().cloned());
+        let of_template = report.findings.iter();
+        let others = of_template.filter(|finding| finding.level != Level::Error);
+        warnings.extend(others.cloned());
+        violations.extend(report.violations());
         let settings = artifact::Settings {
             template_folder: &loaded.folder,
             except: &except,

@@ -49,7 +49,7 @@ fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
         Command::Generate(generate) | Command::Artifact(Artifact::Generate(generate)) => {
             generate::run(&args.global, generate, call, output)
         }
-        Command::Validate(args_of) => validate::run(&args.global, &args_of.making, output),
+        Command::Validate(args_of) => validate::run(&args.global, args_of, output),
         Command::Diff(args_of) => diff::run(&args.global, args_of, output),
         Command::Apply(deploy) | Command::Artifact(Artifact::Apply(deploy)) => {
             apply(&args.global, deploy, output)

@@ -9,10 +9,11 @@ use engine::load;
 
 use crate::applier::prepare::load_failure;
 use crate::failure::{Failure, Kind, is_full};
+use crate::report::counted;
 use producer::artifact::CONFIG;
 use producer::artifact::store::{self, Difference, Draft, MANIFEST, SeparateManifest, WriteError};
 use producer::artifact::tree::{Tree, TreeFile};
-use producer::report::TemplateFinding;
+use producer::report::{Level, TemplateFinding};
 
 /// An artifact in memory.
 pub(super) struct NewArtifact {
@@ -44,6 +45,19 @@ pub(super) enum Published {
 }
 
 impl NewArtifact {
+    /// With `--strict-warnings`, a warning about the templates is a failure.
+    pub(super) fn check_warnings(&self, are_failures: bool) -> Result<(), Failure> {
+        let is_warning = |finding: &&TemplateFinding| finding.level == Level::Warning;
+        let count = self.warnings.iter().filter(is_warning).count();
+        if !are_failures || count == 0 {
+            return Ok(());
+        }
+        let warnings = counted(count as u64, "warning");
+        let message = format!("the templates give {warnings}, and `--strict-warnings` is set");
+        Err(Failure::new(Kind::Payload, message)
+            .hint("mend what the warnings name, or leave `--strict-warnings` out"))
+    }
+
     /// Whether the manifest lies elsewhere than the rest.
     fn is_elsewhere(&self) -> bool {
         self.manifest_path != self.output.join(MANIFEST)

@@ -1,4 +1,4 @@
-//! `esb validate`: what is wrong or odd in templates. No file but the templates and files of parameters is read, none is written.
+//! `esb validate`: what is wrong or odd in templates and in the files that they name. Nothing is written.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,9 @@ use engine::contract::Mode;
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::esb::args::Making;
-use crate::esb::findings::finding_lines;
-use crate::esb::make::resolve_all;
-use crate::esb::parameters::Missing;
+use crate::esb::args::Validate;
+use crate::esb::findings::{finding_lines, say};
+use crate::esb::make::try_to_make;
 use crate::output::{Output, Type};
 use crate::program::Ended;
 use crate::report::counted;
@@ -37,16 +36,16 @@ pub(crate) struct Body {
 }
 
 /// Checks them. Errors are a failure, as they are when an artifact is made.
-pub(super) fn run(global: &Global, making: &Making, output: &Output) -> Ended {
-    let mode = making.mode.map_or(Mode::Docker, Into::into);
-    let templates = resolve_all(making, mode, Missing::MadeUp)
-        .map_err(|not_made| not_made.said(global.verbose))?;
-    let apps: Vec<&App> = templates.resolved.iter().map(|(app, _)| app).collect();
-    let sum = |count: fn(&App) -> usize| apps.iter().map(|app| count(app)).sum();
-    let reports = templates.resolved.iter().map(|(_, report)| report);
-    let report: Vec<TemplateFinding> = reports
-        .flat_map(|report| report.findings.iter().cloned())
-        .collect();
+pub(super) fn run(global: &Global, args: &Validate, output: &Output) -> Ended {
+    let mode = args.making.mode.map_or(Mode::Docker, Into::into);
+    let (made, apps) =
+        try_to_make(&args.making, mode).map_err(|not_made| not_made.said(global.verbose))?;
+    if let Err(failure) = made.check_warnings(args.strictness.strict_warnings) {
+        say(&made.warnings, global.verbose);
+        return Err(failure);
+    }
+    let sum = |count: fn(&App) -> usize| apps.iter().map(count).sum();
+    let report = made.warnings;
     let warnings = report
         .iter()
         .filter(|finding| finding.level == Level::Warning);

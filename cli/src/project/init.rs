@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use producer::artifact::default_project;
 use serde::Serialize;
 
 use super::FILE;
@@ -37,6 +38,19 @@ const REGISTRY: [(&str, &str); 3] = [
     ("fallback-registry", "REGISTRY"),
 ];
 
+/// What a deploy needs, in words.
+const OUT: (&str, &str) = ("out", "the stack's configuration directory");
+const TEMPLATE: (&str, &str) = ("template", "the SAM template");
+const ARTIFACT: (&str, &str) = ("artifact", "the manifest of the artifact");
+const PROJECT: (&str, &str) = (
+    "project",
+    "the compose project of the stack; `esb-dev` without it",
+);
+const HOST_REGISTRY: (&str, &str) = (
+    "host-registry",
+    "the registry of the images, as this machine reaches it",
+);
+
 /// What the command says.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -45,7 +59,7 @@ pub(crate) struct Body {
     project_file: String,
     /// The settings that have a value.
     settings: Vec<String>,
-    /// The setting that a deploy still needs.
+    /// The settings that a deploy may still need.
     missing: Vec<&'static str>,
 }
 
@@ -59,9 +73,14 @@ pub(crate) fn run(program: &str, global: &Global, output: &Output) -> Ended {
     let mut lines = of_folder(&folder);
     lines.extend(of_environment());
     lines.extend(of_stack());
-    let missing: Vec<&str> = Some("out")
-        .filter(|out| !lines.iter().any(|line| line.key == *out && line.is_on()))
+    let is_filled = |key: &str| lines.iter().any(|line| line.key == key && line.is_on());
+    let missing: Vec<(&str, &str)> = needed(program)
         .into_iter()
+        .filter(|(key, _)| !is_filled(key))
+        // Any name of the registry does.
+        .filter(|(key, _)| {
+            *key != HOST_REGISTRY.0 || !REGISTRY.iter().any(|(key, _)| is_filled(key))
+        })
         .collect();
     write(&path, &text(&lines))?;
     let body = Body {
@@ -71,25 +90,34 @@ pub(crate) fn run(program: &str, global: &Global, output: &Output) -> Ended {
             .filter(|line| line.is_on())
             .map(|line| line.key.to_owned())
             .collect(),
-        missing,
+        missing: missing.iter().map(|(key, _)| *key).collect(),
     };
-    output.result(Type::Initialized, &body, || words(program, &body))?;
+    output.result(Type::Initialized, &body, || words(program, &body, &missing))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn words(program: &str, body: &Body) -> String {
+/// What a deploy needs of the file, by program.
+fn needed(program: &str) -> Vec<(&'static str, &'static str)> {
+    if program == "esb" {
+        vec![TEMPLATE, OUT, PROJECT, HOST_REGISTRY]
+    } else {
+        vec![ARTIFACT, OUT, HOST_REGISTRY]
+    }
+}
+
+fn words(program: &str, body: &Body, missing: &[(&str, &str)]) -> String {
     let found = match body.settings.as_slice() {
         [] => "nothing was found to fill in".to_owned(),
         found => format!("filled in {}", found.join(", ")),
     };
-    let next = if body.missing.is_empty() {
-        format!("`{program} deploy` reads it")
-    } else {
-        format!(
-            "fill in `out`, the stack's configuration directory; then `{program} deploy` reads it"
-        )
-    };
-    format!("wrote {}: {found}\n{next}", body.project_file)
+    let mut text = format!("wrote {}: {found}\n", body.project_file);
+    if !missing.is_empty() {
+        text.push_str("not found, and needed for a deploy:\n");
+        for (key, what) in missing {
+            text.push_str(&format!("  {key}: {what}\n"));
+        }
+    }
+    text + &format!("`{program} deploy` reads the file")
 }
 
 fn exists(path: &Path) -> Failure {
@@ -182,21 +210,39 @@ fn of_environment() -> Vec<Line> {
         .collect()
 }
 
-/// The compose project of the stack that runs, when the engine answers and one stack runs.
+/// The compose project of the stack that runs, when the engine answers and one stack runs: what is deployed onto, and what artifacts
+/// are made for.
 fn of_stack() -> Vec<Line> {
-    let off = |projects: Vec<String>, why: &str| vec![Line::off("compose-project", projects, why)];
+    let off = |projects: Vec<String>, why: &str| {
+        ["compose-project", "project"]
+            .map(|key| Line::off(key, projects.clone(), why))
+            .into()
+    };
     let example = || vec!["esb-dev".to_owned()];
     let Some(stacks) = running_stacks() else {
         return off(example(), "no Docker engine answered");
     };
     match stacks.as_slice() {
         [] => off(example(), "no stack runs"),
-        [one] => vec![Line::on("compose-project", vec![one.clone()], "runs now")],
+        [one] => of_project(one),
         [first, ..] => off(
             vec![first.clone()],
             &format!("several stacks run: {}", stacks.join(", ")),
         ),
     }
+}
+
+/// What the name of a stack's project says.
+fn of_project(project: &str) -> Vec<Line> {
+    let mut lines: Vec<Line> = ["compose-project", "project"]
+        .map(|key| Line::on(key, vec![project.to_owned()], "runs now"))
+        .into();
+    let env = project.strip_prefix(&default_project(""));
+    if let Some(env) = env.filter(|env| !env.is_empty()) {
+        let why = format!("of the project `{project}`");
+        lines.push(Line::on("env", vec![env.to_owned()], &why));
+    }
+    lines
 }
 
 /// The compose projects that run a gateway; none when no engine answers.
@@ -224,4 +270,20 @@ fn running_stacks() -> Option<Vec<String>> {
     let stacks = runtime.block_on(async { tokio::time::timeout(ENGINE_TIMEOUT, look).await });
     runtime.shutdown_background();
     stacks.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_that_runs_is_what_artifacts_are_made_for() {
+        let settings = |project| -> Vec<&str> {
+            let lines = of_project(project);
+            lines.iter().map(|line| line.key).collect()
+        };
+        assert_eq!(settings("shop"), ["compose-project", "project"]);
+        assert_eq!(settings("esb-dev"), ["compose-project", "project", "env"]);
+        assert!(text(&of_project("esb-prod")).contains("\nenv = \"prod\"\n"));
+    }
 }

@@ -240,6 +240,12 @@ const ROWS: &[Row] = &[
         other: &[&["--no-stack-defaults"]],
     },
     Row {
+        flag: "allow-unknown",
+        made: &[],
+        same: &[&["--allow-unknown"]],
+        other: &[],
+    },
+    Row {
         flag: "bundle-manifest",
         made: &["--bundle-manifest"],
         same: &[],
@@ -254,7 +260,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Flags that are not about what the artifact is, or that `--check` refuses.
-const ELSEWHERE: [&str; 16] = [
+const ELSEWHERE: [&str; 17] = [
     "build-images",
     "check",
     "container-registry",
@@ -270,6 +276,7 @@ const ELSEWHERE: [&str; 16] = [
     "quiet",
     "sam-build",
     "save-defaults",
+    "strict-warnings",
     "verbose",
 ];
 

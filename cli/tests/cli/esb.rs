@@ -242,7 +242,7 @@ fn a_link_out_of_the_code_is_refused_and_one_within_is_kept() {
     b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
     "its code in `hello.zip` has no files"
 )]
-fn a_bad_archive_is_refused_where_its_function_stands(
+fn a_bad_archive_is_refused_where_its_function_names_it(
     #[case] archive: &[u8],
     #[case] problem: &str,
 ) {
@@ -259,10 +259,30 @@ fn a_bad_archive_is_refused_where_its_function_stands(
     let ran = machine.esb(&SHOP);
 
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    let place = "sam/shop.yaml:24:3";
+    let place = "sam/shop.yaml:30:7";
     assert!(ran.stderr.contains(place), "{}", ran.stderr);
     assert!(ran.stderr.contains(problem), "{}", ran.stderr);
     assert!(!machine.work().join("shop").exists());
+}
+
+#[test]
+fn two_environments_of_a_project_share_no_image() {
+    let machine = with_shop();
+    let images = |env: &str| -> Vec<String> {
+        let words = ["--project", "shop", "--env", env, "--registry", "reg:5000"];
+        let ran = machine.esb(&[&SHOP[..], &words].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let path = machine.work().join("shop/shop/config/functions.yml");
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| line.contains("image: "));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let (dev, staging) = (images("dev"), images("staging"));
+    assert_eq!(dev.len(), 2, "{dev:?}");
+    for image in &dev {
+        assert!(image.contains("reg:5000/shop/dev/"), "{image}");
+        assert!(!staging.contains(image), "{image}");
+    }
 }
 
 #[test]

@@ -188,10 +188,10 @@ fn a_warning_says_what_to_do_once() {
   Two: {Type: AWS::Serverless::Functoin}
 ",
     );
-    let ran = generate(&machine, &[]);
+    let ran = generate(&machine, &["--allow-unknown"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(
-        ran.stderr.matches("AWS::Serverless::Functoin").count(),
+        ran.stderr.matches("`AWS::Serverless::Functoin`").count(),
         2,
         "{}",
         ran.stderr
@@ -273,8 +273,11 @@ fn an_error_about_a_samconfig_names_it() {
 }
 
 #[test]
-fn validate_looks_at_the_template_alone() {
+fn validate_writes_nothing() {
     let machine = with_template(&template(ERROR));
+    let work = machine.work();
+    fs::create_dir(work.join("nowhere")).unwrap();
+    fs::write(work.join("nowhere/app.py"), "def handler(*_): pass\n").unwrap();
     let ran = machine.esb(&["validate"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
@@ -283,8 +286,8 @@ fn validate_looks_at_the_template_alone() {
         "{}",
         ran.stdout
     );
-    let left: Vec<_> = fs::read_dir(machine.work()).unwrap().collect();
-    assert_eq!(left.len(), 1, "nothing is written: {left:?}");
+    let left: Vec<_> = fs::read_dir(work).unwrap().collect();
+    assert_eq!(left.len(), 2, "nothing is written: {left:?}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod several;
 mod sim;
 mod simulated;
 mod support;
+mod template_mistakes;
 mod terminal;
 mod versions;
 mod widths;

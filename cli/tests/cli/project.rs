@@ -315,10 +315,15 @@ fn init_writes_what_it_finds_and_both_programs_read_it() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(
         ran.stdout,
-        "wrote artifactctl.toml: filled in template, out, compose-file\n`esb deploy` reads it\n"
+        "wrote artifactctl.toml: filled in template, out, compose-file\n\
+         not found, and needed for a deploy:\n  \
+         project: the compose project of the stack; `esb-dev` without it\n  \
+         host-registry: the registry of the images, as this machine reaches it\n\
+         `esb deploy` reads the file\n"
     );
     let text = fs::read_to_string(work.join("artifactctl.toml")).unwrap();
     assert!(text.contains("# compose-project = \"esb-dev\"\n"), "{text}");
+    assert!(text.contains("# project = \"esb-dev\"\n"), "{text}");
     assert!(text.contains("(no Docker engine answered)"), "{text}");
     let generated = machine.esb(&["artifact", "generate"]);
     assert_eq!(generated.code, 0, "{}", generated.stderr);

@@ -2,62 +2,29 @@
 //!
 //! Here: which files lie there, and that something runs. What builds code is `build`, what a Dockerfile says is `dockerfile`.
 
+mod error;
+
 use std::collections::BTreeMap;
 
-use super::build::{self, BuildError, Stage, Tool, Work};
-use super::dockerfile::{self, Delivery, Extras, Layered, Own, OwnError, Unwritable, Zip};
+use super::build::{self, Stage, Tool, Work};
+use super::dockerfile::{self, Delivery, Extras, Layered, Own, Zip};
 use super::gather::{GatherError, Gathered, MAX_CODE, MAX_CONTEXT, gather};
-use super::install::{Install, InstallError};
+use super::install::Install;
 use super::layer::{has_suffix, laid_out};
-use super::read::{TextError, text_of};
+use super::read::text_of;
 use super::tree::{Tree, TreeFile};
-use super::{GatheredLayer, NoBase, Settings};
+use super::{GatheredLayer, Settings};
 use crate::model::{
     Build, BuildMethod, Code, Family, Function, ImageConfig, LocalPath, OwnDockerfile, Package,
     Runtime, TemplateImage,
 };
+pub(super) use error::FunctionError;
 
 /// Name of the file that an image is built from.
 const DOCKERFILE: &str = "Dockerfile";
 
 /// The version of Python that `esb-lambda-base` runs.
 const BASE_PYTHON: &str = "3.12";
-
-/// Why a function has no folder.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FunctionError {
-    #[error(transparent)]
-    Gather(#[from] GatherError),
-    #[error("its code in `{0}` has no files")]
-    NoCode(String),
-    #[error("its hooks in `{0}` have no files")]
-    NoHooks(String),
-    #[error("its handler `{handler}` needs {file}, which {place} does not have{hint}")]
-    NoHandler {
-        handler: String,
-        file: String,
-        place: String,
-        hint: String,
-    },
-    #[error("its handler `{0}` names no function; write its file and its function: `app.handler`")]
-    NoFunction(String),
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    #[error(transparent)]
-    Base(#[from] NoBase),
-    #[error(transparent)]
-    Unwritable(#[from] Unwritable),
-    #[error("`{path}` is a jar, which `{runtime}` cannot run")]
-    NoJava { path: String, runtime: String },
-    #[error("`{context}` has no `{dockerfile}`")]
-    NoDockerfile { context: String, dockerfile: String },
-    #[error(transparent)]
-    Text(#[from] TextError),
-    #[error(transparent)]
-    Install(#[from] InstallError),
-    #[error("its `{path}` cannot be used: {problem}")]
-    Dockerfile { path: String, problem: OwnError },
-}
 
 /// The layers of a template, by logical id.
 pub(super) type Layers<'a> = BTreeMap<&'a str, GatheredLayer<'a>>;
@@ -129,7 +96,8 @@ impl Making<'_> {
     }
 
     fn hooks(&mut self, path: &LocalPath) -> Result<(), FunctionError> {
-        let hooks = match self.gathered(path, MAX_CODE)? {
+        let gathered = self.gathered(path, MAX_CODE);
+        let hooks = match gathered.map_err(FunctionError::Hooks)? {
             Gathered::Files(tree) => tree,
             Gathered::Jar { piece, .. } => {
                 let mut tree = Tree::default();

@@ -28,7 +28,7 @@ use crate::model::{App, Family, Function, Layer, Runtime};
 pub use archive::Archives;
 use function::{FunctionError, Layers};
 use gather::{Gathered, MAX_CODE, gather};
-pub use names::{Naming, image_names};
+pub use names::{Naming, default_project, image_names};
 use tree::{Tree, TreeFile};
 
 /// The folder of configuration in every entry.
@@ -149,7 +149,10 @@ pub fn render(app: &App, settings: &Settings<'_>) -> Result<Rendered, Vec<Remark
                 tree.put_below(&format!("functions/{}", function.name), made.tree);
                 warnings.extend(made.warnings.into_iter().map(remark));
             }
-            Err(error) => wrong.push(remark(sentence(&error))),
+            Err(error) => wrong.push(Remark {
+                line: error.line(function),
+                ..remark(sentence(&error))
+            }),
         }
     }
     if !wrong.is_empty() {
@@ -229,7 +232,7 @@ fn gather_layers<'a>(app: &'a App, settings: &Settings<'_>, wrong: &mut Vec<Rema
                 layers.insert(&layer.logical_id, GatheredLayer { layer, files });
             }
             Err(error) => wrong.push(Remark {
-                line: layer.line,
+                line: layer.content_line,
                 nested_in: layer.nested_in.clone(),
                 about: format!("layer `{}`", layer.name),
                 message: sentence(&error),

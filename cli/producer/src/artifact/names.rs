@@ -1,4 +1,7 @@
-//! The image of each function: `[registry/]<project>/<function>:<tag>`.
+//! The image of each function: `[registry/]<project>/<environment>/<function>:<tag>`.
+//!
+//! No two targets share an image: a deploy of one environment would replace the code of another. The project that is taken where
+//! none is named holds the environment already, and stands alone.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +15,15 @@ pub struct Naming<'a> {
     pub registry: Option<&'a str>,
     /// The compose project.
     pub project: &'a str,
+    /// The environment.
+    pub env: &'a str,
     /// The tag.
     pub tag: &'a str,
+}
+
+/// The compose project where none is named.
+pub fn default_project(env: &str) -> String {
+    format!("esb-{env}")
 }
 
 /// Names the images of functions. Repositories know no upper case and fewer signs than functions do; names that would fall
@@ -51,10 +61,33 @@ fn reference(part: &str, naming: Naming<'_>) -> Result<String, ReferenceError> {
     let text = format!(
         "{}{}/{part}:{}",
         registry.unwrap_or_default(),
-        repository(naming.project),
+        target(naming),
         naming.tag
     );
     Reference::parse(&text).map(|reference| reference.to_string())
+}
+
+/// What the images of one target begin with, and those of no other.
+fn target(naming: Naming<'_>) -> String {
+    let project = part(naming.project);
+    if naming.project == default_project(naming.env) {
+        return project;
+    }
+    format!("{project}/{}", part(naming.env))
+}
+
+/// A name as one part of a repository that no other name has: one that cannot stay as it is gets a few digits of its hash.
+fn part(name: &str) -> String {
+    let part = repository(name);
+    if part == name {
+        return part;
+    }
+    let digest = Digest::of(name);
+    let digits = &digest.hex()[..8];
+    if part.is_empty() {
+        return digits.to_owned();
+    }
+    format!("{part}-{digits}")
 }
 
 /// A name as one part of a repository: lower case, signs only alone and between letters or digits.
@@ -73,16 +106,28 @@ fn repository(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn named(functions: &[&str], registry: Option<&str>) -> Vec<String> {
+        of_target(functions, registry, "esb-dev", "dev")
+    }
+
+    fn of_target(
+        functions: &[&str],
+        registry: Option<&str>,
+        project: &str,
+        env: &str,
+    ) -> Vec<String> {
         let functions: Vec<FunctionName> = functions
             .iter()
             .map(|name| FunctionName::parse(name).unwrap())
             .collect();
         let naming = Naming {
             registry,
-            project: "Esb-Dev",
+            project,
+            env,
             tag: "latest",
         };
         let images = image_names(functions.iter(), naming).unwrap();
@@ -90,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_named_by_project_and_function() {
+    fn an_image_is_named_by_target_and_function() {
         assert_eq!(
             named(&["orders", "Hello..World-"], Some("registry:5000")),
             [
@@ -99,6 +144,10 @@ mod tests {
             ]
         );
         assert_eq!(named(&["a_b"], None), ["esb-dev/a_b:latest"]);
+        assert_eq!(
+            of_target(&["orders"], None, "shop", "staging"),
+            ["shop/staging/orders:latest"]
+        );
     }
 
     #[test]
@@ -111,5 +160,26 @@ mod tests {
                 "esb-dev/stock:latest"
             ]
         );
+    }
+
+    #[test]
+    fn two_targets_never_share_an_image() {
+        let targets = [
+            ("shop", "dev"),
+            ("shop", "staging"),
+            ("shop", "Staging"),
+            ("shop", "_"),
+            ("Shop", "dev"),
+            ("shop-dev", "dev"),
+            ("esb-dev", "dev"),
+            ("esb-dev", "staging"),
+            ("esb-a-b", "b"),
+            ("esb-a-b", "a-b"),
+        ];
+        let images: BTreeSet<String> = targets
+            .iter()
+            .flat_map(|(project, env)| of_target(&["orders"], None, project, env))
+            .collect();
+        assert_eq!(images.len(), targets.len(), "{images:#?}");
     }
 }

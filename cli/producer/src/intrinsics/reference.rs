@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use engine::contract::quoted;
 use engine::yaml::{Node, Span, Value};
 
-use super::{Once, Resolved, Resolver};
+use super::{Once, Resolved, Resolver, attributes};
 use crate::parameters::Bound;
-use crate::report::{Level, Read, TemplateRule};
+use crate::report::{Level, Read, Reported, TemplateRule};
 use crate::template::{Kind, Resource, unknown_name};
 use crate::text::Text;
 
@@ -190,6 +190,11 @@ impl Resolver<'_> {
             self.charge(text.reveal().len(), span)?;
             return Ok(text);
         }
+        if let Some(attribute) = attribute
+            && let Some(known) = attributes::lacks(resource.type_name, attribute)
+        {
+            return Err(self.no_attribute(id, attribute, known, span));
+        }
         let kind = match (resource.kind, attribute) {
             (Some(kind), None) => kind,
             (Some(kind), Some(attribute)) if !self.is_left_out(id, attribute) => kind,
@@ -198,18 +203,19 @@ impl Resolver<'_> {
         if let Some(attribute) = attribute
             && !kind.attributes().contains(&attribute)
         {
-            let message = format!("`{id}` has no attribute {}", quoted(attribute));
-            let known = kind.attributes().iter().copied();
-            let findings = self.findings();
-            let subject = &self.subject;
-            return Err(unknown_name(
-                findings, subject, span, message, attribute, known,
-            ));
+            return Err(self.no_attribute(id, attribute, kind.attributes(), span));
         }
         let name = self.resource_name(resource, kind, span)?;
         let text = self.local_value(kind, &name, attribute);
         self.charge(text.len(), span)?;
         Ok(Text::clean(text))
+    }
+
+    fn no_attribute(&self, id: &str, attribute: &str, known: &[&str], span: Span) -> Reported {
+        let message = format!("`{id}` has no attribute {}", quoted(attribute));
+        let (findings, subject) = (self.findings(), &self.subject);
+        let known = known.iter().copied();
+        unknown_name(findings, subject, span, message, attribute, known)
     }
 
     /// The value of a resource, or of one of its attributes.

@@ -115,8 +115,7 @@ pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<TemplateFindin
     let declared = || {
         templates
             .iter()
-            .flat_map(|template| template.declarations())
-            .map(|declaration| declaration.name.as_str())
+            .flat_map(|template| template.parameter_names())
     };
     given
         .keys()
@@ -137,11 +136,8 @@ pub fn unknown(templates: &[&Template<'_>], given: &Given) -> Vec<TemplateFindin
 
 /// Gives every parameter its value. What does not fit is reported; what is missing is reported to whoever asks for it.
 pub fn bind(template: &Template<'_>, given: &Given) -> BTreeMap<String, Bound> {
-    template
-        .declarations()
-        .iter()
-        .map(|declared| (declared.name.clone(), bind_one(template, declared, given)))
-        .collect()
+    let bind = |declared: &Declaration| bind_one(template, declared, given);
+    bind_all(template, bind)
 }
 
 /// Gives every parameter of a nested template the value that the template around it says. What is missing or does not fit is reported
@@ -161,10 +157,18 @@ pub fn bind_nested(
             bound @ (Bound::One(_) | Bound::Many(_) | Bound::Refused(_)) => bound,
         },
     };
-    let declarations = template.declarations().iter();
-    declarations
-        .map(|declared| (declared.name.clone(), bind(declared)))
-        .collect()
+    bind_all(template, bind)
+}
+
+fn bind_all(
+    template: &Template<'_>,
+    bind: impl Fn(&Declaration) -> Bound,
+) -> BTreeMap<String, Bound> {
+    let declared = template.declarations().iter();
+    let bound = declared.map(|declared| (declared.name.clone(), bind(declared)));
+    let refused = template.refused().iter();
+    let refused = refused.map(|(name, reported)| (name.clone(), Bound::Refused(*reported)));
+    bound.chain(refused).collect()
 }
 
 /// The value that the template around gives: a secret stays one under its own name. Of one that has no value yet, nothing can be

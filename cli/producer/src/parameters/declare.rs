@@ -89,23 +89,34 @@ pub fn is_flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// Reads the section `Parameters`, in the order of the text. What is declared wrongly is reported.
-pub fn declarations(findings: &Findings<'_>, section: &Map) -> Vec<Declaration> {
-    let mut found: Vec<Declaration> = section
+/// Reads the section `Parameters`, in the order of the text. What is declared wrongly is reported, and given by its name.
+pub fn declarations(
+    findings: &Findings<'_>,
+    section: &Map,
+) -> (Vec<Declaration>, Vec<(String, Reported)>) {
+    let mut found = Vec::new();
+    let mut refused = Vec::new();
+    let read = section
         .iter()
         .take(MAX_PARAMETERS)
         // A function was refused with the section.
         .filter(|(name, _)| !is_function(name))
-        .filter_map(|(name, entry)| {
+        .map(|(name, entry)| {
             let subject = Subject {
                 id: name.clone(),
                 kind: "parameter".to_owned(),
                 property: String::new(),
             };
             let reader = Reader { findings, subject };
-            reader.declaration(name, entry.key_span, &entry.node).ok()
-        })
-        .collect();
+            let declaration = reader.declaration(name, entry.key_span, &entry.node);
+            (name, declaration)
+        });
+    for (name, declaration) in read {
+        match declaration {
+            Ok(declaration) => found.push(declaration),
+            Err(reported) => refused.push((name.clone(), reported)),
+        }
+    }
     if let Some((name, entry)) = section.iter().nth(MAX_PARAMETERS) {
         let message = format!("a template has at most {MAX_PARAMETERS} parameters");
         let subject = Subject {
@@ -115,7 +126,7 @@ pub fn declarations(findings: &Findings<'_>, section: &Map) -> Vec<Declaration> 
         findings.error(TemplateRule::TooMany, &subject, entry.key_span, message);
     }
     found.sort_by_key(|declaration| declaration.span);
-    found
+    (found, refused)
 }
 
 struct Reader<'r, 'a> {
@@ -178,15 +189,16 @@ impl Reader<'_, '_> {
 
     fn words(&self, map: &Map) {
         for (word, entry) in map {
-            if !WORDS.contains(&word.as_str()) {
-                self.findings.note(
-                    Level::Warning,
-                    TemplateRule::UnknownProperty,
-                    &self.subject,
-                    entry.key_span,
-                    format!("no word `{word}` is known of parameters; it is left out"),
-                    did_you_mean(word, WORDS.into_iter()),
-                );
+            if WORDS.contains(&word.as_str()) {
+                continue;
+            }
+            let message = format!("no word `{word}` is known of parameters");
+            let (findings, subject, span) = (self.findings, &self.subject, entry.key_span);
+            if !findings.is_misspelling(subject, span, &message, word, &WORDS) {
+                let hint = did_you_mean(word, WORDS.into_iter());
+                let message = format!("{message}; it is left out");
+                let (level, rule) = (Level::Warning, TemplateRule::UnknownProperty);
+                findings.note(level, rule, subject, span, message, hint);
             }
         }
     }

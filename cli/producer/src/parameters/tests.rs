@@ -104,7 +104,8 @@ fn a_wrong_declaration_is_refused(#[case] declaration: &str) {
     "{Type: String, AllowedPattern: '(?=a)'}",
     TemplateRule::UncheckedPattern
 )]
-#[case("{Type: String, AllowdValues: [x]}", TemplateRule::UnknownProperty)]
+#[case("{Type: String, AllowdValues: [x]}", TemplateRule::MisspeltName)]
+#[case("{Type: String, Strange: [x]}", TemplateRule::UnknownProperty)]
 fn what_is_odd_about_a_declaration_is_said(#[case] declaration: &str, #[case] rule: TemplateRule) {
     assert_eq!(broken(declaration, Some("x")), [rule.name()]);
 }

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::contract::{Place, Source, Violation};
+use engine::contract::{Place, Source, Violation, misspelt};
 use engine::yaml::{self, Span};
 use serde::Serialize;
 
@@ -142,7 +142,10 @@ pub struct Findings<'a> {
     kept: RefCell<BTreeSet<TemplateFinding>>,
     /// Kinds of which only the first is a warning.
     kinds: RefCell<BTreeSet<String>>,
+    /// Errors that end reading early: those but misspellings.
     errors: Cell<usize>,
+    /// Whether what looks like a misspelling is left out, with a warning.
+    allows_unknown: Cell<bool>,
 }
 
 impl<'a> Findings<'a> {
@@ -154,6 +157,7 @@ impl<'a> Findings<'a> {
             kept: RefCell::default(),
             kinds: RefCell::default(),
             errors: Cell::new(0),
+            allows_unknown: Cell::new(false),
         }
     }
 
@@ -178,7 +182,7 @@ impl<'a> Findings<'a> {
     fn keep(&self, finding: TemplateFinding) {
         let mut kept = self.kept.borrow_mut();
         let errors = self.errors.get();
-        let is_error = finding.level == Level::Error;
+        let is_error = finding.level == Level::Error && !is_misspelling(&finding);
         let is_full = if is_error {
             errors == MAX_ERRORS
         } else {
@@ -205,7 +209,30 @@ impl<'a> Findings<'a> {
         self.errors.get() == MAX_ERRORS
     }
 
-    /// Whether something is wrong, so that there will be no model.
+    /// Has what looks like a misspelling left out, with a warning.
+    pub fn allow_unknown(&self, allowed: bool) {
+        self.allows_unknown.set(allowed);
+    }
+
+    /// Reports a name that looks like a misspelling of a known one, and tells whether it does.
+    pub fn is_misspelling(
+        &self,
+        subject: &Subject,
+        span: Span,
+        message: &str,
+        name: &str,
+        known: &[&str],
+    ) -> bool {
+        let Some(meant) = misspelt(name, known) else {
+            return false;
+        };
+        let hint = Some(format!("did you mean `{meant}`?"));
+        let (level, rule) = (Level::Error, TemplateRule::MisspeltName);
+        self.note(level, rule, subject, span, message, hint);
+        true
+    }
+
+    /// Whether something is wrong that ended reading early.
     pub fn has_errors(&self) -> bool {
         self.errors.get() > 0
     }
@@ -331,6 +358,17 @@ impl<'a> Findings<'a> {
         }
     }
 
+    fn grade_misspelling(&self, finding: &mut TemplateFinding) {
+        if self.allows_unknown.get() {
+            finding.level = Level::Warning;
+            finding.message += "; it is left out";
+        } else if let Some(question) = finding.hint.take() {
+            finding.message += &format!("; {question}");
+            let hint = "a name that is meant so is left out with `--allow-unknown`";
+            finding.hint = Some(hint.to_owned());
+        }
+    }
+
     /// What was found, in the order of the text. What several resources have from one place (`Globals`, an anchor) is said once.
     pub fn report(&self) -> Report {
         let kept = self.kept.borrow();
@@ -348,6 +386,9 @@ impl<'a> Findings<'a> {
         }
         let said = |(finding, others): (&TemplateFinding, usize)| {
             let mut finding = finding.clone();
+            if is_misspelling(&finding) {
+                self.grade_misspelling(&mut finding);
+            }
             if others > 0 {
                 finding.message += &format!(" (the same of {others} more)");
             }
@@ -357,4 +398,8 @@ impl<'a> Findings<'a> {
             findings: found.into_iter().map(said).collect(),
         }
     }
+}
+
+fn is_misspelling(finding: &TemplateFinding) -> bool {
+    finding.rule == TemplateRule::MisspeltName.name()
 }

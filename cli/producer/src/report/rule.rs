@@ -15,6 +15,8 @@ pub enum TemplateRule {
     NoValue,
     /// A property nobody knows; it is left out.
     UnknownProperty,
+    /// A name that looks like a misspelling of a known one; a warning with `--allow-unknown`.
+    MisspeltName,
     /// A property without a counterpart in the stack; it is left out.
     PropertyLeftOut,
     /// A property without which the function would not work, and which the stack has not.
@@ -68,13 +70,14 @@ pub enum TemplateRule {
 impl TemplateRule {
     /// Every rule.
     #[cfg(test)]
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NotATemplate,
         Self::WrongKind,
         Self::MissingProperty,
         Self::BadValue,
         Self::NoValue,
         Self::UnknownProperty,
+        Self::MisspeltName,
         Self::PropertyLeftOut,
         Self::PropertyRefused,
         Self::NoEffect,
@@ -110,6 +113,7 @@ impl TemplateRule {
             Self::BadValue => "bad-value",
             Self::NoValue => "no-value",
             Self::UnknownProperty => "unknown-property",
+            Self::MisspeltName => "misspelt-name",
             Self::PropertyLeftOut => "property-left-out",
             Self::PropertyRefused => "property-refused",
             Self::NoEffect => "no-effect",
@@ -150,6 +154,10 @@ impl TemplateRule {
             Self::BadValue => ("error", "a value that the property does not allow"),
             Self::NoValue => ("warning", "a property without a value; it is left out"),
             Self::UnknownProperty => ("warning", "a property nobody knows; it is left out"),
+            Self::MisspeltName => (
+                "error",
+                "a property, type or section that looks like a misspelling of a known one; with `--allow-unknown` it is left out, with a warning",
+            ),
             Self::PropertyLeftOut => (
                 "warning",
                 "a property without a counterpart in the stack; it is left out",

@@ -3,6 +3,7 @@
 use engine::contract::{FunctionName, Place, quoted};
 use engine::yaml::{Entry, Span, Value};
 
+use super::expression::expression;
 use super::fields::Fields;
 use super::property::{Properties, left_out, no_effect, read};
 use super::trigger;
@@ -359,25 +360,4 @@ fn schedule(
         enabled: state?.or(enabled?).unwrap_or(true),
         description: description?,
     })
-}
-
-/// An expression of a time; whether it makes sense is for whoever runs it.
-pub(super) fn expression(text: &str, at_too: bool) -> Result<String, String> {
-    let inside = ["rate(", "cron(", "at("]
-        .into_iter()
-        .filter(|begin| at_too || *begin != "at(")
-        .find_map(|begin| text.strip_prefix(begin)?.strip_suffix(')'));
-    let fits = inside.is_some_and(|inside| {
-        !inside.trim().is_empty()
-            && !inside.contains(['(', ')'])
-            && !inside.chars().any(char::is_control)
-    });
-    if fits {
-        return Ok(text.to_owned());
-    }
-    let at = if at_too { ", `at(…)`" } else { "" };
-    Err(format!(
-        "`rate(…)`, `cron(…)`{at} stands here, not {}",
-        quoted(text)
-    ))
 }

@@ -87,11 +87,15 @@ impl<'c, 'n> Fields<'c, 'n> {
                 own.findings()
                     .note(level, rule, subject, span, message, None);
             } else {
-                let message = format!("no property {} is known here; it is left out", quoted(name));
-                let hint = did_you_mean(name, self.properties.names(&self.prefix));
-                let (level, rule) = (Level::Warning, TemplateRule::UnknownProperty);
-                own.findings()
-                    .note(level, rule, subject, span, message, hint);
+                let message = format!("no property {} is known here", quoted(name));
+                let known: Vec<&str> = self.properties.names(&self.prefix).collect();
+                let findings = own.findings();
+                if !findings.is_misspelling(subject, span, &message, name, &known) {
+                    let message = format!("{message}; it is left out");
+                    let hint = did_you_mean(name, known.into_iter());
+                    let (level, rule) = (Level::Warning, TemplateRule::UnknownProperty);
+                    findings.note(level, rule, subject, span, message, hint);
+                }
             }
             return None;
         };
@@ -156,6 +160,11 @@ impl<'c, 'n> Fields<'c, 'n> {
         self.map
             .get(name)
             .map_or(self.span, |entry| entry.node.span)
+    }
+
+    /// The line in which a property begins; none when it is absent.
+    pub(super) fn line(&self, name: &str) -> Option<u32> {
+        self.map.get(name).map(|entry| entry.key_span.line)
     }
 
     /// Reports a value that its property does not allow.

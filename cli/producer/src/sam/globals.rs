@@ -64,6 +64,10 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
             check_api(findings, &subject, entry);
             continue;
         }
+        let known: Vec<&str> = READ.into_iter().chain(APIS).chain(LEFT_OUT).collect();
+        if findings.is_misspelling(&subject, span, "no such section is known", name, &known) {
+            continue;
+        }
         let (rule, message) = if LEFT_OUT.contains(&name.as_str()) {
             let why = "its resources have no counterpart in the stack";
             (
@@ -76,8 +80,8 @@ pub(super) fn check(findings: &Findings<'_>, template: &Template<'_>) {
                 "no such section is known; it is left out".to_owned(),
             )
         };
-        let hint = did_you_mean(name, READ.into_iter().chain(APIS).chain(LEFT_OUT))
-            .filter(|_| rule == TemplateRule::UnknownProperty);
+        let hint =
+            did_you_mean(name, known.into_iter()).filter(|_| rule == TemplateRule::UnknownProperty);
         findings.note(Level::Warning, rule, &subject, span, message, hint);
     }
 }

@@ -108,6 +108,7 @@ pub(super) fn read_layer(
         name: name?,
         line: resource.span.line,
         nested_in: context.nest().file.clone(),
+        content_line: fields.line(content).unwrap_or(resource.span.line),
         content: fields.need(content, path?)?,
         build: build?,
         runtimes: runtimes?.unwrap_or_default(),

@@ -12,6 +12,7 @@ mod covered;
 #[cfg(test)]
 mod documented;
 mod event;
+mod expression;
 mod fields;
 mod function;
 mod globals;
@@ -57,6 +58,8 @@ pub struct Input<'i> {
     pub files: Option<&'i dyn Files>,
     /// How the manifest names the template; its file when there is none.
     pub source_path: Option<&'i str>,
+    /// Whether what looks like a misspelling is left out, with a warning.
+    pub allow_unknown: bool,
 }
 
 /// The files beside a template. The rooms that read templates see no file; whoever calls them hands the texts in.
@@ -104,7 +107,18 @@ struct Layers<'i> {
 /// Resolves a template and those nested in it. The report of a model holds warnings and notes; without a model it holds everything
 /// that was found.
 pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Report), Report> {
+    let (app, report) = resolve_in_part(template, input);
+    if report.is_fatal() {
+        return Err(report);
+    }
+    Ok((app, report))
+}
+
+/// Resolves a template and those nested in it as far as that goes. The report says whether there is a model; without one, the part of
+/// it that could be read serves to look for what else is wrong.
+pub fn resolve_in_part(template: &Template<'_>, input: &Input<'_>) -> (App, Report) {
     let findings = &template.findings;
+    findings.allow_unknown(input.allow_unknown);
     let bound = parameters::bind(template, &input.parameters);
     let nested = Nested::of(input, template);
     let nest = Nest {
@@ -124,20 +138,24 @@ pub fn resolve(template: &Template<'_>, input: &Input<'_>) -> Result<(App, Repor
     };
     if let Ok((parts, ())) = read {
         parts.put_together(findings, &mut app);
-        warn_of_nothing(template, &app);
     }
-    let mut report = findings.report();
-    report.findings.extend(nested.findings());
-    if report.is_fatal() {
-        return Err(report);
+    let of_nested = nested.findings();
+    let whole = || {
+        let mut report = findings.report();
+        report.findings.extend(of_nested.iter().cloned());
+        report
+    };
+    let report = whole();
+    if !report.is_fatal() && warn_of_nothing(template, &app) {
+        return (app, whole());
     }
-    Ok((app, report))
+    (app, report)
 }
 
-/// Warns of a template whose artifact would change nothing.
-fn warn_of_nothing(template: &Template<'_>, app: &App) {
+/// Warns of a template whose artifact would change nothing, and tells whether it does.
+fn warn_of_nothing(template: &Template<'_>, app: &App) -> bool {
     let is_empty = app.functions.is_empty() && app.tables.is_empty() && app.buckets.is_empty();
-    if is_empty && !template.findings.has_errors() {
+    if is_empty {
         let message = "the template gives no function, table or bucket: nothing would be deployed";
         let span = template.place_of("Resources");
         let (level, rule, subject) = (
@@ -148,6 +166,7 @@ fn warn_of_nothing(template: &Template<'_>, app: &App) {
         let findings = &template.findings;
         findings.note(level, rule, &subject, span, message, None);
     }
+    is_empty
 }
 
 /// What a template gets from elsewhere.

@@ -13,7 +13,7 @@ use engine::yaml::{Node, Span, Value};
 use super::path::{folder_of, join, local_path};
 use super::{Input, Parts, outside, read_template};
 use crate::intrinsics::{Context, Nest, Resolved, Resolver, Stacks, references};
-use crate::parameters;
+use crate::parameters::{self, Bound};
 use crate::report::{Level, Read, Reported, TemplateFinding, TemplateRule};
 use crate::template::{Resource, Template, unknown_name};
 use crate::text::Text;
@@ -141,15 +141,15 @@ impl<'i> Nested<'i> {
                 return Err(wrong());
             }
         };
+        template.findings.allow_unknown(self.input.allow_unknown);
         let values = given(&own, resource, &template);
-        let (bound, pseudo) = match values {
-            Ok(values) => {
-                let mut pseudo = context.pseudo().clone();
-                pseudo.stack_name = format!("{}-{}", pseudo.stack_name, resource.id);
-                (parameters::bind_nested(&template, &values), pseudo)
-            }
-            Err(reported) => return Err(reported),
-        };
+        // What is wrong with a value does not hide what is wrong in the template.
+        let given = values?;
+        let mut bound = parameters::bind_nested(&template, &given.values);
+        let refused = given.refused.into_iter();
+        bound.extend(refused.map(|(name, reported)| (name, Bound::Refused(reported))));
+        let mut pseudo = context.pseudo().clone();
+        pseudo.stack_name = format!("{}-{}", pseudo.stack_name, resource.id);
         let nest = Nest {
             prefix: context.logical_id(resource.id),
             folder: folder_of(&path).to_owned(),
@@ -173,6 +173,9 @@ impl<'i> Nested<'i> {
         let below = inner.findings();
         let is_wrong = is_wrong || below.iter().any(|finding| finding.level == Level::Error);
         all.extend(below);
+        if let (false, Some(reported)) = (is_wrong, given.failed) {
+            return Err(reported);
+        }
         match read {
             Ok((parts, outputs)) if !is_wrong => Ok(Some(Rc::new(Stack {
                 parts: RefCell::new(parts),
@@ -252,12 +255,22 @@ fn location(
     )))
 }
 
+/// What a nested stack gives to its parameters.
+#[derive(Default)]
+struct GivenToNested {
+    values: BTreeMap<String, Text>,
+    /// Parameters whose value could not be read.
+    refused: Vec<(String, Reported)>,
+    /// That something was wrong.
+    failed: Option<Reported>,
+}
+
 /// The values that a nested stack gives to its parameters.
 fn given(
     own: &Resolver<'_>,
     resource: &Resource<'_>,
     template: &Template<'_>,
-) -> Read<BTreeMap<String, Text>> {
+) -> Read<GivenToNested> {
     let node = resource
         .property_map()
         .and_then(|properties| properties.get("Parameters"));
@@ -270,16 +283,15 @@ fn given(
         ..
     }) = node
     else {
-        return Ok(BTreeMap::new());
+        return Ok(GivenToNested::default());
     };
-    let mut values = BTreeMap::new();
-    let mut failed: Option<Reported> = None;
+    let mut given = GivenToNested::default();
     for (name, entry) in map {
-        let names = || template.declarations().iter().map(|one| one.name.as_str());
+        let names = || template.parameter_names();
         if !names().any(|known| known == name) {
             let message = format!("the nested template has no parameter {}", quoted(name));
             let (findings, subject, span) = (own.findings(), &own.subject, entry.key_span);
-            failed = Some(unknown_name(
+            given.failed = Some(unknown_name(
                 findings,
                 subject,
                 span,
@@ -292,12 +304,15 @@ fn given(
         match own.value(&entry.node) {
             Ok(None) => {}
             Ok(Some(value)) => {
-                values.insert(name.clone(), flat(value));
+                given.values.insert(name.clone(), flat(value));
             }
-            Err(reported) => failed = Some(reported),
+            Err(reported) => {
+                given.refused.push((name.clone(), reported));
+                given.failed = Some(reported);
+            }
         }
     }
-    failed.map_or(Ok(values), Err)
+    Ok(given)
 }
 
 /// A value as the text of a parameter: a list is written with commas.

@@ -1,5 +1,7 @@
 //! Types of resources that are not read, and what a resource says besides its properties.
 
+use engine::contract::quoted;
+
 use super::trigger;
 use crate::report::{Findings, Level, TemplateRule, did_you_mean};
 use crate::template::{Kind, NESTED, Resource, is_function, refuse};
@@ -137,11 +139,18 @@ pub(super) fn check_attributes(findings: &Findings<'_>, resource: &Resource<'_>)
                 TemplateRule::PropertyLeftOut,
                 format!("it is {says}"),
             ),
-            None => (
-                Level::Warning,
-                TemplateRule::UnknownProperty,
-                "a resource has no such attribute; it is left out".to_owned(),
-            ),
+            None => {
+                let message = "a resource has no such attribute";
+                let names = ATTRIBUTES.map(|(known, _)| known);
+                if findings.is_misspelling(&subject, entry.key_span, message, name, &names) {
+                    continue;
+                }
+                (
+                    Level::Warning,
+                    TemplateRule::UnknownProperty,
+                    format!("{message}; it is left out"),
+                )
+            }
         };
         let hint = match known {
             Some(_) => None,
@@ -186,32 +195,76 @@ pub(super) fn leave_out(findings: &Findings<'_>, resource: &Resource<'_>) {
             "the resource is left out: its type has no counterpart in the stack".to_owned(),
         ),
     };
-    let hint = (no_effect.is_none() && left_out.is_none())
-        .then(|| misspelt(name))
-        .flatten();
-    findings.note(
-        level,
-        rule,
-        &resource.subject(),
-        resource.span,
-        message,
-        hint,
-    );
+    let subject = resource.subject();
+    if no_effect.is_none() && left_out.is_none() {
+        let message = format!("no type {} of resources is known", quoted(name));
+        if findings.is_misspelling(
+            &subject,
+            resource.type_span(),
+            &message,
+            name,
+            &known_types(),
+        ) {
+            return;
+        }
+    }
+    findings.note(level, rule, &subject, resource.span, message, None);
 }
 
-/// The type that a misspelt one was meant to be. Types share long prefixes: only a few letters more or less are a typing mistake.
-fn misspelt(name: &str) -> Option<String> {
-    const FEW: usize = 3;
-    let known = Kind::ALL.into_iter().map(Kind::name);
-    let known = known.chain(trigger::TYPES.iter().map(|(name, _)| *name));
-    let known = known.chain(NESTED);
-    let lower = name.to_ascii_lowercase();
-    known
-        .map(|known| {
-            let distance = strsim::levenshtein(&lower, &known.to_ascii_lowercase());
-            (distance, known)
-        })
-        .filter(|(distance, _)| *distance <= FEW)
-        .min()
-        .map(|(_, known)| format!("did you mean `{known}`?"))
+/// The types that have a line in the lists: what a misspelt one may have been meant to be. No real type of the cloud is so close to
+/// one of these that it looks like a misspelling of it; the nearest are in the tests.
+fn known_types() -> Vec<&'static str> {
+    let whole = |name: &&str| !name.ends_with('*');
+    let read = Kind::ALL.into_iter().map(Kind::name);
+    let calling = trigger::TYPES.iter().map(|(name, _)| *name);
+    let others = NO_EFFECT.iter().chain(&LEFT_OUT).map(|(name, _)| *name);
+    let all = read.chain(calling).chain(NESTED).chain(others);
+    all.filter(whole).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::contract::misspelt;
+
+    use super::*;
+
+    #[test]
+    fn real_types_are_no_misspellings() {
+        let real = [
+            "AWS::ApiGateway::Authorizer",
+            "AWS::ApiGateway::Model",
+            "AWS::ApiGateway::UsagePlan",
+            "AWS::ApiGatewayV2::ApiMapping",
+            "AWS::ApiGatewayV2::Authorizer",
+            "AWS::ApiGatewayV2::IntegrationResponse",
+            "AWS::ApiGatewayV2::RouteResponse",
+            "AWS::Cassandra::Table",
+            "AWS::DynamoDB::GlobalTable",
+            "AWS::EMRServerless::Application",
+            "AWS::Events::EventBus",
+            "AWS::Glue::Table",
+            "AWS::IoT::TopicRule",
+            "AWS::Lambda::CapacityProvider",
+            "AWS::Pipes::Pipe",
+            "AWS::S3Express::DirectoryBucket",
+            "AWS::S3Outposts::Bucket",
+            "AWS::S3Tables::Table",
+            "AWS::SNS::Topic",
+            "AWS::SQS::Queue",
+            "AWS::Scheduler::ScheduleGroup",
+            "AWS::Serverless::GraphQLApi",
+            "AWS::Timestream::Table",
+        ];
+        for name in real {
+            assert_eq!(misspelt(name, &known_types()), None, "{name}");
+        }
+        for (name, meant) in [
+            ("AWS::DynamoDB::Tabel", "AWS::DynamoDB::Table"),
+            ("AWS::Serverless::function", "AWS::Serverless::Function"),
+            ("AWS::Serverles::Function", "AWS::Serverless::Function"),
+            ("AWS::S3::Buckets", "AWS::S3::Bucket"),
+        ] {
+            assert_eq!(misspelt(name, &known_types()), Some(meant));
+        }
+    }
 }

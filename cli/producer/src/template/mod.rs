@@ -39,6 +39,8 @@ pub struct Template<'a> {
     text: &'a str,
     root: Map,
     declarations: Vec<Declaration>,
+    /// Parameters that are declared wrongly, which was reported.
+    refused: Vec<(String, Reported)>,
 }
 
 /// A resource before its properties are looked at.
@@ -62,6 +64,13 @@ impl Resource<'_> {
         NESTED.contains(&self.type_name)
     }
 
+    /// Where its type stands.
+    pub(super) fn type_span(&self) -> Span {
+        self.map
+            .get("Type")
+            .map_or(self.span, |entry| entry.node.span)
+    }
+
     /// What findings about it are about.
     pub fn subject(&self) -> Subject {
         Subject {
@@ -73,7 +82,7 @@ impl Resource<'_> {
 }
 
 impl<'a> Template<'a> {
-    /// Reads a template. What is wrong with single parameters and resources is reported when they are used.
+    /// Reads a template. What is wrong with its sections, parameters and resources is reported with the model.
     pub fn read(file: &'a str, text: &'a str) -> Result<Self, Report> {
         match yaml::parse_last_wins(text, &ParseLimits::default(), shorthand) {
             Ok((node, twice)) => {
@@ -109,15 +118,17 @@ impl<'a> Template<'a> {
             text,
             root,
             declarations: Vec::new(),
+            refused: Vec::new(),
         };
-        section::check(&template.findings, &template.root);
-        template.declarations =
-            parameters::declarations(&template.findings, template.section("Parameters"));
-        let report = template.findings.report();
-        if report.is_fatal() {
-            return Err(report);
+        let has_resources = section::check(&template.findings, &template.root);
+        let section = template.section("Parameters");
+        let (declared, refused) = parameters::declarations(&template.findings, section);
+        (template.declarations, template.refused) = (declared, refused);
+        if has_resources {
+            Ok(template)
+        } else {
+            Err(template.findings.report())
         }
-        Ok(template)
     }
 
     /// The same template with another tree; what is found in it goes to the same report.
@@ -128,6 +139,7 @@ impl<'a> Template<'a> {
             text: self.text,
             root,
             declarations: self.declarations.clone(),
+            refused: self.refused.clone(),
         }
     }
 
@@ -161,6 +173,17 @@ impl<'a> Template<'a> {
     /// Its parameters, in the order of the text.
     pub fn declarations(&self) -> &[Declaration] {
         &self.declarations
+    }
+
+    /// Its parameters that are declared wrongly.
+    pub(super) fn refused(&self) -> &[(String, Reported)] {
+        &self.refused
+    }
+
+    /// The names of its parameters, also of those that are declared wrongly.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        let declared = self.declarations.iter().map(|one| one.name.as_str());
+        declared.chain(self.refused.iter().map(|(name, _)| name.as_str()))
     }
 
     /// Where a section stands.

@@ -62,8 +62,8 @@ const WITHOUT_EFFECT: [(&str, &str); 4] = [
     ),
 ];
 
-/// Checks every section's name and kind.
-pub(super) fn check(findings: &Findings<'_>, root: &Map) {
+/// Checks every section's name and kind, and tells whether there are resources.
+pub(super) fn check(findings: &Findings<'_>, root: &Map) -> bool {
     let nothing = Subject::default();
     for (name, entry) in root {
         let span = entry.key_span;
@@ -72,8 +72,13 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
             continue;
         }
         let Some((_, fate)) = SECTIONS.iter().find(|(known, _)| known == name) else {
-            let hint = did_you_mean(name, SECTIONS.iter().map(|(known, _)| *known));
-            let message = format!("no section `{name}` is known; it is left out");
+            let known = SECTIONS.map(|(known, _)| known);
+            let message = format!("no section `{name}` is known");
+            if findings.is_misspelling(&nothing, span, &message, name, &known) {
+                continue;
+            }
+            let hint = did_you_mean(name, known.into_iter());
+            let message = format!("{message}; it is left out");
             findings.note(
                 Level::Warning,
                 TemplateRule::UnknownProperty,
@@ -122,6 +127,8 @@ pub(super) fn check(findings: &Findings<'_>, root: &Map) {
         let message = "a template has a mapping `Resources`";
         findings.error(TemplateRule::NotATemplate, &nothing, span, message);
     }
+    let resources = root.get("Resources").map(|entry| &entry.node.value);
+    matches!(resources, Some(Value::Map(_)))
 }
 
 fn mapping(findings: &Findings<'_>, name: &str, node: &Node) {

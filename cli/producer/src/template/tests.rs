@@ -4,7 +4,12 @@ use super::*;
 use crate::report::{Level, Report};
 
 fn refused(text: &str) -> Report {
-    Template::read("t", text).err().expect("it is refused")
+    let report = match Template::read("t", text) {
+        Err(report) => report,
+        Ok(template) => template.findings.report(),
+    };
+    assert!(report.is_fatal(), "it is refused");
+    report
 }
 
 /// What was found in a template and its resources.

@@ -88,6 +88,7 @@ fn one(
                 line: span.line,
                 nested_in: own.context().nest().file.clone(),
                 content: path.clone(),
+                content_line: span.line,
                 build: crate::model::Build::Automatic,
                 runtimes: Vec::new(),
                 architectures: Vec::new(),

@@ -15,7 +15,7 @@ use super::fields::{Fields, choose};
 use super::property::Properties;
 use super::{Input, Layers};
 use crate::intrinsics::{Context, Resolver, SecretSource};
-use crate::model::{Architecture, EnvValue, Function, Scaling};
+use crate::model::{Architecture, EnvValue, Function, FunctionLines, Scaling};
 use crate::report::{Level, Read, TemplateRule};
 use crate::template::{Kind, Resource};
 use crate::text::{Piece, Taint, is_env_name, push};
@@ -71,6 +71,7 @@ pub(super) fn read(
         Some(metadata) => metadata.local_path("EsbHooks"),
         None => Ok(None),
     };
+    let lines = lines(&fields, metadata.as_ref(), resource.span.line);
     let mut events = events?;
     if let (Ok(name), Ok(true)) = (&name, url(&fields, kind)) {
         events.claims.extend(event::url(&fields, name));
@@ -91,9 +92,30 @@ pub(super) fn read(
             schedules: events.schedules,
             scaling: scaling?,
             hooks: hooks?,
+            lines,
         },
         claims: events.claims,
     })
+}
+
+/// Where what names the files of a function stands.
+fn lines(
+    fields: &Fields<'_, '_>,
+    metadata: Option<&Fields<'_, '_>>,
+    otherwise: u32,
+) -> FunctionLines {
+    let first = |fields: Option<&Fields<'_, '_>>, names: &[&str]| {
+        names.iter().find_map(|name| fields?.line(name))
+    };
+    let of_metadata = ["DockerContext", "Dockerfile", "aws:asset:path"];
+    let code = first(metadata, &of_metadata)
+        .or_else(|| first(Some(fields), &["InlineCode", "CodeUri", "Code", "ImageUri"]));
+    FunctionLines {
+        code: code.unwrap_or(otherwise),
+        handler: fields.line("Handler").unwrap_or(otherwise),
+        runtime: fields.line("Runtime").unwrap_or(otherwise),
+        hooks: first(metadata, &["EsbHooks"]).unwrap_or(otherwise),
+    }
 }
 
 /// Whether a function has a URL of its own.

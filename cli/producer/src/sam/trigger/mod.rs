@@ -4,6 +4,7 @@
 //! for (`route`), what the gateway understands (`artifact`).
 
 mod gateway;
+mod names;
 mod openapi;
 mod source;
 mod target;
@@ -110,6 +111,7 @@ pub(super) fn read(
         own: context.resolver(resource.subject()),
         input,
     };
+    names::check(&trigger);
     // What could not be read was reported.
     let _reported = match resource.type_name {
         "AWS::ApiGateway::Method" => gateway::method(&trigger, parts),

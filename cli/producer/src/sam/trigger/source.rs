@@ -14,15 +14,15 @@ pub(in crate::sam) fn leave_out(own: &Resolver<'_>, type_name: &str, span: Span)
     let findings = own.findings();
     let is_first = findings.is_first_of_kind(&format!("event {type_name}"));
     let (level, message, hint) = if !known {
-        let message = format!(
-            "no type {} of events is known; the event is left out",
-            quoted(type_name)
-        );
-        let all = LEFT_OUT
-            .iter()
-            .copied()
-            .chain(TYPES.iter().map(|known| known.of));
-        (Level::Warning, message, did_you_mean(type_name, all))
+        let message = format!("no type {} of events is known", quoted(type_name));
+        let read = TYPES.iter().map(|known| known.of);
+        let all: Vec<&str> = LEFT_OUT.into_iter().chain(read).collect();
+        if findings.is_misspelling(&own.subject, span, &message, type_name, &all) {
+            return;
+        }
+        let message = format!("{message}; the event is left out");
+        let hint = did_you_mean(type_name, all.into_iter());
+        (Level::Warning, message, hint)
     } else if is_first {
         let message = format!(
             "events of the type `{type_name}` are left out: nothing in the stack sends them"

@@ -6,7 +6,7 @@ use super::{Timed, Trigger, source};
 use crate::model::Schedule;
 use crate::report::{Read, TemplateRule};
 use crate::sam::Parts;
-use crate::sam::event;
+use crate::sam::expression;
 
 const NO_FUNCTION: &str = "no function of the template is called";
 
@@ -100,7 +100,7 @@ fn call(
     };
     let properties = trigger.properties();
     let at_too = trigger.resource.type_name == "AWS::Scheduler::Schedule";
-    let expression = event::expression(expression, at_too).map_err(|message| {
+    let expression = expression::expression(expression, at_too).map_err(|message| {
         let span = properties["ScheduleExpression"].node.span;
         trigger.own.error(TemplateRule::BadValue, span, message)
     })?;

@@ -1,0 +1,276 @@
+//! The names of the properties of what calls functions: those that are not read are left alone, and their misspellings are none of them.
+
+use engine::contract::quoted;
+
+use super::Trigger;
+
+/// The properties of each type, as the cloud knows them.
+const PROPERTIES: [(&str, &[&str]); 12] = [
+    (
+        "AWS::ApiGateway::Method",
+        &[
+            "ApiKeyRequired",
+            "AuthorizationScopes",
+            "AuthorizationType",
+            "AuthorizerId",
+            "HttpMethod",
+            "Integration",
+            "MethodResponses",
+            "OperationName",
+            "RequestModels",
+            "RequestParameters",
+            "RequestValidatorId",
+            "ResourceId",
+            "RestApiId",
+        ],
+    ),
+    (
+        "AWS::ApiGateway::Resource",
+        &["ParentId", "PathPart", "RestApiId"],
+    ),
+    (
+        "AWS::ApiGateway::RestApi",
+        &[
+            "ApiKeySourceType",
+            "BinaryMediaTypes",
+            "Body",
+            "BodyS3Location",
+            "CloneFrom",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "EndpointAccessMode",
+            "EndpointConfiguration",
+            "FailOnWarnings",
+            "MinimumCompressionSize",
+            "Mode",
+            "Name",
+            "Parameters",
+            "Policy",
+            "SecurityPolicy",
+            "Tags",
+            "Version",
+        ],
+    ),
+    (
+        "AWS::ApiGatewayV2::Api",
+        &[
+            "ApiKeySelectionExpression",
+            "BasePath",
+            "Body",
+            "BodyS3Location",
+            "CorsConfiguration",
+            "CredentialsArn",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "DisableSchemaValidation",
+            "FailOnWarnings",
+            "IpAddressType",
+            "Name",
+            "ProtocolType",
+            "RouteKey",
+            "RouteSelectionExpression",
+            "Tags",
+            "Target",
+            "Version",
+        ],
+    ),
+    (
+        "AWS::ApiGatewayV2::Integration",
+        &[
+            "ApiId",
+            "ConnectionId",
+            "ConnectionType",
+            "ContentHandlingStrategy",
+            "CredentialsArn",
+            "Description",
+            "IntegrationMethod",
+            "IntegrationSubtype",
+            "IntegrationType",
+            "IntegrationUri",
+            "PassthroughBehavior",
+            "PayloadFormatVersion",
+            "RequestParameters",
+            "RequestTemplates",
+            "ResponseParameters",
+            "TemplateSelectionExpression",
+            "TimeoutInMillis",
+            "TlsConfig",
+        ],
+    ),
+    (
+        "AWS::ApiGatewayV2::Route",
+        &[
+            "ApiId",
+            "ApiKeyRequired",
+            "AuthorizationScopes",
+            "AuthorizationType",
+            "AuthorizerId",
+            "ModelSelectionExpression",
+            "OperationName",
+            "RequestModels",
+            "RequestParameters",
+            "RouteKey",
+            "RouteResponseSelectionExpression",
+            "Target",
+        ],
+    ),
+    (
+        "AWS::Events::Rule",
+        &[
+            "Description",
+            "EventBusName",
+            "EventPattern",
+            "Name",
+            "RoleArn",
+            "ScheduleExpression",
+            "State",
+            "Tags",
+            "Targets",
+        ],
+    ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        &[
+            "AmazonManagedKafkaEventSourceConfig",
+            "BatchSize",
+            "BisectBatchOnFunctionError",
+            "DestinationConfig",
+            "DocumentDBEventSourceConfig",
+            "Enabled",
+            "EventSourceArn",
+            "FilterCriteria",
+            "FunctionName",
+            "FunctionResponseTypes",
+            "KmsKeyArn",
+            "LoggingConfig",
+            "MaximumBatchingWindowInSeconds",
+            "MaximumRecordAgeInSeconds",
+            "MaximumRetryAttempts",
+            "MetricsConfig",
+            "ParallelizationFactor",
+            "ProvisionedPollerConfig",
+            "Queues",
+            "ScalingConfig",
+            "SelfManagedEventSource",
+            "SelfManagedKafkaEventSourceConfig",
+            "SourceAccessConfigurations",
+            "StartingPosition",
+            "StartingPositionTimestamp",
+            "Tags",
+            "Topics",
+            "TumblingWindowInSeconds",
+        ],
+    ),
+    (
+        "AWS::Lambda::Url",
+        &[
+            "AuthType",
+            "Cors",
+            "InvokeMode",
+            "Qualifier",
+            "TargetFunctionArn",
+        ],
+    ),
+    (
+        "AWS::Scheduler::Schedule",
+        &[
+            "Description",
+            "EndDate",
+            "FlexibleTimeWindow",
+            "GroupName",
+            "KmsKeyArn",
+            "Name",
+            "ScheduleExpression",
+            "ScheduleExpressionTimezone",
+            "StartDate",
+            "State",
+            "Target",
+        ],
+    ),
+    (
+        "AWS::Serverless::Api",
+        &[
+            "AccessLogSetting",
+            "AlwaysDeploy",
+            "ApiKeySourceType",
+            "Auth",
+            "BinaryMediaTypes",
+            "CacheClusterEnabled",
+            "CacheClusterSize",
+            "CanarySetting",
+            "Cors",
+            "DefinitionBody",
+            "DefinitionUri",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "Domain",
+            "EndpointAccessMode",
+            "EndpointConfiguration",
+            "FailOnWarnings",
+            "GatewayResponses",
+            "MergeDefinitions",
+            "MethodSettings",
+            "MinimumCompressionSize",
+            "Mode",
+            "Models",
+            "Name",
+            "OpenApiVersion",
+            "Policy",
+            "PropagateTags",
+            "SecurityPolicy",
+            "StageName",
+            "Tags",
+            "TracingEnabled",
+            "Variables",
+        ],
+    ),
+    (
+        "AWS::Serverless::HttpApi",
+        &[
+            "AccessLogSettings",
+            "Auth",
+            "CorsConfiguration",
+            "DefaultRouteSettings",
+            "DefinitionBody",
+            "DefinitionUri",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "Domain",
+            "FailOnWarnings",
+            "Name",
+            "PropagateTags",
+            "RouteSettings",
+            "StageName",
+            "StageVariables",
+            "Tags",
+        ],
+    ),
+];
+
+/// Reports properties that look like misspellings of known ones.
+pub(super) fn check(trigger: &Trigger<'_, '_>) {
+    let type_name = trigger.resource.type_name;
+    let Some((_, known)) = PROPERTIES.iter().find(|(name, _)| *name == type_name) else {
+        return;
+    };
+    for (name, entry) in trigger.properties() {
+        let message = format!("no property {} is known here", quoted(name));
+        let mut subject = trigger.own.subject.clone();
+        subject.property.clone_from(name);
+        trigger
+            .findings()
+            .is_misspelling(&subject, entry.key_span, &message, name, known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sam::trigger::TYPES;
+
+    #[test]
+    fn every_type_has_its_names() {
+        let types = TYPES.map(|(name, _)| name);
+        assert_eq!(PROPERTIES.map(|(name, _)| name), types);
+    }
+}

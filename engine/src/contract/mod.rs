@@ -6,6 +6,7 @@
 
 mod digest;
 mod env_file;
+mod expression;
 mod fields;
 mod ids;
 mod manifest;
@@ -25,6 +26,7 @@ mod write;
 
 pub use digest::{Digest, Hasher};
 pub use env_file::Lookup;
+pub use expression::schedule_expression;
 pub use ids::{canonical_ref, compute_id, is_id, source_key, template_slug};
 pub use manifest::{
     ApiVersion, ArtifactEntry, FunctionName, Generator, Manifest, Mode, RuntimeStack,
@@ -40,7 +42,6 @@ pub use read::{
 };
 pub use render::{render, render_violations};
 pub use rule::Rule;
-pub use schedule::schedule_problem;
 pub use secrets::{
     EnvText, Presence, SecretFile, SecretNames, SecretValues, check_secrets, env_line,
     may_name_a_secret, parse_secret_env, required_secrets, secret_values,

@@ -1,9 +1,8 @@
 //! Events of a function: paths of the gateway, and times.
 
-use engine::contract::{FunctionName, Place, quoted};
+use engine::contract::{FunctionName, Place, quoted, schedule_expression};
 use engine::yaml::{Entry, Span, Value};
 
-use super::expression::expression;
 use super::fields::Fields;
 use super::property::{Properties, left_out, no_effect, read};
 use super::trigger;
@@ -340,7 +339,7 @@ fn schedule(
     } else {
         "Schedule"
     };
-    let expression = inside.parsed(property, |text| expression(text, is_second));
+    let expression = inside.parsed(property, |text| schedule_expression(text, is_second));
     let input = inside.text("Input");
     let name = inside.text("Name");
     let description = inside.text("Description");

@@ -12,7 +12,6 @@ mod covered;
 #[cfg(test)]
 mod documented;
 mod event;
-mod expression;
 mod fields;
 mod function;
 mod globals;

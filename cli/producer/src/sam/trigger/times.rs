@@ -1,12 +1,12 @@
 //! Times at which functions are called: `AWS::Events::Rule` and `AWS::Scheduler::Schedule`.
 
+use engine::contract::schedule_expression;
 use engine::yaml::{Map, Node, Value};
 
 use super::{Timed, Trigger, source};
 use crate::model::Schedule;
 use crate::report::{Read, TemplateRule};
 use crate::sam::Parts;
-use crate::sam::expression;
 
 const NO_FUNCTION: &str = "no function of the template is called";
 
@@ -100,7 +100,7 @@ fn call(
     };
     let properties = trigger.properties();
     let at_too = trigger.resource.type_name == "AWS::Scheduler::Schedule";
-    let expression = expression::expression(expression, at_too).map_err(|message| {
+    let expression = schedule_expression(expression, at_too).map_err(|message| {
         let span = properties["ScheduleExpression"].node.span;
         trigger.own.error(TemplateRule::BadValue, span, message)
     })?;

@@ -1,6 +1,6 @@
 //! Times at which functions are called: the one grammar of `rate(…)`, `cron(…)` and `at(…)`.
 
-use engine::contract::quoted;
+use super::source::quoted;
 
 const RATE: &str = "`rate(N minutes)`, `rate(N hours)` or `rate(N days)`";
 const CRON: &str = "`cron(minutes hours day-of-month month day-of-week year)`";
@@ -48,8 +48,9 @@ const fn field(
     }
 }
 
-/// An expression of a time, as the cloud reads it. The error says what stands there instead.
-pub(super) fn expression(text: &str, at_too: bool) -> Result<String, String> {
+/// An expression of a time, as the cloud and the stack read it; `at(…)` is one where `at_too` says so. The error says what would have to
+/// stand there.
+pub fn schedule_expression(text: &str, at_too: bool) -> Result<String, String> {
     let inside = |begin: &str| text.strip_prefix(begin)?.strip_suffix(')');
     let checked = if let Some(rate) = inside("rate(") {
         is_rate(rate).then_some(()).ok_or(RATE.to_owned())
@@ -172,19 +173,23 @@ mod tests {
     #[case::no_step("cron(0/0 12 * * ? *)", false)]
     #[case::once("at(2030-01-01T00:00:00)", true)]
     #[case::zone("at(2030-01-01T00:00:00Z)", false)]
+    #[case::lists("cron(5,45 8-9 ? * mon-fri *)", true)]
+    #[case::hour_24("cron(0 24 * * ? *)", false)]
+    #[case::year("cron(0 0 1 1 ? 20)", false)]
+    #[case::every("every hour", false)]
     #[case::nothing("", false)]
     fn an_expression_is_read_as_the_cloud_reads_it(#[case] text: &str, #[case] reads: bool) {
-        assert_eq!(expression(text, true).is_ok(), reads);
+        assert_eq!(schedule_expression(text, true).is_ok(), reads);
     }
 
     #[test]
     fn an_event_schedule_runs_more_than_once() {
-        assert!(expression("at(2030-01-01T00:00:00)", false).is_err());
+        assert!(schedule_expression("at(2030-01-01T00:00:00)", false).is_err());
     }
 
     #[test]
     fn the_error_says_which_field() {
-        let message = expression("cron(0 12 ? * MOM *)", true).unwrap_err();
+        let message = schedule_expression("cron(0 12 ? * MOM *)", true).unwrap_err();
         assert!(
             message.contains("other day-of-week than `MOM`"),
             "{message}"

@@ -30,6 +30,7 @@ pub(crate) enum Type {
     Status,
     Hold,
     Drift,
+    Prune,
     Diff,
     Field,
     Stack,
@@ -41,6 +42,8 @@ pub(crate) enum Type {
     Imported,
     Posted,
     Removed,
+    Pruned,
+    PrunedImage,
     BackedUp,
     Restored,
     Diagnosis,
@@ -60,7 +63,7 @@ pub(crate) enum Type {
 #[cfg(test)]
 impl Type {
     /// Every type.
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::Event,
         Self::Document,
         Self::Applied,
@@ -70,6 +73,7 @@ impl Type {
         Self::Status,
         Self::Hold,
         Self::Drift,
+        Self::Prune,
         Self::Diff,
         Self::Field,
         Self::Stack,
@@ -81,6 +85,8 @@ impl Type {
         Self::Imported,
         Self::Posted,
         Self::Removed,
+        Self::Pruned,
+        Self::PrunedImage,
         Self::BackedUp,
         Self::Restored,
         Self::Diagnosis,
@@ -137,6 +143,10 @@ impl Type {
                 "`history`",
                 "drift that was recorded: `drift` its id, `sequence`, `actor`, `found_at`, `in_effect` (the deploy that was compared), `files`, `keys`, `tags`, `refused` (checks that the running stack fails)",
             ),
+            Self::Prune => (
+                "`history`",
+                "a prune: `prune` its id, `sequence`, `actor`, `pruned_at`, `until` (the last event that went), `events` and `deploys` that went, `from` and `to` (when they were recorded), `images` (the document of the images that went), `message`",
+            ),
             Self::Diff => (
                 "`diff`",
                 "`target`, `from` and `to` (deploys; no `to` is the present), `is_same`, `request`, `stack` (fields, before and after), `configuration` (of each key that differs `change`, `is_kept`, `fields`), `images` (digests before and after, and `because`)",
@@ -155,7 +165,7 @@ impl Type {
             ),
             Self::Verified => (
                 "`verify`",
-                "one journal: `stream`, `head`, `events`, `deploys`, `damage`, `illegal`, `unread`",
+                "one journal: `stream`, `head`, `checkpoint` (the last event that was pruned; left out where nothing was), `events`, `deploys`, `damage`, `illegal`, `unread`",
             ),
             Self::Assertion => (
                 "`assert`",
@@ -172,13 +182,21 @@ impl Type {
                 "`target`, `receiver` (its URL without the query), `events` (how many were sent), `sequence` (of the last)",
             ),
             Self::Removed => ("`journal remove`", "`target`, `events`, `head`"),
+            Self::Pruned => (
+                "`journal prune`",
+                "`target`, `checkpoint` (the last event that goes, with its hash; null when nothing goes), `events`, `deploys`, `documents` and `images` (how many go, or are not named any more), `from`, `to`, `kept_events`, `kept_deploys`, `kept_documents`, `head`, `dry_run`",
+            ),
+            Self::PrunedImage => (
+                "`journal prune --images`",
+                "one image: `target`, `image` (repository and digest), `how` (`deleted`; `absent`: the registry does not have it; `tagged`: it stays, for `tag` names it), `tag`, `dry_run`",
+            ),
             Self::BackedUp => (
                 "`journal backup`, unless it writes to standard output",
                 "`file`, `bytes`, `made_at`, `targets`: of each `target`, `events`, `head`",
             ),
             Self::Restored => (
                 "`journal restore`",
-                "one target: `target`, `how` (`created`; `completed`: its beginning was here; `present`: all was here; `longer`: it goes on behind the backup), `events`, `head` (both of the backup), `had` (events that were here), `unfinished` (the deploy that is), `dry_run`",
+                "one target: `target`, `how` (`created`; `completed`: its beginning was here; `present`: all was here; `longer`: it goes on behind the backup; `pruned`: what the backup holds was pruned here), `events`, `head` (both of the backup), `had` (the last event that was here), `unfinished` (the deploy that is), `dry_run`",
             ),
             Self::Diagnosis => (
                 "`journal doctor`",
@@ -186,7 +204,7 @@ impl Type {
             ),
             Self::Stats => (
                 "`journal stats`",
-                "one journal: `target`, `events`, `deploys`, `event_bytes`, `documents`, `document_bytes` (compressed, each document once), `disk_bytes`, `since`, `last_at`, `unfinished` (the deploy that is)",
+                "one journal: `target`, `events`, `pruned` (how many events before them), `deploys`, `event_bytes`, `documents`, `document_bytes` (compressed, each document once), `disk_bytes`, `since`, `last_at`, `unfinished` (the deploy that is)",
             ),
             Self::Valid => (
                 "`manifest validate`",

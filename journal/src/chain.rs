@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::envelope::{Head, Header, StoredEvent};
 use crate::hash::Hash;
-use crate::store::{EventLog, StoreError, StoredHead, scan};
+use crate::store::{EventLog, StoreError, StoredHead, scan_all};
 use crate::stream::StreamId;
 
 /// The first event that is not as it was appended, and what is wrong with it.
@@ -92,6 +92,9 @@ pub enum DamageKind {
     /// A document that is kept beside the events was changed.
     #[error("document `{0}` is not what was kept: it does not have its hash")]
     Document(Hash),
+    /// The record of where it begins since it was pruned was changed.
+    #[error("the record of where it begins since it was pruned is damaged")]
+    Checkpoint,
     /// The storage below found its own files damaged.
     #[error("the storage is damaged ({0})")]
     Storage(String),
@@ -105,7 +108,10 @@ pub struct VerifyReport {
     pub stream: StreamId,
     /// Where it ends.
     pub head: Head,
-    /// How many events are whole, from the first on.
+    /// Where it begins since it was pruned: the last event that went. None when nothing was pruned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Head>,
+    /// How many events are whole, from the first that is kept on.
     pub events: u64,
     /// How many deploys they belong to.
     pub deploys: u64,
@@ -149,7 +155,19 @@ pub fn verify_each<F: EventLog + ?Sized>(
         Err(StoreError::Damaged(damage)) => (None, Some(damage)),
         Err(error) => return Err(error),
     };
-    let mut walk = Walk::new(events, end);
+    let checkpoint = match events.checkpoint() {
+        Ok(checkpoint) => checkpoint,
+        Err(StoreError::Damaged(damage)) => return Ok(unread_report(events.stream(), end, damage)),
+        Err(error) => return Err(error),
+    };
+    if let Some(noted) = noted.filter(|noted| noted.sequence < checkpoint.sequence) {
+        return Err(StoreError::Pruned {
+            stream: events.stream().clone(),
+            sequence: noted.sequence,
+            until: checkpoint.sequence,
+        });
+    }
+    let mut walk = Walk::new(events, end, checkpoint);
     let damage = match walk.run(&kept, noted, &mut each) {
         Ok(()) => unread,
         Err(StoreError::Damaged(damage)) => Some(damage),
@@ -163,11 +181,30 @@ pub fn verify_each<F: EventLog + ?Sized>(
     Ok(VerifyReport {
         stream: events.stream().clone(),
         head: end.unwrap_or(whole),
-        events: whole.sequence,
+        checkpoint: pruned(checkpoint),
+        events: whole.sequence.saturating_sub(checkpoint.sequence),
         deploys: walk.deploys,
         documents,
         damage,
     })
+}
+
+/// The checkpoint of a stream that was pruned.
+pub(crate) fn pruned(checkpoint: Head) -> Option<Head> {
+    (checkpoint.sequence > 0).then_some(checkpoint)
+}
+
+/// The report on a stream of which nobody can tell where it begins.
+fn unread_report(stream: &StreamId, end: Option<Head>, damage: Damage) -> VerifyReport {
+    VerifyReport {
+        stream: stream.clone(),
+        head: end.unwrap_or_else(|| Head::empty(stream)),
+        checkpoint: None,
+        events: 0,
+        deploys: 0,
+        documents: 0,
+        damage: Some(damage),
+    }
 }
 
 /// Reads every document; returns how many are whole, and the first that is not.
@@ -206,10 +243,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Before the first event.
-    pub(crate) fn first(stream: &StreamId) -> Self {
+    /// Behind the last event that was pruned; behind the empty head where nothing was.
+    pub(crate) fn behind(checkpoint: Head) -> Self {
         Self {
-            head: Head::empty(stream),
+            head: checkpoint,
             deploy: None,
         }
     }
@@ -247,11 +284,11 @@ struct Walk<'a, F: ?Sized> {
 }
 
 impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
-    fn new(events: &'a F, end: Option<Head>) -> Self {
+    fn new(events: &'a F, end: Option<Head>, checkpoint: Head) -> Self {
         Self {
             events,
             end,
-            link: Link::first(events.stream()),
+            link: Link::behind(checkpoint),
             deploys: 0,
         }
     }
@@ -268,7 +305,7 @@ impl<'a, F: EventLog + ?Sized> Walk<'a, F> {
         };
         let passes = [kept_head, noted];
         self.pass(&passes)?;
-        for event in scan(self.events, 1) {
+        for event in scan_all(self.events) {
             if Some(self.link.head()) == self.end {
                 break;
             }

@@ -27,7 +27,7 @@ pub const BATCH_EVENTS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// The newest version of events that this build reads and writes.
-pub const SUPPORTED: Schema = Schema { major: 2, minor: 1 };
+pub const SUPPORTED: Schema = Schema { major: 2, minor: 2 };
 
 /// Version of an event, `major.minor`. A newer minor can be read but not appended to, a newer major cannot be read.
 #[derive(

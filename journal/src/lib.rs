@@ -17,7 +17,8 @@ pub mod transfer;
 
 pub use access::{
     BackupPart, ComparedTarget, Comparison, DiskUse, Follower, Holder, ImportIntoError, Journal,
-    OwnError, Owned, ReadError, Reader, RefusedPath, RemoveError, RestoreError, TargetCondition,
+    OwnError, Owned, PruneError, PruneOrder, ReadError, Reader, RefusedPath, RemoveError,
+    RestoreError, TargetCondition,
 };
 pub use chain::{Damage, DamageKind, VerifyReport};
 pub use envelope::{
@@ -27,7 +28,7 @@ pub use envelope::{
 pub use hash::Hash;
 pub use store::{
     AppendError, EventLog, MemoryStore, Overlay, Scan, SledStore, Store, StoreError, StoredHead,
-    event, panics_are_caught, scan,
+    event, panics_are_caught, scan, scan_all,
 };
 pub use stream::{StreamId, StreamIdError};
 

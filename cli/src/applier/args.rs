@@ -2,6 +2,7 @@
 
 mod assert;
 mod journals;
+mod prune;
 mod questions;
 mod rollback;
 mod saved;
@@ -29,6 +30,7 @@ pub(crate) use journals::{
     BackupArgs, DoctorArgs, Export, Import, JournalCommand, Lock, Receiving, RemoveArgs, Replay,
     RestoreArgs, StatsArgs,
 };
+pub(crate) use prune::PruneArgs;
 pub(crate) use questions::{BlameArgs, DiffArgs, History, Past, Show, StacksArgs};
 pub(crate) use rollback::RollbackArgs;
 pub(crate) use saved::with_saved_plan;

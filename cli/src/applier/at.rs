@@ -45,19 +45,33 @@ impl<'a> At<'a> {
 
     /// Up to an event. Where there is no such event, the number may be the end of a deploy's id.
     fn sequence(events: &'a dyn EventLog, at: &str, sequence: u64) -> Result<Self, Failure> {
+        // The number of an event that was pruned may still be the end of a deploy's id.
+        if let Err(StoreError::Pruned { .. }) = journal::event(events, sequence)
+            && let Ok(found) = Self::deploy(events, at)
+        {
+            return Ok(found);
+        }
         if let Some(found) = Self::ending(events, sequence)? {
             return Ok(found);
         }
         let present = events
             .head()
             .map_err(|error| target::store_failure(&error))?;
+        let begin = events
+            .checkpoint()
+            .map_err(|error| target::store_failure(&error))?
+            .sequence;
         Self::deploy(events, at).map_err(|_| {
             let target = events.stream();
             Failure::new(
                 Kind::Usage,
                 format!("the journal of `{target}` has no event {sequence}"),
             )
-            .hint(format!("its events are 1 to {}", present.sequence))
+            .hint(format!(
+                "its events are {} to {}",
+                begin + 1,
+                present.sequence
+            ))
         })
     }
 
@@ -75,7 +89,8 @@ impl<'a> At<'a> {
     /// where the journal ends.
     pub(crate) fn time(events: &'a dyn EventLog, time: Timestamp) -> Result<Self, Failure> {
         let failed = |error| target::store_failure(&error);
-        let (mut by_then, mut after) = (0, events.head().map_err(failed)?.sequence + 1);
+        let checkpoint = events.checkpoint().map_err(failed)?.sequence;
+        let (mut by_then, mut after) = (checkpoint, events.head().map_err(failed)?.sequence + 1);
         while after - by_then > 1 {
             let middle = by_then + (after - by_then) / 2;
             let event = journal::event(events, middle).map_err(failed)?;
@@ -84,6 +99,10 @@ impl<'a> At<'a> {
             } else {
                 after = middle;
             }
+        }
+        // What was true then, if anything was, was pruned.
+        if by_then == checkpoint && checkpoint > 0 {
+            refuse_pruned(events, checkpoint)?;
         }
         let empty = || Self {
             events,
@@ -105,6 +124,13 @@ impl<'a> At<'a> {
     }
 }
 
+/// Fails as whoever reads an event does that was pruned.
+fn refuse_pruned(events: &dyn EventLog, sequence: u64) -> Result<(), Failure> {
+    let read = journal::event(events, sequence);
+    read.map(drop)
+        .map_err(|error| target::store_failure(&error))
+}
+
 /// Whether `--at` names a moment, which every target has. Deploys and events belong to one.
 pub(crate) fn is_time(at: &str) -> bool {
     let is_past = || when::moment(at, Timestamp::now()).is_some() && !deploys::is_name(at);
@@ -123,6 +149,10 @@ impl EventLog for At<'_> {
     /// The one that is kept, which belongs to the present: only a verification asks, and that is of the whole.
     fn kept_head(&self) -> Result<StoredHead, StoreError> {
         self.events.kept_head()
+    }
+
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        self.events.checkpoint()
     }
 
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {

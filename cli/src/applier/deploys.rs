@@ -6,7 +6,7 @@ use engine::contract::did_you_mean;
 use engine::machine::{Base, Event};
 use engine::run::{latest_deploy, latest_state, typed};
 use jiff::Timestamp;
-use journal::{EventLog, StoreError, StoredEvent};
+use journal::{EventLog, Head, StoreError, StoredEvent};
 use uuid::Uuid;
 
 use crate::applier::at::At;
@@ -227,10 +227,20 @@ fn absent(events: &dyn EventLog, name: &str) -> Failure {
     let shown: Vec<String> = newest.iter().map(|(_, id)| ids.shown(*id)).collect();
     let words = [LATEST, LAST_GOOD].into_iter();
     let nearest = did_you_mean(name, shown.iter().map(String::as_str).chain(words));
-    nearest
-        .into_iter()
-        .fold(failure, Failure::hint)
-        .hint(format!("`artifactctl history {target}` lists its deploys"))
+    let failure = nearest.into_iter().fold(failure, Failure::hint);
+    let failure = match events.checkpoint() {
+        Ok(Head { sequence, .. }) if sequence > 0 => failure.hint(pruned(sequence)),
+        Ok(_) | Err(_) => failure,
+    };
+    failure.hint(format!("`artifactctl history {target}` lists its deploys"))
+}
+
+/// Why a deploy may be missing that there was.
+fn pruned(until: u64) -> String {
+    format!(
+        "deploys before event {} were pruned",
+        until.saturating_add(1)
+    )
 }
 
 /// There are not so many deploys before one.
@@ -256,17 +266,21 @@ fn too_far(events: &dyn EventLog, name: &str, first: u64, applied_only: bool) ->
     };
     let are = if count == 1 { "is" } else { "are" };
     let count = counted(count, which);
-    Failure {
+    let failure = Failure {
         hints: Vec::new(),
         ..failure
-    }
-    .hint(match id {
+    };
+    let failure = failure.hint(match id {
         Some(id) => {
             let id = Ids::of(events, false).unwrap_or_default().shown(id);
             format!("there {are} {count} before it; the first one is `{id}`")
         }
         None => format!("`artifactctl history {target}` lists its deploys"),
-    })
+    });
+    match events.checkpoint() {
+        Ok(Head { sequence, .. }) if sequence > 0 => failure.hint(pruned(sequence)),
+        Ok(_) | Err(_) => failure,
+    }
 }
 
 /// The first event of the only deploy whose id begins or ends with these digits.

@@ -150,6 +150,10 @@ impl<'r> Posting<'r> {
     /// Notes that the receiver wants no event before this one.
     pub(crate) fn note_before(&mut self, log: &dyn EventLog, from: u64) -> Result<(), Failure> {
         let before = from.saturating_sub(1);
+        let checkpoint = log.checkpoint().map_err(|error| store_failure(&error))?;
+        if before <= checkpoint.sequence {
+            return self.position.note(checkpoint);
+        }
         let event = journal::event(log, before).map_err(|error| store_failure(&error))?;
         let head = event.map_or_else(|| Head::empty(log.stream()), |event| event.header.head());
         self.position.note(head)
@@ -162,7 +166,9 @@ impl<'r> Posting<'r> {
 
     /// Sends what the receiver has not got yet, up to the present head.
     pub(crate) fn send_all(mut self, reader: &Reader) -> Result<Posted, Failure> {
-        let first = self.next(reader)?.unwrap_or(1);
+        let begin = reader.checkpoint().map_err(|error| store_failure(&error))?;
+        let begin = begin.sequence.saturating_add(1);
+        let first = self.next(reader)?.unwrap_or(begin);
         self.begin(reader, first)?;
         let head = reader.head().map_err(|error| store_failure(&error))?;
         let mut events = Vec::new();
@@ -310,7 +316,8 @@ async fn unless<T>(request: impl Future<Output = T>, is_stopped: impl Fn() -> bo
 
 /// The head is one that this journal had.
 fn is_within(log: &dyn EventLog, head: Head) -> Result<bool, Failure> {
-    if head == Head::empty(log.stream()) {
+    let checkpoint = log.checkpoint().map_err(|error| store_failure(&error))?;
+    if head == checkpoint || head == Head::empty(log.stream()) {
         return Ok(true);
     }
     let event = journal::event(log, head.sequence).map_err(|error| store_failure(&error))?;

@@ -46,12 +46,13 @@ impl Story {
             let Some(Event::Merged(merged)) = decoded(event) else {
                 continue;
             };
-            let before = match &before {
-                Some(before) => before,
-                None => before.insert(configuration_before(log, &request)?),
-            };
+            if before.is_none() {
+                before = configuration_before(log, &request)?;
+            }
             let after = configuration_of(log, &merged)?;
-            let differences = differences(before, &after);
+            // Of values that were pruned nothing can be told.
+            let differences = before.as_ref().map(|before| differences(before, &after));
+            let differences = differences.unwrap_or_default();
             story
                 .merges
                 .insert(event.header.sequence, (merged, differences));
@@ -119,14 +120,18 @@ fn decoded(event: &StoredEvent) -> Option<Event> {
     machine::decode(&header.kind, header.schema, &event.payload).ok()
 }
 
+/// What was published before a deploy; none when that was pruned.
 fn configuration_before(
     log: &dyn EventLog,
     request: &Requested,
-) -> Result<OwnedConfiguration, DeployJournalError> {
-    let merged = request.base.as_ref().map(|base| base_merged(log, base));
-    let merged = merged.transpose()?.flatten();
-    let configuration = merged.map(|merged| configuration_of(log, &merged));
-    Ok(configuration.transpose()?.unwrap_or_default())
+) -> Result<Option<OwnedConfiguration>, DeployJournalError> {
+    let Some(base) = &request.base else {
+        return Ok(Some(OwnedConfiguration::default()));
+    };
+    let merged = base_merged(log, base)?;
+    merged
+        .map(|merged| configuration_of(log, &merged))
+        .transpose()
 }
 
 fn images_before(

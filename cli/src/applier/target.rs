@@ -379,6 +379,9 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         StoreError::Damaged(_) => {
             Failure::of(Kind::Journal, error).hint("`artifactctl verify` names the first bad event")
         }
+        StoreError::Pruned { stream, .. } => Failure::of(Kind::Refused, error).hint(format!(
+            "`artifactctl history {stream} --kind Pruned` says who pruned it, and when"
+        )),
         StoreError::Failed { .. } => Failure::of(Kind::Unreachable, error).hint(DISK_HINT),
         StoreError::Newer { .. } => Failure::of(Kind::Journal, error).hint("update artifactctl"),
         StoreError::Silent { holder, .. } => {
@@ -435,6 +438,7 @@ pub(crate) fn deploy_journal_failure(error: &DeployJournalError) -> Failure {
         DeployJournalError::Decode { .. }
         | DeployJournalError::Illegal { .. }
         | DeployJournalError::Predecessor { .. }
+        | DeployJournalError::Unsigned { .. }
         | DeployJournalError::Document { .. }
         | DeployJournalError::Named { .. }
         | DeployJournalError::Base { .. } => {

@@ -3,7 +3,7 @@
 use engine::compat::{Container, Grade, Observation, Verdict};
 use engine::machine::{
     AbandonReason, Abandoned, Applied, CompatChecked, DriftFound, Event, Failed, ImagesKept,
-    Merged, Requested,
+    Merged, Pruned, Requested,
 };
 
 use super::images::image_words;
@@ -23,6 +23,7 @@ pub(crate) fn words(event: &Event, detail: Detail) -> Vec<String> {
         Event::Failed(failed) => failed_words(failed, detail),
         Event::Resumed(resumed) => vec![format!("resumed: attempt {}", resumed.attempt)],
         Event::DriftFound(found) => drift_words(found),
+        Event::Pruned(pruned) => pruned_words(pruned),
         Event::Abandoned(abandoned) => vec![abandoned_words(abandoned)],
         Event::TakenOver(taken) => vec![format!(
             "taken over: {} (process {} on {}) held it since {} and ended without letting go",
@@ -197,6 +198,19 @@ fn abandoned_words(abandoned: &Abandoned) -> String {
     };
     let note = abandoned.note.as_ref().map(|note| format!(": {note}"));
     format!("abandoned: {why}{}", note.unwrap_or_default())
+}
+
+fn pruned_words(pruned: &Pruned) -> Vec<String> {
+    let mut lines = vec![format!(
+        "pruned: {} in {}, {} to {}, up to event {}",
+        counted(pruned.events, "event"),
+        counted(pruned.deploys, "deploy"),
+        pruned.from,
+        pruned.to,
+        pruned.checkpoint.sequence
+    )];
+    lines.extend(pruned.message.iter().map(|why| format!("  why: {why}")));
+    lines
 }
 
 fn drift_words(found: &DriftFound) -> Vec<String> {

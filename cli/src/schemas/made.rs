@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::load::SyncOutcome;
 use engine::machine::{Event, ProvisionResult, SCHEMA};
-use engine::views::{DriftSummary, HoldSummary, Summary};
+use engine::views::{DriftSummary, HoldSummary, PruneSummary, Summary};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -48,6 +48,7 @@ fn body(kind: Type) -> Schema {
         Type::Status => of::<applier::status::TargetStatus>(),
         Type::Hold => of::<HoldSummary>(),
         Type::Drift => of::<DriftSummary>(),
+        Type::Prune => of::<PruneSummary>(),
         Type::Diff => of::<applier::diff::Body>(),
         Type::Field => of::<applier::blame::FieldLine>(),
         Type::Stack => of::<applier::stacks::StackLine<'_>>(),
@@ -59,6 +60,8 @@ fn body(kind: Type) -> Schema {
         Type::Imported => of::<applier::transfer::Imported>(),
         Type::Posted => of::<posting::Posted>(),
         Type::Removed => of::<applier::remove::Removed>(),
+        Type::Pruned => of::<applier::prune::PruneResult>(),
+        Type::PrunedImage => of::<applier::prune::images::PrunedImage<'_>>(),
         Type::BackedUp => of::<applier::backup::BackedUp>(),
         Type::Restored => of::<applier::restore::Restored>(),
         Type::Diagnosis => of::<applier::doctor::Diagnosis>(),

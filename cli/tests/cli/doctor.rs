@@ -135,7 +135,7 @@ fn a_doctor_says_why_a_journal_does_not_open() {
     assert!(
         ended(&ran, 0)
             .stdout
-            .contains("an import or a restore was cut"),
+            .contains("an import, a restore or a prune was cut"),
         "{}",
         ran.stdout
     );

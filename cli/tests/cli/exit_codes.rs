@@ -181,7 +181,7 @@ fn a_history_that_no_deploy_can_have_is_named_by_verify(
 fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
     let machine = Machine::fresh();
     let stream: StreamId = crate::support::TARGET.parse().unwrap();
-    let schema = Schema { major: 2, minor: 2 };
+    let schema = Schema { major: 2, minor: 3 };
     let store = MemoryStore::supporting(stream.clone(), schema);
     let draft = NewEvent {
         event_id: uuid::Uuid::from_u128(1),
@@ -204,7 +204,7 @@ fn an_export_of_a_newer_minor_is_verified_and_not_imported() {
     let refused = machine.run(&["import", "newer.jsonl"]);
     assert_eq!(refused.code, 8);
     assert!(
-        refused.stderr.contains("schema 2.2 is newer than 2.1"),
+        refused.stderr.contains("schema 2.3 is newer than 2.2"),
         "{}",
         refused.stderr
     );

@@ -31,6 +31,7 @@ use crate::support::Machine;
 #[case::import(&["import"])]
 #[case::journal(&["journal"])]
 #[case::journal_remove(&["journal", "remove"])]
+#[case::journal_prune(&["journal", "prune"])]
 #[case::manifest(&["manifest"])]
 #[case::manifest_validate(&["manifest", "validate"])]
 #[case::manifest_sync_ids(&["manifest", "sync-ids"])]

@@ -25,6 +25,7 @@ mod odd_code;
 mod outputs;
 mod pipes;
 mod project;
+mod prune;
 mod questions;
 mod replay;
 mod sam_build;

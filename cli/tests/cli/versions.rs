@@ -41,7 +41,7 @@ fn refused(machine: &Machine, args: &[&str], words: &[&str]) {
 
 #[rstest]
 fn a_newer_minor_is_read_and_not_added_to(#[values("Failed", "Signed")] kind: &str) {
-    let machine = newer(Schema { major: 2, minor: 2 }, kind);
+    let machine = newer(Schema { major: 2, minor: 3 }, kind);
     let artifact = machine.artifact();
     let before = machine.run(&["export"]);
     assert_eq!(before.code, 0, "{}", before.stderr);
@@ -52,7 +52,7 @@ fn a_newer_minor_is_read_and_not_added_to(#[values("Failed", "Signed")] kind: &s
         assert!(!read.stdout.is_empty(), "{command}");
     }
     let shown = machine.run(&["show", "latest", "--format", "json"]).stdout;
-    assert!(shown.contains("\"schema\":\"2.2\""), "{shown}");
+    assert!(shown.contains("\"schema\":\"2.3\""), "{shown}");
 
     let changing: [&[&str]; 4] = [
         &["deploy", "--artifact", artifact, "--out", "out"],
@@ -61,7 +61,7 @@ fn a_newer_minor_is_read_and_not_added_to(#[values("Failed", "Signed")] kind: &s
         &["lock", "hold", "-m", "mine"],
     ];
     for args in changing {
-        let words = "cannot append schema 2.1 to `esb-dev/dev`, whose events have 2.2";
+        let words = "cannot append schema 2.2 to `esb-dev/dev`, whose events have 2.3";
         refused(&machine, args, &[words, "hint: update artifactctl"]);
     }
     assert_eq!(machine.run(&["export"]).stdout, before.stdout);

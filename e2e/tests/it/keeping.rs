@@ -128,7 +128,7 @@ fn a_restore_that_has_no_room_writes_nothing() {
     let mount = Mount::memory(&small, 512);
     let at = |arguments: &[&str]| elsewhere(rig.command(arguments), &small.join("journal"));
     let refused = at(&["journal", "restore", file.to_str().unwrap()]).ended(9);
-    refused.said("what is to be restored takes at least 1.");
+    refused.said("what is to be written takes at least 1.");
     refused.said("hint: free some space");
     assert_eq!(std::fs::read_dir(&small).unwrap().count(), 0);
     let doctor = at(&["journal", "doctor"]).ended(9);

@@ -37,6 +37,7 @@ mod process;
 mod process_limits;
 mod provision;
 mod proxy;
+mod prune;
 mod read_only;
 mod readers;
 mod refusal;

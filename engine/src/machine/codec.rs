@@ -8,7 +8,7 @@ use super::upcast;
 use journal::Schema;
 
 /// The schema that this tool writes.
-pub const SCHEMA: Schema = Schema { major: 2, minor: 1 };
+pub const SCHEMA: Schema = Schema { major: 2, minor: 2 };
 
 /// A payload that is no event this tool knows.
 #[derive(Debug, thiserror::Error)]

@@ -41,6 +41,7 @@ impl Event {
                 }
             }
             Self::TakenOver(taken) => clean_all(taken),
+            Self::Pruned(pruned) => pruned.message.iter_mut().for_each(clean),
             Self::DriftFound(found) => found.refused.iter_mut().for_each(clean_all),
             Self::ImagesKept(_) | Self::ImageBuilt(_) | Self::Resumed(_) => {}
         }

@@ -9,6 +9,7 @@ use super::payload::{
     ImageBuilt, ImagesKept, LostHolder, Merged, ObservedStack, Released, Requested, Resumed, Step,
     TakenOver,
 };
+use super::pruned::Pruned;
 use super::state::{Deploy, Hold, RecordedEvent, Stage, State};
 use crate::compat::{self, Finding, Grade, Observation};
 
@@ -48,6 +49,8 @@ pub enum Command {
     Fail(Failed),
     /// What is there is not what was applied.
     FindDrift(DriftFound),
+    /// The first events of the journal go.
+    Prune(Pruned),
     /// The owner before this one ended without letting go.
     TakeOver(LostHolder),
     /// Hold the target.
@@ -129,12 +132,7 @@ fn event(state: &State, command: Command) -> Result<Event, Refusal> {
     Ok(match command {
         Command::Request(requested) => {
             free()?;
-            if let Some(deploy) = state.unfinished() {
-                return Err(Refusal::Unfinished {
-                    deploy: deploy.id,
-                    stage: deploy.stage.name(),
-                });
-            }
+            between_deploys(state)?;
             Event::Requested(requested)
         }
         Command::Resume => {
@@ -158,14 +156,13 @@ fn event(state: &State, command: Command) -> Result<Event, Refusal> {
         Command::Fail(failed) => Event::Failed(failed),
         Command::FindDrift(found) => {
             free()?;
-            if let Some(deploy) = state.unfinished() {
-                return Err(Refusal::Unfinished {
-                    deploy: deploy.id,
-                    stage: deploy.stage.name(),
-                });
-            }
-            let latest = state.deploy.as_ref().map_or(0, |deploy| deploy.first);
+            let latest = between_deploys(state)?;
             Event::DriftFound(DriftFound { latest, ..found })
+        }
+        Command::Prune(pruned) => {
+            free()?;
+            let latest = between_deploys(state)?;
+            Event::Pruned(Pruned { latest, ..pruned })
         }
         Command::TakeOver(holder) => Event::TakenOver(TakenOver { holder }),
         Command::Hold { message } => {
@@ -180,6 +177,17 @@ fn event(state: &State, command: Command) -> Result<Event, Refusal> {
             Event::Released(Released { note })
         }
     })
+}
+
+/// No deploy is unfinished. Returns the first event of the latest one, or 0.
+fn between_deploys(state: &State) -> Result<u64, Refusal> {
+    match state.unfinished() {
+        Some(deploy) => Err(Refusal::Unfinished {
+            deploy: deploy.id,
+            stage: deploy.stage.name(),
+        }),
+        None => Ok(state.deploy.as_ref().map_or(0, |deploy| deploy.first)),
+    }
 }
 
 fn resumed(deploy: &Deploy) -> Resumed {

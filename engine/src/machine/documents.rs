@@ -100,6 +100,13 @@ impl Images {
         }
     }
 
+    /// The digests of every image that is in effect or remembered.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        let earlier = self.images.values().flat_map(ImageRecord::all);
+        let former = self.former.iter().flat_map(|former| former.images.clone());
+        earlier.chain(former).map(|image| image.digest)
+    }
+
     /// The digest that was recorded last for a function under a key.
     pub fn digest_of(&self, function: &FunctionName, key: &Digest) -> Option<&Digest> {
         if let Some(image) = self.images.get(function) {

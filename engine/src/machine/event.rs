@@ -6,6 +6,7 @@ use super::payload::{
     Abandoned, Applied, CompatChecked, DriftFound, Failed, Held, ImageBuilt, ImagesKept, Merged,
     ObservedStack, Released, Requested, Resumed, TakenOver,
 };
+use super::pruned::Pruned;
 
 /// Makes the type of all events, the names of their kinds, their JSON and an accessor for each of one list.
 macro_rules! events {
@@ -98,6 +99,8 @@ events! {
     Released(Released) by as_released,
     /// What is there is not what was applied.
     DriftFound(DriftFound) by as_drift_found,
+    /// The first events of the journal were removed on purpose.
+    Pruned(Pruned) by as_pruned,
 }
 
 impl Event {
@@ -105,7 +108,7 @@ impl Event {
     pub const LOCK_KINDS: [&'static str; 3] = ["TakenOver", "Held", "Released"];
 
     /// The kinds that may stand by themselves, as a group of events that is no deploy.
-    pub const KINDS_APART: [&'static str; 2] = ["Held", "DriftFound"];
+    pub const KINDS_APART: [&'static str; 3] = ["Held", "DriftFound", "Pruned"];
 
     /// The documents that it names.
     pub fn documents(&self) -> Vec<&Digest> {
@@ -120,7 +123,8 @@ impl Event {
         let applied = self
             .as_applied()
             .and_then(|applied| applied.images.as_ref());
-        of_merge.chain([kept, applied]).flatten().collect()
+        let pruned = self.as_pruned().and_then(|pruned| pruned.images.as_ref());
+        of_merge.chain([kept, applied, pruned]).flatten().collect()
     }
 
     /// It is about who may use the target, and not about how far a deploy is.

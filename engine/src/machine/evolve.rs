@@ -120,7 +120,8 @@ fn of_deploy(deploy: Deploy, event: &RecordedEvent) -> Option<Deploy> {
             | Event::TakenOver(_)
             | Event::Held(_)
             | Event::Released(_)
-            | Event::DriftFound(_),
+            | Event::DriftFound(_)
+            | Event::Pruned(_),
         ) => return None,
     };
     Some(after)
@@ -144,15 +145,8 @@ fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
             let held = state.hold.as_ref().map(|hold| hold.id);
             (None, held == Some(event.deploy))
         }
-        // Between two deploys, in a group of its own.
-        Event::DriftFound(found) => {
-            let ended = state.deploy.as_ref();
-            let ended = ended.filter(|ended| ended.stage.is_terminal());
-            let fits = ended.is_some_and(|ended| {
-                ended.id != event.deploy && ended.first == found.latest && state.hold.is_none()
-            });
-            (None, fits)
-        }
+        Event::DriftFound(found) => (None, stands_apart(state, event.deploy, found.latest)),
+        Event::Pruned(pruned) => (None, stands_apart(state, event.deploy, pruned.latest)),
         Event::Requested(_)
         | Event::Observed(_)
         | Event::CompatChecked(_)
@@ -171,6 +165,13 @@ fn locked(state: &State, event: &RecordedEvent) -> Option<State> {
         hold,
         ..state.clone()
     })
+}
+
+/// Between two deploys, in a group of its own, behind the deploy that it names.
+fn stands_apart(state: &State, id: Uuid, latest: u64) -> bool {
+    let ended = state.deploy.as_ref();
+    let ended = ended.filter(|ended| ended.stage.is_terminal());
+    state.hold.is_none() && ended.is_some_and(|ended| ended.id != id && ended.first == latest)
 }
 
 /// A hold of an unfinished deploy is one of its events. Any other stands by itself, for nothing follows a terminal event of a deploy.

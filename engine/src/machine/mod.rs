@@ -13,6 +13,7 @@ mod event;
 mod evolve;
 mod next;
 mod payload;
+mod pruned;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod state;
@@ -32,4 +33,5 @@ pub use payload::{
     Merged, MovedTag, ObservedStack, Options, OwedImages, Owners, ProvisionResult, PublishedFile,
     RegistryNames, Released, Requested, Resumed, Step, TakenOver,
 };
+pub use pruned::{Pruned, PrunedImages};
 pub use state::{Deploy, Hold, Pending, RecordedEvent, Stage, State};

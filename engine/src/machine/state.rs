@@ -108,7 +108,7 @@ impl State {
     /// The id that an event carries; none when it begins something and needs one of its own.
     pub(crate) fn id_for(&self, event: &Event) -> Option<Uuid> {
         match event {
-            Event::Requested(_) | Event::DriftFound(_) => None,
+            Event::Requested(_) | Event::DriftFound(_) | Event::Pruned(_) => None,
             Event::Held(_) => self.open_id(),
             Event::Observed(_)
             | Event::CompatChecked(_)

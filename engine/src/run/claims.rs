@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploy_journal::DeployJournalError;
 use crate::contract::{Digest, FunctionName};
-use crate::machine::{Document, Images, ImagesKept, OwedImages, Owners, RecordedEvent, State};
+use crate::machine::{
+    Document, Images, ImagesKept, OwedImages, Owners, PrunedImages, RecordedEvent, State,
+};
 use crate::merge::{KeptValues, Ownership};
 
 /// The documents that were named and not yet seen, each with its first event and what is said of it.
@@ -18,6 +20,8 @@ enum Claim {
     Owners,
     /// It holds the values of our keys in a file.
     Values,
+    /// It lists images that nothing names any more.
+    Pruned,
     /// It holds images, this many where that is said.
     Images(Option<u64>),
     /// It holds the images that are kept.
@@ -34,6 +38,16 @@ enum Claim {
 impl Claims {
     /// Takes what an event says. `state` is the one after it.
     pub(super) fn add(&mut self, event: &RecordedEvent, state: &State) {
+        // The deploy that left them may have been pruned.
+        let requested = event.event.as_requested();
+        let base = requested.and_then(|requested| requested.base.as_ref());
+        if let Some(digest) = base.and_then(|base| base.images.as_ref()) {
+            self.insert(event.sequence, digest, Claim::Images(None));
+        }
+        let pruned = event.event.as_pruned();
+        if let Some(digest) = pruned.and_then(|pruned| pruned.images.as_ref()) {
+            self.insert(event.sequence, digest, Claim::Pruned);
+        }
         if let Some(merged) = event.event.as_merged() {
             if let Owners::Document(digest) = &merged.ownership {
                 self.insert(event.sequence, digest, Claim::Owners);
@@ -123,6 +137,9 @@ impl Claim {
             Self::Values => KeptValues::from_bytes(bytes)
                 .err()
                 .map(|error| format!("does not say which values are kept: {error}")),
+            Self::Pruned => PrunedImages::from_bytes(bytes)
+                .err()
+                .map(|error| format!("lists no images: {error}")),
             Self::Images(said) => match images() {
                 Ok(Images { images, .. }) => {
                     let found = images.len() as u64;

@@ -8,7 +8,7 @@ use crate::contract::Digest;
 use crate::failpoint;
 use crate::machine::{
     self, Command, DecodeError, Deploy, Document, DriftFound, Event, Held, Illegal, LostHolder,
-    RecordedEvent, Refusal, State, decide, evolve,
+    Pruned, RecordedEvent, Refusal, State, decide, evolve,
 };
 
 /// Where time and ids come from. Two implementations: the system's, and a fixed one for tests and golden journals.
@@ -76,6 +76,14 @@ pub enum DeployJournalError {
         digest: Digest,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The journal begins behind other events, and none of its own says that they were pruned.
+    #[error(
+        "the journal begins behind event {sequence}, and no event says that it was pruned there"
+    )]
+    Unsigned {
+        /// The last event that is missing.
+        sequence: u64,
     },
     /// A deploy or a hold names another predecessor than the one that stands before it.
     #[error("event {sequence} of the journal names another deploy before it than there is")]
@@ -249,6 +257,13 @@ impl<'a> DeployJournal<'a> {
         Ok(Some(digest))
     }
 
+    /// The event of a command, to be appended where the whole journal is written anew. It is not recorded here.
+    pub fn drafted(&self, command: Command) -> Result<NewEvent, DeployJournalError> {
+        let sequence = self.head.sequence + 1;
+        let (event, state) = decide(self.state.clone(), command, sequence, || self.stamp.id())?;
+        Ok(self.draft(&event, &state))
+    }
+
     /// A take-over is recorded with what was interrupted, before all else; where nothing was, with what begins.
     /// Drift is no beginning: a take-over waits for the deploy or the hold behind it.
     fn with_take_over(&self, mut commands: Vec<Command>) -> Vec<Command> {
@@ -305,6 +320,10 @@ pub fn latest_deploy(events: &(impl EventLog + ?Sized)) -> Result<Option<u64>, D
             event: Event::DriftFound(found),
             ..
         })) => Some(found.latest),
+        Some(Ok(RecordedEvent {
+            event: Event::Pruned(pruned),
+            ..
+        })) => Some(pruned.latest),
         // What a newer tool began is a deploy.
         Some(_) | None => Some(first),
     })
@@ -323,7 +342,8 @@ pub fn latest_state(events: &(impl EventLog + ?Sized)) -> Result<State, DeployJo
                 latest: Some(first),
                 ..
             })
-            | Event::DriftFound(DriftFound { latest: first, .. }),
+            | Event::DriftFound(DriftFound { latest: first, .. })
+            | Event::Pruned(Pruned { latest: first, .. }),
         ) => fold(&deploy_events(events, *first)?)?,
         _ => State::default(),
     };

@@ -462,7 +462,7 @@ fn an_unfinished_deploy_of_schema_1_goes_on() {
     let schemas: Vec<String> = scan(&store, 5)
         .map(|event| event.unwrap().header.schema.to_string())
         .collect();
-    assert_eq!(schemas, ["1.0", "2.1"]);
+    assert_eq!(schemas, ["1.0", "2.2"]);
     assert_eq!(chain::verify(&store, None).unwrap().damage, None);
     let state = fold(&deploy_events(&store, 1).unwrap()).unwrap();
     assert_eq!(&state, journal.state());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journal::EventLog;
+use journal::{EventLog, StoreError};
 use uuid::Uuid;
 
 use super::deploy_journal::{DeployJournalError, deploy_events, typed};
@@ -79,7 +79,8 @@ pub fn deploy_record(
             | Event::TakenOver(_)
             | Event::Held(_)
             | Event::Released(_)
-            | Event::DriftFound(_) => {}
+            | Event::DriftFound(_)
+            | Event::Pruned(_) => {}
         }
     }
     let configuration = merged.map(|merged| configuration_of(events, &merged));
@@ -87,12 +88,15 @@ pub fn deploy_record(
     Ok(Some(record))
 }
 
-/// What the deploy that another one builds upon merged.
+/// What the deploy that another one builds upon merged; none when that was pruned.
 pub fn base_merged(
     events: &(impl EventLog + ?Sized),
     base: &Base,
 ) -> Result<Option<Merged>, DeployJournalError> {
-    let event = journal::event(events, base.merged)?;
+    let event = match journal::event(events, base.merged) {
+        Err(StoreError::Pruned { .. }) => None,
+        event => event?,
+    };
     let event = event.as_ref().map(typed).transpose()?;
     Ok(event.and_then(|event| event.event.as_merged().cloned()))
 }

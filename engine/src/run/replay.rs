@@ -138,6 +138,7 @@ fn unexpected(state: &State, event: &Event) -> Option<String> {
             | Event::Held(_)
             | Event::Released(_)
             | Event::DriftFound(_)
+            | Event::Pruned(_)
     );
     (!at_any_time && !expected.contains(&kind)).then(|| expected.join(" or "))
 }
@@ -169,6 +170,7 @@ fn command(state: &State, event: &Event) -> Command {
             note: released.note,
         },
         Event::DriftFound(found) => Command::FindDrift(found),
+        Event::Pruned(pruned) => Command::Prune(pruned),
     }
 }
 
@@ -196,6 +198,7 @@ fn decision(event: &Event) -> String {
         ),
         Event::Held(held) => format!("{kind}: behind {:?}", held.latest),
         Event::DriftFound(found) => format!("{kind}: behind {}", found.latest),
+        Event::Pruned(pruned) => format!("{kind}: behind {}", pruned.latest),
         Event::Requested(_)
         | Event::Observed(_)
         | Event::Merged(_)

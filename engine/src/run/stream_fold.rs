@@ -1,6 +1,6 @@
 //! Folds a whole stream: what `verify` holds a journal to.
 
-use journal::StoredEvent;
+use journal::{Head, StoredEvent};
 use uuid::Uuid;
 
 use super::claims::Claims;
@@ -15,6 +15,8 @@ pub(super) struct KnownState {
     /// The deploy in which a newer tool wrote something: what is true since is not known until another begins.
     unknown: Option<Uuid>,
     unread: u64,
+    /// An event was read.
+    has_begun: bool,
 }
 
 impl KnownState {
@@ -24,6 +26,8 @@ impl KnownState {
         &mut self,
         stored: &StoredEvent,
     ) -> Result<Option<(RecordedEvent, bool)>, DeployJournalError> {
+        // What stood before the first event of a pruned journal is not known: a deploy begins there.
+        let is_pruned = !std::mem::replace(&mut self.has_begun, true) && stored.header.sequence > 1;
         let event = match typed(stored) {
             Ok(event) => event,
             Err(error) if error.is_newer() => {
@@ -35,7 +39,7 @@ impl KnownState {
             Err(error) => return Err(error),
         };
         if self.unknown.is_none() {
-            return Ok(Some((event, true)));
+            return Ok(Some((event, !is_pruned)));
         }
         if event.event.as_requested().is_none() {
             return Ok(None);
@@ -67,14 +71,27 @@ pub struct StreamFold {
     known: KnownState,
     /// What events say of documents that have not been seen.
     claims: Claims,
+    /// Where the events begin behind others that were pruned, until one of them says so.
+    unsigned: Option<Head>,
 }
 
 impl StreamFold {
     /// Folds one more event.
     pub fn add(&mut self, stored: &StoredEvent) -> Result<(), DeployJournalError> {
+        let header = &stored.header;
+        if !self.known.has_begun && header.sequence > 1 {
+            self.unsigned = Some(Head {
+                sequence: header.sequence - 1,
+                hash: header.previous,
+            });
+        }
         let Some((event, knows_before)) = self.known.read(stored)? else {
             return Ok(());
         };
+        let signed = event.event.as_pruned().map(|pruned| pruned.checkpoint);
+        if signed.is_some() && signed == self.unsigned {
+            self.unsigned = None;
+        }
         if knows_before {
             self.check_predecessor(&event)?;
         }
@@ -94,8 +111,11 @@ impl StreamFold {
         self.claims.check(bytes)
     }
 
-    /// Every document that an event names has been seen.
+    /// Every document that an event names has been seen, and an event says what was pruned.
     pub fn end(&self) -> Result<(), DeployJournalError> {
+        if let Some(Head { sequence, .. }) = self.unsigned {
+            return Err(DeployJournalError::Unsigned { sequence });
+        }
         self.claims.end()
     }
 
@@ -110,10 +130,11 @@ impl StreamFold {
         let first = state.deploy.as_ref().map(|deploy| deploy.first);
         let event_of = &event.event;
         let (requested, held) = (event_of.as_requested(), event_of.as_held());
-        let found = event_of.as_drift_found();
+        let found = event_of.as_drift_found().map(|found| found.latest);
+        let found = found.or(event_of.as_pruned().map(|pruned| pruned.latest));
         let right = requested.is_none_or(|requested| requested.base == state.base())
             && held.is_none_or(|held| held.latest == first)
-            && found.is_none_or(|found| Some(found.latest) == first);
+            && found.is_none_or(|latest| Some(latest) == first);
         let sequence = event.sequence;
         if right {
             Ok(())

@@ -22,6 +22,7 @@ mod moved;
 mod person;
 mod plans;
 mod prefixes;
+mod prune;
 mod read_event;
 mod rig;
 mod rivals;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use journal::StoredEvent;
 
-use super::summary::{DriftSummary, HoldSummary, ServiceVersion, Status, Summary};
+use super::summary::{DriftSummary, HoldSummary, PruneSummary, ServiceVersion, Status, Summary};
 use crate::compat::{ReleaseRange, Verdict};
 use crate::machine;
 use crate::merge::Changes;
@@ -128,6 +128,11 @@ impl DeployFilter {
             .map(String::as_str)
             .collect();
         self.admits_apart(hold.held_at, &actors, events)
+    }
+
+    /// Whether a prune is one of those: by who, when and kind.
+    pub fn admits_prune(&self, prune: &PruneSummary, events: &[StoredEvent]) -> bool {
+        self.admits_apart(prune.pruned_at, &[&prune.actor], events)
     }
 
     /// Whether recorded drift is one of those: by who, when and kind.

@@ -15,6 +15,6 @@ pub use pattern::{
 };
 pub use stacks::{SeenStack, SeenStacks};
 pub use summary::{
-    DriftSummary, HoldSummary, ServiceVersion, Status, Summary, begins_deploy, drift, hold,
-    summarise, versions,
+    DriftSummary, HoldSummary, PruneSummary, ServiceVersion, Status, Summary, begins_deploy, drift,
+    hold, prune, summarise, versions,
 };

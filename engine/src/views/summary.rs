@@ -303,6 +303,60 @@ pub fn drift(events: &[StoredEvent]) -> Option<DriftSummary> {
     })
 }
 
+/// A prune: a group of events of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PruneSummary {
+    /// The target, `project/env`.
+    pub target: String,
+    /// Its id.
+    pub prune: Uuid,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Who pruned.
+    pub actor: String,
+    /// When.
+    pub pruned_at: Timestamp,
+    /// The last event that went.
+    pub until: u64,
+    /// How many events went.
+    pub events: u64,
+    /// How many deploys went.
+    pub deploys: u64,
+    /// When the first event that went was recorded.
+    pub from: String,
+    /// When the last one was.
+    pub to: String,
+    /// The digest of the document of the images that are not named any more.
+    pub images: Option<String>,
+    /// Why, as the person said.
+    pub message: Option<String>,
+}
+
+/// Sums up a prune. None when these are other events.
+pub fn prune(events: &[StoredEvent]) -> Option<PruneSummary> {
+    let [event] = events else { return None };
+    let header = &event.header;
+    let Ok(Event::Pruned(pruned)) = machine::decode(&header.kind, header.schema, &event.payload)
+    else {
+        return None;
+    };
+    Some(PruneSummary {
+        target: header.stream.to_string(),
+        prune: header.deploy,
+        sequence: header.sequence,
+        actor: header.actor.clone(),
+        pruned_at: header.recorded_at,
+        until: pruned.checkpoint.sequence,
+        events: pruned.events,
+        deploys: pruned.deploys,
+        from: pruned.from,
+        to: pruned.to,
+        images: pruned.images.map(|images| images.to_string()),
+        message: pruned.message,
+    })
+}
+
 fn once(list: &mut Vec<String>, value: &str) {
     if !list.iter().any(|known| known == value) {
         list.push(value.to_owned());
@@ -337,7 +391,7 @@ impl Summary {
             }
             Event::CompatChecked(checked) => self.verdict = Some(checked.verdict),
             // A hold stops a deploy, and does not change how far it is.
-            Event::Held(_) | Event::Released(_) | Event::DriftFound(_) => {}
+            Event::Held(_) | Event::Released(_) | Event::DriftFound(_) | Event::Pruned(_) => {}
             Event::Merged(merged) => self.changes = merged.changes,
             Event::ImageBuilt(image) => match image.source {
                 ImageSource::Built => self.built += 1,

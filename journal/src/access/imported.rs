@@ -9,12 +9,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::disk::{Disk, inherit_access};
-use crate::envelope::Head;
 
 const NAME: &str = "imported";
 
-/// Notes, durably, that everything up to this head came with an import.
-pub(crate) fn note(store: &Path, head: &Head) -> io::Result<()> {
+/// Notes, durably, that everything up to this event came with an import.
+pub(crate) fn note(store: &Path, until: u64) -> io::Result<()> {
     let path = store.join(NAME);
     let mut file = OpenOptions::new()
         .write(true)
@@ -22,7 +21,7 @@ pub(crate) fn note(store: &Path, head: &Head) -> io::Result<()> {
         .mode(0o600)
         .open(&path)?;
     inherit_access(&path)?;
-    writeln!(file, "{}", head.sequence)?;
+    writeln!(file, "{until}")?;
     let disk = Disk::default();
     disk.sync(&file)?;
     disk.sync_folder(store)

@@ -10,8 +10,9 @@
 //! lock      held by the owner for its life; its holder is written into it
 //! store.lock  held by whoever has the store open: the owner, or a reader for a moment
 //! socket    where the owner answers; that it can be connected to says that there is an owner
-//! begun     says that events were recorded, should the store be gone
-//! store/    the store: sled's files, the head kept apart, large payloads; `imported` says which events came with an import
+//! begun     says that events were recorded, should the store be gone, and with which event the store may begin
+//! store/    the store: sled's files, the head kept apart, large payloads; `imported` says which events came with an import,
+//!           `checkpoint` behind which event it begins since it was pruned
 //! ```
 
 mod condition;
@@ -22,6 +23,7 @@ mod layout;
 mod lock;
 mod owner;
 mod protocol;
+mod prune;
 mod reader;
 mod replace;
 mod restore;
@@ -33,7 +35,8 @@ use std::path::{Path, PathBuf};
 
 use crate::chain::Damage;
 use crate::envelope::Head;
-use crate::store::StoreError;
+use crate::hash::Hash;
+use crate::store::{AppendError, StoreError};
 use crate::stream::StreamId;
 use crate::transfer::{BackupReader, ImportError};
 
@@ -42,6 +45,7 @@ pub use disk_use::DiskUse;
 pub use follow::Follower;
 pub use lock::Holder;
 pub use owner::Owned;
+pub use prune::PruneOrder;
 pub use reader::Reader;
 pub use restore::{BackupPart, ComparedTarget, Comparison, RestoreError};
 
@@ -116,6 +120,18 @@ impl Journal {
         expected: &Head,
     ) -> Result<(), RemoveError> {
         owner::remove(root, stream, holder, expected)
+    }
+
+    /// Has the journal of a target begin behind a checkpoint: what stands before goes, and an event says so. Returns the new head.
+    ///
+    /// A cut in the middle leaves the journal as it was, or as it is to be.
+    pub fn prune(
+        root: &Path,
+        stream: &StreamId,
+        holder: Holder,
+        order: PruneOrder,
+    ) -> Result<Head, PruneError> {
+        prune::prune(root, stream, holder, order)
     }
 
     /// The name of the file system that journals below a folder are on, when another machine can use it too: whether it passes locks
@@ -229,6 +245,35 @@ pub enum RemoveError {
         /// Its last event.
         sequence: u64,
     },
+}
+
+/// A journal cannot be pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The target cannot be owned.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// Somebody appended since it was decided what goes.
+    #[error("the journal goes on to event {sequence} by now")]
+    Changed {
+        /// Its last event.
+        sequence: u64,
+    },
+    /// The event behind which the journal is to begin is not there.
+    #[error("event {sequence} is not the one behind which the journal is to begin")]
+    Checkpoint {
+        /// Its sequence.
+        sequence: u64,
+    },
+    /// A document that is to be kept is not there.
+    #[error("document `{0}`, which is to be kept, is not there")]
+    Document(Hash),
+    /// What is kept cannot be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// What was written does not read back.
+    #[error(transparent)]
+    Import(#[from] ImportError),
 }
 
 /// An export cannot be made into a journal.

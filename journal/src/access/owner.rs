@@ -52,12 +52,7 @@ impl Owned {
         let identity = seat.lock.identity();
         store.require(identity.map_err(|source| OwnError::Io { path, source })?);
         let store = Arc::new(store);
-        let listener = seat
-            .socket
-            .listener
-            .try_clone()
-            .map_err(seat.socket.failed())?;
-        let server = Server::start(listener, Arc::clone(&store)).map_err(seat.socket.failed())?;
+        let server = seat.serve(Arc::clone(&store))?;
         Ok(Self {
             _server: server,
             store,
@@ -209,6 +204,20 @@ impl OwnershipGuard {
             layout,
         };
         Ok((seat, lost))
+    }
+}
+
+impl OwnershipGuard {
+    /// Answers readers from a store.
+    pub(super) fn serve(&self, store: Arc<SledStore>) -> Result<Server, OwnError> {
+        let listener = self.socket.listener.try_clone();
+        let listener = listener.map_err(self.socket.failed())?;
+        Server::start(listener, store).map_err(self.socket.failed())
+    }
+
+    /// An owner before this one may have left in memory what is not on the disk.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.lock.is_doubtful()
     }
 }
 

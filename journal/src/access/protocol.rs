@@ -34,6 +34,7 @@ pub(crate) const EVENTS_MAX: usize = 4096;
 pub(crate) enum Question {
     Head,
     KeptHead,
+    Checkpoint,
     Events { from: u64, limit: usize },
     DeployStart { deploy: Uuid },
     LatestDeploys { before: Option<u64>, limit: usize },
@@ -47,6 +48,7 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     Head(Head),
     KeptHead(StoredHead),
+    Checkpoint(Head),
     /// So many frames follow.
     Events(usize),
     DeployStart(Option<u64>),
@@ -62,6 +64,11 @@ pub(crate) enum Answer {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Refused {
     Damaged(Damage),
+    Pruned {
+        stream: StreamId,
+        sequence: u64,
+        until: u64,
+    },
     Newer {
         stream: StreamId,
         sequence: u64,
@@ -147,6 +154,7 @@ pub(crate) fn answer(
     let answer = match question {
         Question::Head => store.head().map(Answer::Head),
         Question::KeptHead => store.kept_head().map(Answer::KeptHead),
+        Question::Checkpoint => store.checkpoint().map(Answer::Checkpoint),
         Question::Events { from, limit } => {
             store.events(*from, (*limit).min(EVENTS_MAX)).map(|page| {
                 events = page;
@@ -231,6 +239,15 @@ pub(crate) fn read_document(
 fn refuse(error: StoreError) -> Refused {
     match error {
         StoreError::Damaged(damage) => Refused::Damaged(damage),
+        StoreError::Pruned {
+            stream,
+            sequence,
+            until,
+        } => Refused::Pruned {
+            stream,
+            sequence,
+            until,
+        },
         StoreError::Newer {
             stream,
             sequence,
@@ -254,6 +271,15 @@ fn refuse(error: StoreError) -> Refused {
 fn accept(refused: Refused, path: &Path) -> StoreError {
     match refused {
         Refused::Damaged(damage) => StoreError::Damaged(damage),
+        Refused::Pruned {
+            stream,
+            sequence,
+            until,
+        } => StoreError::Pruned {
+            stream,
+            sequence,
+            until,
+        },
         Refused::Newer {
             stream,
             sequence,

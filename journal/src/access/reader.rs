@@ -332,6 +332,19 @@ impl EventLog for Reader {
         )
     }
 
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        self.ask(
+            &Question::Checkpoint,
+            |answer, _| {
+                let Answer::Checkpoint(checkpoint) = answer else {
+                    return off_topic();
+                };
+                Ok(Ok(checkpoint))
+            },
+            SledStore::checkpoint,
+        )
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         self.ask(
             &Question::Events { from, limit },

@@ -1,4 +1,4 @@
-//! A store that is built beside its place, and moved there when it is whole and durable: imports and restores.
+//! A store that is built beside its place, and moved there when it is whole and durable: imports, restores and prunes.
 //!
 //! A cut in the middle leaves what was there before.
 
@@ -35,16 +35,27 @@ pub(crate) fn import(
             return Err(ImportError::NotEmpty { sequence }.into());
         }
     }
-    replace(&guard, stream, false, |store| {
+    replace(&guard, stream, Place::Empty, |store| {
         transfer::import(store, export).map_err(ImportIntoError::from)
     })
 }
 
-/// Puts a store with other events in the place of a target's store, which may have none, or `has_events`.
+/// What is in the place of a store that is to be replaced.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// No events: what comes there is somebody else's copy.
+    Empty,
+    /// The beginning of the copy that comes there, which may begin behind a checkpoint of its own.
+    Beginning(Option<Head>),
+    /// The events of which only those behind this one are kept.
+    Pruned(Head),
+}
+
+/// Puts a store with other events in the place of a target's store. Nobody has that one open when `build` is done.
 pub(super) fn replace<E: From<OwnError> + From<ImportError>>(
     guard: &OwnershipGuard,
     stream: &StreamId,
-    has_events: bool,
+    place: Place,
     build: impl FnOnce(&SledStore) -> Result<Head, E>,
 ) -> Result<Head, E> {
     let (store, importing) = (guard.layout.store(), guard.layout.importing());
@@ -54,12 +65,22 @@ pub(super) fn replace<E: From<OwnError> + From<ImportError>>(
     };
     remove_folder(&importing).map_err(refused(&importing))?;
     let mark = Mark::at(guard.layout.mark());
+    if let Place::Pruned(checkpoint) | Place::Beginning(Some(checkpoint)) = place {
+        mark.add(&Disk::default(), &checkpoint.hash)
+            .map_err(OwnError::from)?;
+    }
     let head = built(&importing, stream, build, &mark).inspect_err(|_| {
         // It is of no use any more; that it may stay until the next import removes it does not change the outcome.
         remove_folder(&importing).ok();
     })?;
-    imported::note(&importing, &head).map_err(refused(&importing))?;
-    if has_events {
+    let until = match place {
+        Place::Empty | Place::Beginning(_) => head.sequence,
+        Place::Pruned(_) => imported::until(&store).map_err(refused(&store))?,
+    };
+    if until > 0 {
+        imported::note(&importing, until).map_err(refused(&importing))?;
+    }
+    if matches!(place, Place::Beginning(_) | Place::Pruned(_)) {
         exchange(&importing, &store).map_err(refused(&store))?;
     } else {
         remove_folder(&store).map_err(refused(&store))?;

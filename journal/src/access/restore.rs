@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::access::owner::OwnershipGuard;
-use crate::access::replace::replace;
+use crate::access::replace::{Place, replace};
 use crate::access::{Holder, Journal, OwnError, ReadError, Reader};
 use crate::chain::DamageKind;
 use crate::envelope::Head;
@@ -29,6 +29,10 @@ pub enum Comparison {
     Same,
     /// It is the backup's and goes on behind it, to this head.
     Longer(Head),
+    /// The backup ends with events that were pruned here: nobody can tell whether they were the same.
+    Pruned(Head),
+    /// It ends, with this head, before the events with which the backup begins: nobody can tell whether it is the same.
+    Apart(Head),
     /// It is another one: this event is not the backup's.
     Other {
         /// The last sequence that both have.
@@ -53,7 +57,11 @@ impl ComparedTarget {
         match self.here {
             Comparison::Absent => self.backup.head.sequence > 0,
             Comparison::Beginning(_) => true,
-            Comparison::Same | Comparison::Longer(_) | Comparison::Other { .. } => false,
+            Comparison::Same
+            | Comparison::Longer(_)
+            | Comparison::Pruned(_)
+            | Comparison::Apart(_)
+            | Comparison::Other { .. } => false,
         }
     }
 }
@@ -174,8 +182,8 @@ struct Comparing {
 
 /// What is here of a target.
 struct Here {
-    /// The journal with its head; none without events.
-    journal: Option<(Reader, Head)>,
+    /// The journal with its checkpoint and its head; none without events.
+    journal: Option<(Reader, Head, Head)>,
     /// The hash that the backup has for its last event.
     hash: Option<Hash>,
 }
@@ -201,7 +209,7 @@ impl Comparing {
         match whole {
             Whole::Event(event) => {
                 let head = event.header.head();
-                let last = here.journal.as_ref().map(|(_, head)| head.sequence);
+                let last = here.journal.as_ref().map(|(.., head)| head.sequence);
                 if last == Some(head.sequence) {
                     here.hash = Some(head.hash);
                 }
@@ -219,9 +227,33 @@ impl Comparing {
         let Some(here) = self.here else {
             return Ok(None);
         };
+        let begin = backup
+            .checkpoint
+            .map_or(0, |checkpoint| checkpoint.sequence);
+        let last = here.journal.as_ref().map(|(.., head)| head.sequence);
+        // The last event that was pruned is known by its hash.
+        let hash = match backup.checkpoint {
+            Some(checkpoint) if last == Some(checkpoint.sequence) => Some(checkpoint.hash),
+            Some(_) | None => here.hash,
+        };
         let here = match here.journal {
             None => Comparison::Absent,
-            Some((reader, head)) if head.sequence > backup.head.sequence => {
+            Some((_, checkpoint, head))
+                if (1..checkpoint.sequence).contains(&backup.head.sequence) =>
+            {
+                Comparison::Pruned(head)
+            }
+            Some((_, checkpoint, head)) if checkpoint.sequence > 0 && backup.head == checkpoint => {
+                Comparison::Longer(head)
+            }
+            Some((_, checkpoint, _))
+                if checkpoint.sequence > 0 && backup.head.sequence == checkpoint.sequence =>
+            {
+                let sequence = checkpoint.sequence;
+                Comparison::Other { sequence }
+            }
+            Some((.., head)) if begin > head.sequence => Comparison::Apart(head),
+            Some((reader, _, head)) if head.sequence > backup.head.sequence => {
                 let event = event(&reader, backup.head.sequence).map_err(ReadError::Store)?;
                 // Of a backup without events everything is a continuation.
                 let hash = event.map_or(backup.head.hash, |event| event.header.hash);
@@ -232,11 +264,11 @@ impl Comparing {
                     Comparison::Other { sequence }
                 }
             }
-            Some((_, head)) if here.hash != Some(head.hash) => Comparison::Other {
+            Some((.., head)) if hash != Some(head.hash) => Comparison::Other {
                 sequence: head.sequence,
             },
-            Some((_, head)) if head == backup.head => Comparison::Same,
-            Some((_, head)) => Comparison::Beginning(head),
+            Some((.., head)) if head == backup.head => Comparison::Same,
+            Some((.., head)) => Comparison::Beginning(head),
         };
         Ok(Some(ComparedTarget {
             backup,
@@ -246,8 +278,8 @@ impl Comparing {
     }
 }
 
-/// The journal of a target with its head; none where there is none, where it has no events, and where its store was lost.
-fn journal_here(root: &Path, stream: &StreamId) -> Result<Option<(Reader, Head)>, ReadError> {
+/// The journal of a target with its checkpoint and head; none where there is none, where it has no events, and where its store was lost.
+fn journal_here(root: &Path, stream: &StreamId) -> Result<Option<(Reader, Head, Head)>, ReadError> {
     let reader = match Journal::read(root, stream) {
         Err(ReadError::Absent { .. }) => return Ok(None),
         Err(ReadError::Store(StoreError::Damaged(damage))) if damage.what == DamageKind::Gone => {
@@ -256,7 +288,8 @@ fn journal_here(root: &Path, stream: &StreamId) -> Result<Option<(Reader, Head)>
         reader => reader?,
     };
     let head = reader.head().map_err(ReadError::Store)?;
-    Ok((head.sequence > 0).then_some((reader, head)))
+    let checkpoint = reader.checkpoint().map_err(ReadError::Store)?;
+    Ok((head.sequence > 0).then_some((reader, checkpoint, head)))
 }
 
 /// Restores the targets that were compared and of which something is missing here, each as a whole, and shows each that is restored.
@@ -295,22 +328,30 @@ fn restore_one<R: Read>(
         Comparison::Absent
         | Comparison::Same
         | Comparison::Longer(_)
+        | Comparison::Pruned(_)
+        | Comparison::Apart(_)
         | Comparison::Other { .. } => None,
+    };
+    let place = match expected {
+        Some(_) => Place::Beginning(target.backup.checkpoint),
+        None => Place::Empty,
     };
     if head_here(&guard, stream)? != expected {
         return Err(NotRestored::Changed);
     }
-    replace(&guard, stream, expected.is_some(), |store| {
-        let mut filling = Filling::default();
+    replace(&guard, stream, place, |store| {
+        let mut filling = Filling::begin(store, &target.backup).map_err(ImportError::from)?;
         loop {
             match backup.next()? {
-                Some(BackupItem::Item(item)) => filling.add(store, item)?,
+                Some(BackupItem::Item(item)) => {
+                    filling.add(store, item).map_err(ImportError::from)?;
+                }
                 Some(BackupItem::End(checked)) if checked == target.backup => break,
                 // It was verified before: somebody writes to the file.
                 Some(BackupItem::End(_)) | None => return Err(ImportError::Changed.into()),
             }
         }
-        filling.end(store)?;
+        filling.end(store).map_err(ImportError::from)?;
         Ok::<_, NotRestored>(target.backup.head)
     })?;
     Ok(())

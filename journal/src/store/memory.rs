@@ -11,7 +11,7 @@ use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
 use crate::store::validate_append::{AppendState, check_document, validate_append};
-use crate::store::{AppendError, EventLog, Page, Store, StoreError, StoredHead};
+use crate::store::{AppendError, EventLog, Page, Store, StoreError, StoredHead, refuse_pruned};
 use crate::stream::StreamId;
 
 /// Keeps the same records as the store on disk, in maps.
@@ -29,6 +29,7 @@ pub(crate) struct State {
     pub(crate) documents: BTreeMap<Hash, Vec<u8>>,
     pub(crate) starts: BTreeMap<u64, Uuid>,
     pub(crate) by_deploy: BTreeMap<Uuid, u64>,
+    pub(crate) checkpoint: Head,
     pub(crate) tip: AppendState,
     pub(crate) kept: StoredHead,
 }
@@ -49,6 +50,7 @@ impl MemoryStore {
                 documents: BTreeMap::new(),
                 starts: BTreeMap::new(),
                 by_deploy: BTreeMap::new(),
+                checkpoint: Head::empty(&stream),
                 kept: StoredHead::Head(tip.head),
                 tip,
             }),
@@ -140,8 +142,13 @@ impl EventLog for MemoryStore {
         Ok(self.read().kept)
     }
 
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        Ok(self.read().checkpoint)
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         let state = self.read();
+        refuse_pruned(&self.stream, from.max(1), &state.checkpoint)?;
         let mut page = Page::new(&self.stream, self.supported, from, limit);
         for (sequence, record) in state.records.range(page.next()..) {
             if page.is_full() {
@@ -210,6 +217,15 @@ impl Store for MemoryStore {
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError> {
         self.append_where(expected, drafts, |_| Ok(None))
+    }
+
+    fn begin_behind(&self, checkpoint: &Head) -> Result<(), AppendError> {
+        let mut state = self.write();
+        let tip = state.tip.behind(checkpoint, &self.stream)?;
+        state.checkpoint = *checkpoint;
+        state.kept = StoredHead::Head(*checkpoint);
+        state.tip = tip;
+        Ok(())
     }
 
     /// Nobody moves a memory.

@@ -2,11 +2,12 @@
 //!
 //! Not here: who may open a store at which time (`access`).
 
+mod checkpoint;
 mod documents;
 mod identity;
 mod keys;
 pub(crate) mod log_backup;
-mod mark;
+pub(crate) mod mark;
 pub(crate) mod memory;
 mod overlay;
 mod page;
@@ -31,6 +32,8 @@ pub use overlay::Overlay;
 pub use sled::{SledStore, panics_are_caught};
 pub use stored_head::StoredHead;
 
+#[cfg(test)]
+pub(crate) use checkpoint::record as checkpoint_record;
 pub(crate) use documents::document_size;
 pub(crate) use identity::Identity;
 pub(crate) use mark::Mark;
@@ -48,7 +51,10 @@ pub trait EventLog: Send + Sync {
     /// The head as it is kept apart from the events. It may lag behind [`EventLog::head`] by one append, and never leads.
     fn kept_head(&self) -> Result<StoredHead, StoreError>;
 
-    /// A page of events from a sequence on, in order, at most `limit`.
+    /// Where the events begin: the last one that was pruned, and the empty head where nothing was.
+    fn checkpoint(&self) -> Result<Head, StoreError>;
+
+    /// A page of events from a sequence on, in order, at most `limit`. What was pruned is refused ([`StoreError::Pruned`]).
     ///
     /// A page ends early when it has grown to about 4 MiB, so fewer than `limit` is not the end; an empty page is. [`scan`] reads on.
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
@@ -83,6 +89,9 @@ pub trait Store: EventLog {
         drafts: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, AppendError>;
 
+    /// Has an empty store begin behind an event that was pruned, as a copy of a pruned journal does. It is durable on return.
+    fn begin_behind(&self, checkpoint: &Head) -> Result<(), AppendError>;
+
     /// Fails when the store, or the lock of its owner, is not where it was opened: another process can own the target, and nobody
     /// finds what is appended here. An append checks the same.
     fn check_identity(&self) -> Result<(), StoreError>;
@@ -94,6 +103,16 @@ pub enum StoreError {
     /// What is stored is not what was appended.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// It was removed on purpose: the journal was pruned, and says so.
+    #[error("event {sequence} of `{stream}` was pruned: the journal begins with event {}", until.saturating_add(1))]
+    Pruned {
+        /// The stream.
+        stream: StreamId,
+        /// The event.
+        sequence: u64,
+        /// The last event that was pruned.
+        until: u64,
+    },
     /// A newer tool wrote it.
     #[error(
         "event {sequence} of `{stream}` has {found}, newer than {supported}, the newest that this build reads; use the tool that wrote it"
@@ -239,7 +258,8 @@ pub enum AppendError {
 #[derive(Debug)]
 pub struct Scan<'a, F: ?Sized> {
     events: &'a F,
-    next: u64,
+    /// None before the beginning is known.
+    next: Option<u64>,
     page: std::vec::IntoIter<StoredEvent>,
     /// How many events the next page has.
     limit: usize,
@@ -250,10 +270,18 @@ pub struct Scan<'a, F: ?Sized> {
 pub fn scan<F: EventLog + ?Sized>(events: &F, from: u64) -> Scan<'_, F> {
     Scan {
         events,
-        next: from.max(1),
+        next: Some(from.max(1)),
         page: Vec::new().into_iter(),
         limit: FIRST_PAGE,
         ended: false,
+    }
+}
+
+/// Reads every event that is there, from the first to the end, a page at a time.
+pub fn scan_all<F: EventLog + ?Sized>(events: &F) -> Scan<'_, F> {
+    Scan {
+        next: None,
+        ..scan(events, 1)
     }
 }
 
@@ -278,7 +306,7 @@ impl<F: EventLog + ?Sized> Iterator for Scan<'_, F> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.len() == 0 && !self.ended {
-            match self.events.events(self.next, self.limit) {
+            match self.page() {
                 Ok(page) => {
                     self.limit = (self.limit * 2).min(PAGE_MAX);
                     self.ended = page.is_empty();
@@ -291,7 +319,33 @@ impl<F: EventLog + ?Sized> Iterator for Scan<'_, F> {
             }
         }
         let event = self.page.next()?;
-        self.next = event.header.sequence.saturating_add(1);
+        self.next = Some(event.header.sequence.saturating_add(1));
         Some(Ok(event))
     }
+}
+
+impl<F: EventLog + ?Sized> Scan<'_, F> {
+    fn page(&self) -> Result<Vec<StoredEvent>, StoreError> {
+        let from = match self.next {
+            Some(next) => next,
+            None => self.events.checkpoint()?.sequence.saturating_add(1),
+        };
+        self.events.events(from, self.limit)
+    }
+}
+
+/// Refuses to read what was pruned.
+pub(crate) fn refuse_pruned(
+    stream: &StreamId,
+    sequence: u64,
+    checkpoint: &Head,
+) -> Result<(), StoreError> {
+    if sequence > checkpoint.sequence {
+        return Ok(());
+    }
+    Err(StoreError::Pruned {
+        stream: stream.clone(),
+        sequence,
+        until: checkpoint.sequence,
+    })
 }

@@ -54,6 +54,10 @@ impl EventLog for Overlay<'_> {
         self.above.kept_head()
     }
 
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        self.base.checkpoint()
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         if from.max(1) > self.end {
             return self.above.events(from, limit);
@@ -112,6 +116,14 @@ impl Store for Overlay<'_> {
     ) -> Result<Vec<StoredEvent>, AppendError> {
         self.above
             .append_where(expected, drafts, |deploy| self.start_below(deploy))
+    }
+
+    /// An overlay goes on where its base ends, and begins nowhere else.
+    fn begin_behind(&self, _checkpoint: &Head) -> Result<(), AppendError> {
+        Err(AppendError::Conflict {
+            expected: Head::empty(self.stream()),
+            found: self.head()?,
+        })
     }
 
     /// What is kept in memory is nowhere else.

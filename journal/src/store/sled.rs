@@ -6,6 +6,7 @@
 
 mod call;
 mod files;
+mod kept;
 mod read;
 
 use std::fs::File;
@@ -20,14 +21,18 @@ use crate::disk::{Disk, inherit_access_below};
 use crate::envelope::{Head, NewEvent, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::record;
+use crate::store::checkpoint;
 use crate::store::documents::Documents;
 use crate::store::keys::{deploy_key, event_key, number, sequence_of, start_key};
 use crate::store::log_backup::LogBackup;
+use crate::store::mark::beginning;
 use crate::store::payloads::Payloads;
 use crate::store::private;
 use crate::store::stored_head::StoredHeadFile;
-use crate::store::validate_append::{Admitted, AppendState, check_document, validate_append};
-use crate::store::{AppendError, EventLog, Identity, Mark, Store, StoreError, StoredHead, event};
+use crate::store::validate_append::{Admitted, check_document, validate_append};
+use crate::store::{
+    AppendError, EventLog, Identity, Mark, Store, StoreError, StoredHead, refuse_pruned,
+};
 use crate::stream::StreamId;
 
 #[cfg(test)]
@@ -116,8 +121,8 @@ impl SledStore {
             .inspect_err(|error| self.notice(error))?;
         // It is whole up to where it must be; from here on it changes.
         self.log_backup = None;
-        if let (Some(mark), Some(first)) = (&mark, event(&self, 1)?) {
-            mark.set(&self.disk, &first.header.hash)?;
+        if let (Some(mark), Some((_, beginning))) = (&mark, beginning(&self)?) {
+            mark.set(&self.disk, &beginning)?;
         }
         self.mark = mark;
         Ok(self)
@@ -179,7 +184,8 @@ impl SledStore {
         } = files;
         let log_path = path.join("db");
         let identity = Identity::of(&log_path, &log).map_err(StoreError::io(&log_path))?;
-        let end = read_end(&db, &path, &stream, supported)
+        let begin = checkpoint::read(folder, &stream)?;
+        let end = read_end(&db, &path, &stream, supported, begin)
             .inspect_err(|error| notice(log_backup.as_ref(), error))?;
         let store = Self {
             stream,
@@ -220,69 +226,8 @@ impl SledStore {
         self.identities.push(identity);
     }
 
-    /// A log that ends before the head kept apart, or whose end cannot be read, has lost events by being opened.
-    fn compare_with_kept(&self) {
-        let (Some(log_backup), Ok(kept)) = (&self.log_backup, self.kept_head()) else {
-            return;
-        };
-        let whole = match (self.end().tip, kept) {
-            (Ok(tip), StoredHead::Head(head)) => head.sequence <= tip.head.sequence,
-            // One that has just been made, or whose making was cut off, has no head yet and has lost nothing.
-            (Ok(tip), StoredHead::Missing) => tip.head.sequence == 0,
-            (Ok(_), StoredHead::Damaged) | (Err(_), _) => false,
-        };
-        if !whole {
-            log_backup.damaged();
-        }
-    }
-
     fn notice(&self, error: &StoreError) {
         notice(self.log_backup.as_ref(), error);
-    }
-
-    /// Compares the stream with the head kept apart: it may lag, and never leads.
-    pub(crate) fn check_kept(&self) -> Result<AppendState, StoreError> {
-        let tip = self.end().tip?;
-        let damage = |sequence, what| Err(Damage::at(sequence, what).into());
-        match self.kept_head()? {
-            StoredHead::Head(head) if head.sequence > tip.head.sequence => {
-                return damage(
-                    tip.head.sequence.saturating_add(1),
-                    DamageKind::LostTail(head.sequence),
-                );
-            }
-            StoredHead::Head(head) => {
-                let hash = match event(self, head.sequence)? {
-                    Some(event) => event.header.hash,
-                    None => Head::empty(&self.stream).hash,
-                };
-                if hash != head.hash {
-                    return damage(head.sequence, DamageKind::OtherHead);
-                }
-            }
-            StoredHead::Missing if tip.head.sequence > 0 => {
-                return damage(tip.head.sequence, DamageKind::KeptHeadMissing);
-            }
-            StoredHead::Damaged => {
-                return damage(tip.head.sequence, DamageKind::KeptHeadDamaged);
-            }
-            // A store that was being made when the power went.
-            StoredHead::Missing => {}
-        }
-        Ok(tip)
-    }
-
-    /// Checks the end of the stream, and takes the head kept apart to be written.
-    fn claim(&self) -> Result<(), StoreError> {
-        let tip = self.check_kept()?;
-        let path = &self.kept_path;
-        let kept = StoredHeadFile::open(path).map_err(StoreError::io(path))?;
-        kept.write(&tip.head, &self.stream)
-            .and_then(|()| kept.sync(&self.disk))
-            .and_then(|()| self.disk.sync_folder(&self.folder))
-            .map_err(StoreError::io(path))?;
-        self.appending().kept = Some(kept);
-        Ok(())
     }
 
     fn end(&self) -> ReadableEnd {
@@ -357,17 +302,22 @@ impl EventLog for SledStore {
         StoredHeadFile::read(&self.kept_path, &self.stream).map_err(StoreError::io(&self.kept_path))
     }
 
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        Ok(self.end().begin?)
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        refuse_pruned(&self.stream, from.max(1), &self.checkpoint()?)?;
         self.page(from, limit)
             .inspect_err(|error| self.notice(error))
     }
 
     fn deploy_start(&self, deploy: Uuid) -> Result<Option<u64>, StoreError> {
-        let last = self.end().last;
+        let (begin, last) = (self.checkpoint()?.sequence, self.end().last);
         let first = self.guarded(0, || self.db.get(deploy_key(deploy)))?;
         let Some(first) = first
             .map(|first| number(&first))
-            .filter(|first| *first <= last)
+            .filter(|first| *first > begin && *first <= last)
         else {
             return Ok(None);
         };
@@ -386,9 +336,10 @@ impl EventLog for SledStore {
         let end = before
             .unwrap_or(u64::MAX)
             .min(self.end().last.saturating_add(1));
+        let begin = self.checkpoint()?.sequence.saturating_add(1).min(end);
         let mut rows = self
             .db
-            .range(start_key(0)..start_key(end))
+            .range(start_key(begin)..start_key(end))
             .rev()
             .take(limit);
         let mut deploys = Vec::new();
@@ -454,11 +405,27 @@ impl Store for SledStore {
         // The events are durable, so the append has succeeded; but the next one must not leave the head two appends behind.
         appending.failed = kept.is_err();
         let mut end = self.end.write().unwrap_or_else(PoisonError::into_inner);
-        *end = ReadableEnd {
-            last: admitted.tip.head.sequence,
-            tip: Ok(admitted.tip),
-        };
+        end.last = admitted.tip.head.sequence;
+        end.tip = Ok(admitted.tip);
         Ok(admitted.events)
+    }
+
+    fn begin_behind(&self, checkpoint: &Head) -> Result<(), AppendError> {
+        let appending = self.appending();
+        let tip = self.end().tip.map_err(StoreError::from)?;
+        let tip = tip.behind(checkpoint, &self.stream)?;
+        checkpoint::write(&self.disk, &self.folder, checkpoint, &self.stream)?;
+        if let Some(kept) = &appending.kept {
+            kept.write(checkpoint, &self.stream)
+                .map_err(StoreError::io(&self.kept_path))?;
+        }
+        let mut end = self.end.write().unwrap_or_else(PoisonError::into_inner);
+        *end = ReadableEnd {
+            begin: Ok(*checkpoint),
+            last: checkpoint.sequence,
+            tip: Ok(tip),
+        };
+        Ok(())
     }
 
     fn check_identity(&self) -> Result<(), StoreError> {

@@ -26,7 +26,10 @@ pub enum StoredHead {
 }
 
 /// Sequence, hash, check.
-const LENGTH: usize = 8 + 32 + 32;
+pub(crate) const LENGTH: usize = 8 + 32 + 32;
+
+/// What the check of the head is over, besides the head.
+const DOMAIN: &str = "journal head v1";
 
 /// The file.
 #[derive(Debug)]
@@ -63,12 +66,12 @@ impl StoredHeadFile {
         if bytes.len() <= LENGTH && bytes.iter().all(|byte| *byte == 0) {
             return Ok(StoredHead::Missing);
         }
-        Ok(decode(&bytes, stream).map_or(StoredHead::Damaged, StoredHead::Head))
+        Ok(decode(DOMAIN, &bytes, stream).map_or(StoredHead::Damaged, StoredHead::Head))
     }
 
     /// Overwrites the head, without a sync.
     pub(crate) fn write(&self, head: &Head, stream: &StreamId) -> io::Result<()> {
-        self.file.write_all_at(&encode(head, stream), 0)
+        self.file.write_all_at(&encode(DOMAIN, head, stream), 0)
     }
 
     /// Makes the head survive a power cut.
@@ -77,25 +80,24 @@ impl StoredHeadFile {
     }
 }
 
-fn check(sequence: &[u8], hash: &[u8], stream: &StreamId) -> Hash {
-    Hash::of_fields(
-        "journal head v1",
-        &[stream.to_string().as_bytes(), sequence, hash],
-    )
+fn check(domain: &str, sequence: &[u8], hash: &[u8], stream: &StreamId) -> Hash {
+    Hash::of_fields(domain, &[stream.to_string().as_bytes(), sequence, hash])
 }
 
-fn encode(head: &Head, stream: &StreamId) -> Vec<u8> {
+/// A head as a record of fixed size.
+pub(crate) fn encode(domain: &str, head: &Head, stream: &StreamId) -> Vec<u8> {
     let sequence = head.sequence.to_be_bytes();
-    let check = check(&sequence, head.hash.as_bytes(), stream);
+    let check = check(domain, &sequence, head.hash.as_bytes(), stream);
     [&sequence[..], head.hash.as_bytes(), check.as_bytes()].concat()
 }
 
-fn decode(bytes: &[u8], stream: &StreamId) -> Option<Head> {
+/// The head of a record; none when its bytes are not those that were written, or they are another stream's.
+pub(crate) fn decode(domain: &str, bytes: &[u8], stream: &StreamId) -> Option<Head> {
     let (sequence, rest) = bytes.split_first_chunk::<8>()?;
     let (hash, rest) = rest.split_first_chunk::<32>()?;
     let head = Head {
         sequence: u64::from_be_bytes(*sequence),
         hash: Hash::from_bytes(*hash),
     };
-    (rest == check(sequence, hash, stream).as_bytes()).then_some(head)
+    (rest == check(domain, sequence, hash, stream).as_bytes()).then_some(head)
 }

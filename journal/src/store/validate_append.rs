@@ -27,6 +27,21 @@ impl AppendState {
         }
     }
 
+    /// The tip of a stream without events that begins behind this one. Only an empty stream can begin there.
+    pub(crate) fn behind(&self, checkpoint: &Head, stream: &StreamId) -> Result<Self, AppendError> {
+        let empty = Head::empty(stream);
+        if self.head != empty {
+            return Err(AppendError::Conflict {
+                expected: empty,
+                found: self.head,
+            });
+        }
+        Ok(Self {
+            head: *checkpoint,
+            last: None,
+        })
+    }
+
     /// The tip of a stream that ends with this event.
     pub(crate) fn after(header: &Header) -> Self {
         Self {

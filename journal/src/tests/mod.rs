@@ -15,6 +15,7 @@ mod other_user;
 mod overlay;
 mod owner;
 mod planted;
+mod prune;
 mod reader;
 mod removal;
 mod rig;

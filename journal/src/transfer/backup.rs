@@ -19,7 +19,7 @@ use crate::store::EventLog;
 use crate::stream::StreamId;
 use crate::transfer::export::{ExportError, export_each};
 use crate::transfer::import::{CheckedExport, ImportError, LineProblem, Whole};
-use crate::transfer::lines::{Item, NumberedLines, Section};
+use crate::transfer::lines::{Item, LineRead, NumberedLines, Section};
 
 /// Version of the form, on the first line.
 pub const BACKUP_FORMAT: u16 = 1;
@@ -236,15 +236,25 @@ impl<R: Read> BackupReader<R> {
 
     /// The next event, document or end of a target; none once the last line was read and the file has ended.
     pub(crate) fn next(&mut self) -> Result<Option<BackupItem>, BackupError> {
-        let Some(expected) = self.targets.get(self.ended) else {
-            self.read_end()?;
-            return Ok(None);
-        };
+        loop {
+            if self.ended == self.targets.len() {
+                self.read_end()?;
+                return Ok(None);
+            }
+            if let Some(item) = self.read_line()? {
+                return Ok(Some(item));
+            }
+        }
+    }
+
+    /// Reads a line of the present target; none when it says where the events begin.
+    fn read_line(&mut self) -> Result<Option<BackupItem>, BackupError> {
+        let expected = &self.targets[self.ended];
         let Some(text) = self.lines.next()? else {
             return Err(self.lines.problem(LineProblem::Cut).into());
         };
         let read = self.section.read(self.lines.number(), &text);
-        let item = read.map_err(|problem| self.lines.problem(problem))?;
+        let read = read.map_err(|problem| self.lines.problem(problem))?;
         let other = |stream: &StreamId| {
             let problem = LineProblem::OtherStream(stream.clone());
             Err(self.lines.problem(problem).into())
@@ -252,19 +262,21 @@ impl<R: Read> BackupReader<R> {
         if let Some(stream) = self.section.stream().filter(|stream| *stream != expected) {
             return other(stream);
         }
-        let item = if let Some(item) = item {
-            BackupItem::Item(item)
-        } else {
-            let section = std::mem::take(&mut self.section);
-            let checked = section.into_checked().expect("its head was read");
-            if checked.stream != *expected {
-                return other(&checked.stream);
+        let item = match read {
+            LineRead::Checkpoint => None,
+            LineRead::Item(item) => Some(BackupItem::Item(item)),
+            LineRead::End => {
+                let section = std::mem::take(&mut self.section);
+                let checked = section.into_checked().expect("its head was read");
+                if checked.stream != *expected {
+                    return other(&checked.stream);
+                }
+                self.ended += 1;
+                Some(BackupItem::End(checked))
             }
-            self.ended += 1;
-            BackupItem::End(checked)
         };
         self.add_to_sum(&text);
-        Ok(Some(item))
+        Ok(item)
     }
 
     /// Reads the last line, and finds nothing behind it.

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::chain::{Damage, DamageKind, Link};
+use crate::chain::{Damage, DamageKind, Link, pruned};
 use crate::envelope::Head;
-use crate::store::{EventLog, StoreError, scan};
+use crate::store::{EventLog, StoreError, scan_all};
 use crate::transfer::import::Whole;
 use crate::transfer::line;
+use crate::transfer::lines::format_of;
 
 /// A journal cannot be written out.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-/// Writes every event up to the present head, every document, and the head on the last line. Returns the head.
+/// Writes where the events begin when some were pruned, every event up to the present head, every document, and the head on the last line. Returns the head.
 pub fn export<F: EventLog + ?Sized>(events: &F, to: &mut impl Write) -> Result<Head, ExportError> {
     export_each(events, to, |_| {})
 }
@@ -31,8 +32,15 @@ pub(crate) fn export_each<F: EventLog + ?Sized>(
     mut each: impl FnMut(Whole<'_>),
 ) -> Result<Head, ExportError> {
     let head = events.head()?;
-    let mut chain = Link::first(events.stream());
-    for event in scan(events, 1) {
+    let checkpoint = events.checkpoint()?;
+    let is_pruned = pruned(checkpoint).is_some();
+    if is_pruned {
+        let text = line::checkpoint_line(events.stream(), checkpoint).map_err(io::Error::from)?;
+        to.write_all(text.as_bytes())?;
+        to.write_all(b"\n")?;
+    }
+    let mut chain = Link::behind(checkpoint);
+    for event in scan_all(events) {
         if chain.head() == head {
             break;
         }
@@ -50,10 +58,7 @@ pub(crate) fn export_each<F: EventLog + ?Sized>(
         );
         return Err(StoreError::from(lost).into());
     }
-    let format = match documents(events, to, each)? {
-        0 => line::FORMAT_OF_EVENTS,
-        _ => line::FORMAT,
-    };
+    let format = format_of(is_pruned, documents(events, to, each)? > 0);
     let text = line::head_line(events.stream(), head, format).map_err(io::Error::from)?;
     to.write_all(text.as_bytes())?;
     to.write_all(b"\n")?;

@@ -126,6 +126,10 @@ pub struct CheckedExport {
     pub stream: StreamId,
     /// Its head.
     pub head: Head,
+    /// Where its events begin: the last one that was pruned. None when nothing was.
+    pub checkpoint: Option<Head>,
+    /// How many events it holds.
+    pub events: u64,
     /// How many deploys it holds.
     pub deploys: usize,
     /// How many documents it holds.
@@ -203,7 +207,7 @@ pub fn import<S: Store + ?Sized>(
     checked.must_be_appendable()?;
     export.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(export);
-    let mut filling = Filling::default();
+    let mut filling = Filling::begin(store, &checked)?;
     while let Some(item) = lines.next()? {
         filling.add(store, item)?;
     }
@@ -217,7 +221,6 @@ pub fn import<S: Store + ?Sized>(
 }
 
 /// A store that is being filled with what was verified: events that go into one append are collected.
-#[derive(Default)]
 pub(crate) struct Filling {
     drafts: Vec<NewEvent>,
     bytes: usize,
@@ -227,12 +230,34 @@ impl Filling {
     /// More than any header takes.
     const HEADER: usize = 2048;
 
+    /// Begins where a verified export begins.
+    pub(crate) fn begin<S: Store + ?Sized>(
+        store: &S,
+        export: &CheckedExport,
+    ) -> Result<Self, AppendError> {
+        Self::behind(store, export.checkpoint.as_ref())
+    }
+
+    /// Begins behind the last event that was pruned.
+    pub(crate) fn behind<S: Store + ?Sized>(
+        store: &S,
+        checkpoint: Option<&Head>,
+    ) -> Result<Self, AppendError> {
+        if let Some(checkpoint) = checkpoint {
+            store.begin_behind(checkpoint)?;
+        }
+        Ok(Self {
+            drafts: Vec::new(),
+            bytes: 0,
+        })
+    }
+
     /// Adds one event or document.
     pub(crate) fn add<S: Store + ?Sized>(
         &mut self,
         store: &S,
         item: Item,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(), AppendError> {
         match item {
             Item::Event(event) => self.push(store, *event),
             Item::Document(bytes) => {
@@ -243,15 +268,16 @@ impl Filling {
     }
 
     /// There is nothing more.
-    pub(crate) fn end<S: Store + ?Sized>(mut self, store: &S) -> Result<(), ImportError> {
+    pub(crate) fn end<S: Store + ?Sized>(mut self, store: &S) -> Result<(), AppendError> {
         self.append(store)
     }
 
-    fn push<S: Store + ?Sized>(
+    /// Adds one event.
+    pub(crate) fn push<S: Store + ?Sized>(
         &mut self,
         store: &S,
         event: StoredEvent,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(), AppendError> {
         // A payload that is kept apart counts as well here: it bounds what is in memory.
         let bytes = event.payload.len().min(4 * PAYLOAD_INLINE_MAX) + Self::HEADER;
         if self.drafts.len() == BATCH_EVENTS_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
@@ -262,7 +288,7 @@ impl Filling {
         Ok(())
     }
 
-    fn append<S: Store + ?Sized>(&mut self, store: &S) -> Result<(), ImportError> {
+    fn append<S: Store + ?Sized>(&mut self, store: &S) -> Result<(), AppendError> {
         self.bytes = 0;
         let drafts = std::mem::take(&mut self.drafts);
         if !drafts.is_empty() {

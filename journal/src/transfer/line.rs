@@ -12,8 +12,10 @@ use crate::hash::Hash;
 use crate::record;
 use crate::stream::StreamId;
 
-/// Newest version of the form, on the last line: of an export with documents.
-pub const FORMAT: u16 = 2;
+/// Newest version of the form, on the last line: of an export of a journal that was pruned.
+pub const FORMAT: u16 = 3;
+/// Version of the form of an export with documents.
+pub(crate) const FORMAT_OF_DOCUMENTS: u16 = 2;
 /// Version of the form of an export without documents, which older tools read as well.
 pub(crate) const FORMAT_OF_EVENTS: u16 = 1;
 /// Longest line, in bytes: the largest payload as base64, and its header.
@@ -86,8 +88,18 @@ pub(crate) struct HeadLine {
     pub(crate) head: Head,
 }
 
+/// The first line of an export of a journal that was pruned.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckpointLine {
+    checkpoint: Head,
+    stream: StreamId,
+}
+
 /// A line of an export.
 pub(crate) enum Line {
+    /// The events begin behind this one.
+    Checkpoint(StreamId, Head),
     StoredEvent(Box<StoredEvent>),
     Document(Hash, Vec<u8>),
     Head(HeadLine),
@@ -149,6 +161,14 @@ pub(crate) fn head_line(stream: &StreamId, head: Head, format: u16) -> serde_jso
     })
 }
 
+/// Writes the first line of a journal that was pruned, without its end.
+pub(crate) fn checkpoint_line(stream: &StreamId, checkpoint: Head) -> serde_json::Result<String> {
+    serde_json::to_string(&CheckpointLine {
+        checkpoint,
+        stream: stream.clone(),
+    })
+}
+
 /// A payload that can stand in a line as it is: one JSON value, in one line, with nothing around it.
 fn as_json(payload: &[u8]) -> Option<&RawValue> {
     let text = std::str::from_utf8(payload).ok()?;
@@ -174,6 +194,9 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
     }
     if text.starts_with("{\"document\":") {
         return parse_document(text);
+    }
+    if text.starts_with("{\"checkpoint\":") {
+        return parse_checkpoint(text);
     }
     let line: EventLine<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let payload = match (line.payload, line.payload_base64) {
@@ -217,6 +240,16 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
         return Err(OTHER_SPELLING.to_owned());
     }
     Ok(Line::StoredEvent(Box::new(event)))
+}
+
+fn parse_checkpoint(text: &str) -> Result<Line, String> {
+    let line: CheckpointLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let written =
+        checkpoint_line(&line.stream, line.checkpoint).map_err(|error| error.to_string())?;
+    if written != text {
+        return Err(OTHER_SPELLING.to_owned());
+    }
+    Ok(Line::Checkpoint(line.stream, line.checkpoint))
 }
 
 fn parse_document(text: &str) -> Result<Line, String> {

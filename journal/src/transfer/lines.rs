@@ -10,12 +10,23 @@ use crate::envelope::{Head, SUPPORTED, Schema, StoredEvent};
 use crate::hash::Hash;
 use crate::stream::StreamId;
 use crate::transfer::import::{CheckedExport, ImportError, LineProblem};
-use crate::transfer::line::{self, FORMAT, FORMAT_OF_EVENTS, HeadLine, LINE_MAX, Line};
+use crate::transfer::line::{
+    self, FORMAT, FORMAT_OF_DOCUMENTS, FORMAT_OF_EVENTS, HeadLine, LINE_MAX, Line,
+};
 
 /// What stands in a line before the last.
 pub(crate) enum Item {
     Event(Box<StoredEvent>),
     Document(Vec<u8>),
+}
+
+/// What a line of a target turned out to be.
+pub(crate) enum LineRead {
+    Item(Item),
+    /// It says where the events begin.
+    Checkpoint,
+    /// It is the last, which says the head.
+    End,
 }
 
 /// Lines of a bounded length, each with its number.
@@ -72,6 +83,9 @@ impl<R: BufRead> NumberedLines<R> {
 #[derive(Default)]
 pub(crate) struct Section {
     chain: Option<(StreamId, Link)>,
+    /// Where the events begin, when the first of them were pruned.
+    checkpoint: Option<Head>,
+    events: u64,
     deploys: BTreeSet<Uuid>,
     documents: u64,
     last_document: Option<Hash>,
@@ -91,6 +105,16 @@ impl Section {
         self.chain.as_ref().map(|(_, link)| link.head())
     }
 
+    /// Where the events begin, when the first of them were pruned.
+    pub(crate) fn checkpoint(&self) -> Option<Head> {
+        self.checkpoint
+    }
+
+    /// How many events were read.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
     /// How many documents were read.
     pub(crate) fn documents(&self) -> u64 {
         self.documents
@@ -106,12 +130,22 @@ impl Section {
         self.head.is_some()
     }
 
-    /// Reads the next line; none when it is the last, which says the head.
-    pub(crate) fn read(&mut self, number: u64, text: &str) -> Result<Option<Item>, LineProblem> {
+    /// Reads the next line.
+    pub(crate) fn read(&mut self, number: u64, text: &str) -> Result<LineRead, LineProblem> {
         match line::parse(text).map_err(LineProblem::Malformed)? {
+            Line::Checkpoint(stream, checkpoint) => {
+                if self.chain.is_some() || self.documents > 0 || checkpoint.sequence == 0 {
+                    let place = "a checkpoint stands before the first event that is kept";
+                    return Err(LineProblem::Malformed(place.to_owned()));
+                }
+                self.chain = Some((stream, Link::behind(checkpoint)));
+                self.checkpoint = Some(checkpoint);
+                Ok(LineRead::Checkpoint)
+            }
             Line::StoredEvent(event) => {
                 self.follow(number, &event)?;
-                Ok(Some(Item::Event(event)))
+                self.events += 1;
+                Ok(LineRead::Item(Item::Event(event)))
             }
             Line::Document(hash, bytes) => {
                 if self.last_document.is_some_and(|last| last >= hash) {
@@ -120,12 +154,12 @@ impl Section {
                 }
                 self.last_document = Some(hash);
                 self.documents += 1;
-                Ok(Some(Item::Document(bytes)))
+                Ok(LineRead::Item(Item::Document(bytes)))
             }
             Line::Head(head) => {
                 self.check_head(&head)?;
                 self.head = Some(head);
-                Ok(None)
+                Ok(LineRead::End)
             }
         }
     }
@@ -138,7 +172,7 @@ impl Section {
         }
         let (stream, link) = self.chain.get_or_insert_with(|| {
             let stream = header.stream.clone();
-            let link = Link::first(&stream);
+            let link = Link::behind(Head::empty(&stream));
             (stream, link)
         });
         if *stream != header.stream {
@@ -164,12 +198,22 @@ impl Section {
         if !(FORMAT_OF_EVENTS..=FORMAT).contains(&said.format) {
             return Err(LineProblem::OtherFormat(said.format));
         }
-        if (said.format == FORMAT_OF_EVENTS) != (self.documents == 0) {
+        let (documents, checkpoint) = (self.documents, self.checkpoint);
+        if said.format != format_of(checkpoint.is_some(), documents > 0) {
+            let pruned = if checkpoint.is_some() {
+                " and a checkpoint"
+            } else {
+                ""
+            };
             let other = format!(
-                "it says format {}, which is another with {} documents",
-                said.format, self.documents
+                "it says format {}, which is another with {documents} documents{pruned}",
+                said.format
             );
             return Err(LineProblem::Malformed(other));
+        }
+        if checkpoint.is_some() && self.events == 0 {
+            let nothing = "nothing is kept behind the checkpoint".to_owned();
+            return Err(LineProblem::Malformed(nothing));
         }
         let end = match &self.chain {
             Some((stream, _)) if *stream != said.stream => {
@@ -194,10 +238,21 @@ impl Section {
         Some(CheckedExport {
             stream: line.stream,
             head: line.head,
+            checkpoint: self.checkpoint,
+            events: self.events,
             deploys: self.deploys.len(),
             documents: self.documents,
             newer: self.newer,
         })
+    }
+}
+
+/// The version of the form of an export.
+pub(crate) fn format_of(is_pruned: bool, has_documents: bool) -> u16 {
+    match (is_pruned, has_documents) {
+        (true, _) => FORMAT,
+        (false, true) => FORMAT_OF_DOCUMENTS,
+        (false, false) => FORMAT_OF_EVENTS,
     }
 }
 
@@ -225,8 +280,8 @@ impl<R: BufRead> Lines<R> {
                 None => LineProblem::NoHead,
                 Some(_) if has_ended => LineProblem::AfterHead,
                 Some(text) => match self.section.read(self.lines.number(), &text) {
-                    Ok(None) => continue,
-                    Ok(item) => return Ok(item),
+                    Ok(LineRead::Checkpoint | LineRead::End) => continue,
+                    Ok(LineRead::Item(item)) => return Ok(Some(item)),
                     Err(problem) => problem,
                 },
             };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::prune::PruneArgs;
 use super::{TargetFlag, Who};
 use crate::applier::formats::EventFormat;
 
@@ -95,6 +96,12 @@ pub(crate) enum JournalCommand {
     #[command(after_help = "Example:\n  \
         artifactctl export nc-shop/old -o old.jsonl && artifactctl journal remove nc-shop/old")]
     Remove(RemoveArgs),
+    /// Remove the oldest deploys of a journal: the rest still verifies, and an event says what went
+    #[command(after_help = "Examples:\n  \
+        artifactctl journal prune nc-shop/dev --keep 90d --dry-run\n  \
+        artifactctl journal prune nc-shop/dev --keep-deploys 100 -m 'we keep 100 deploys'\n  \
+        artifactctl journal prune nc-shop/dev --images --dry-run")]
+    Prune(PruneArgs),
     /// Show what each journal holds and takes: events, deploys, bytes, since when, unfinished deploys
     #[command(after_help = "Examples:\n  \
         artifactctl journal stats\n  \

@@ -179,7 +179,7 @@ fn kind(text: &str) -> Result<String, String> {
     Err(nearest.unwrap_or_else(|| format!("kinds of events are {known}")))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     when::moment(text, Timestamp::now()).ok_or_else(|| format!("a time is {}", when::FORMS))
 }
 

@@ -97,6 +97,9 @@ impl Args {
             Command::Journal(JournalCommand::Stats(args)) => {
                 settle(&mut args.target, &mut args.target_flag.flag);
             }
+            Command::Journal(JournalCommand::Prune(args)) => {
+                settle(&mut args.target, &mut args.target_flag.flag);
+            }
             Command::Journal(JournalCommand::Doctor(args)) => {
                 settle(&mut args.target, &mut args.target_flag.flag);
             }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use journal::transfer::{BackupWriter, ExportError};
-use journal::{Journal, StreamId};
+use journal::{EventLog, Journal, StreamId};
 use serde::Serialize;
 
 use crate::applier::args::BackupArgs;
@@ -136,6 +136,8 @@ fn write(
             ..failure
         };
         let reader = target::reader(root, target).map_err(of_target)?;
+        let failed_to_read = |error| of_target(target::store_failure(&error));
+        let begin = reader.checkpoint().map_err(failed_to_read)?;
         let mut folded = Folded::default();
         let head = backup
             .add(&reader, |whole| folded.add(whole))
@@ -152,7 +154,7 @@ fn write(
         }
         written.push(BackedUpTarget {
             target: target.to_string(),
-            events: head.sequence,
+            events: head.sequence.saturating_sub(begin.sequence),
             head: target::head_text(&head),
         });
     }

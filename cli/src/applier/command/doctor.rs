@@ -190,8 +190,8 @@ fn of_target(root: &Path, stream: &StreamId) -> Vec<Diagnosis> {
     }
     if condition.has_draft {
         found.push(Diagnosis::note(
-            "an import or a restore was cut; what it had built is not used".to_owned(),
-            Some("run the same import or restore again".to_owned()),
+            "an import, a restore or a prune was cut; what it left is not used".to_owned(),
+            Some("run the same command again".to_owned()),
         ));
     }
     found

@@ -5,7 +5,7 @@ mod entries;
 use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 
-use engine::views::{HoldSummary, Status, Summary};
+use engine::views::{HoldSummary, PruneSummary, Status, Summary};
 use uuid::Uuid;
 
 use crate::applier::args::History;
@@ -69,6 +69,7 @@ pub(crate) fn run(global: &Global, args: &History, output: &Output) -> Ended {
                 Entry::Deploy(summary) => Output::json(Type::Deploy, summary)?,
                 Entry::Hold(hold) => Output::json(Type::Hold, hold)?,
                 Entry::Drift(drift) => Output::json(Type::Drift, drift)?,
+                Entry::Prune(prune) => Output::json(Type::Prune, prune)?,
             }
         }
     } else if targets.is_empty() {
@@ -91,6 +92,20 @@ pub(crate) fn held(hold: &HoldSummary) -> String {
         }
     }
     text
+}
+
+/// A prune in one line.
+pub(crate) fn pruned(prune: &PruneSummary) -> String {
+    let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
+    format!(
+        "{} pruned: {} in {}, {} to {}, up to event {}",
+        when::second(prune.pruned_at),
+        counted(prune.events, "event"),
+        counted(prune.deploys, "deploy"),
+        day(&prune.from),
+        day(&prune.to),
+        prune.until
+    )
 }
 
 /// How the entries are shown.
@@ -170,6 +185,7 @@ impl Shown {
             Entry::Deploy(summary) => (&summary.target, summary.deploy, summary.actors.clone()),
             Entry::Hold(hold) => (&hold.target, hold.hold, vec![hold.actor.clone()]),
             Entry::Drift(drift) => (&drift.target, drift.drift, vec![drift.actor.clone()]),
+            Entry::Prune(prune) => (&prune.target, prune.prune, vec![prune.actor.clone()]),
         };
         let (applied, status) = match entry {
             Entry::Deploy(summary) => (
@@ -178,6 +194,7 @@ impl Shown {
             ),
             Entry::Hold(_) => ("-".to_owned(), (Tone::Warn, "hold".to_owned())),
             Entry::Drift(_) => ("-".to_owned(), (Tone::Warn, "drift".to_owned())),
+            Entry::Prune(_) => ("-".to_owned(), (Tone::Warn, "prune".to_owned())),
         };
         let id = self.id(target, id);
         let mut row = vec![
@@ -211,6 +228,12 @@ impl Shown {
             Entry::Drift(drift) => {
                 let found = format!("found {}", when::second(drift.found_at));
                 return vec![indented(Tone::Dim, found)];
+            }
+            Entry::Prune(prune) => {
+                let mut lines = vec![indented(Tone::Dim, pruned(prune))];
+                let why = prune.message.iter();
+                lines.extend(why.map(|why| indented(Tone::Plain, why.clone())));
+                return lines;
             }
         };
         let mut lines = Vec::new();
@@ -258,7 +281,7 @@ struct Group {
 fn grouped(entries: &[Entry]) -> Vec<Group> {
     let unchanged = |entry: &Entry| match entry {
         Entry::Deploy(summary) if summary.changed_nothing() => Some(summary.target.clone()),
-        Entry::Deploy(_) | Entry::Hold(_) | Entry::Drift(_) => None,
+        Entry::Deploy(_) | Entry::Hold(_) | Entry::Drift(_) | Entry::Prune(_) => None,
     };
     let mut groups: Vec<Group> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -298,7 +321,7 @@ fn changed(entry: &Entry, width: usize) -> String {
                 ) => "-".to_owned(),
             }
         }
-        Entry::Hold(_) => "-".to_owned(),
+        Entry::Hold(_) | Entry::Prune(_) => "-".to_owned(),
         Entry::Drift(drift) => {
             let keys = drift.keys.iter().map(|drift| drift.key.0.clone());
             let tags = drift.tags.iter().map(|tag| tag.reference.clone());

@@ -12,6 +12,7 @@ pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod plan;
 mod provision;
+pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod replay;
 pub(crate) mod restore;
@@ -77,6 +78,7 @@ pub(crate) fn run(args: &Args, call: &Call, output: &mut Output) -> Ended {
 fn journal(global: &Global, command: &JournalCommand, output: &Output) -> Ended {
     match command {
         JournalCommand::Remove(args) => remove::run(global, args, output),
+        JournalCommand::Prune(args) => prune::run(global, args, output),
         JournalCommand::Backup(args) => backup::run(global, args, output),
         JournalCommand::Restore(args) => restore::run(global, args, output),
         JournalCommand::Doctor(args) => doctor::run(global, args, output),

@@ -73,7 +73,7 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs, output: &Output) -> Ended 
         for stream in &targets {
             let reader = target::reader(&root, stream)?;
             let mut history = History::default();
-            for event in journal::scan(&reader, 1) {
+            for event in journal::scan_all(&reader) {
                 history.add(&event.map_err(|error| target::store_failure(&error))?);
             }
             diverged.extend(told(stream, &history, output)?);

@@ -36,8 +36,10 @@ pub(crate) struct Restored {
     events: u64,
     /// The head of the journal in the backup, `SEQUENCE:HASH`.
     head: String,
-    /// How many events were here before.
+    /// The last event that was here before.
     had: u64,
+    #[serde(skip)]
+    last: u64,
     /// The deploy that is unfinished in what was restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     unfinished: Option<Uuid>,
@@ -59,6 +61,8 @@ enum How {
     Present,
     /// It was there, and goes on behind the backup.
     Longer,
+    /// It was pruned here.
+    Pruned,
 }
 
 /// Restores all targets of the backup, or those that are named.
@@ -162,9 +166,16 @@ fn must_be_restorable(root: &Path, compared: &[ComparedTarget]) -> Result<(), Fa
             "target `{}` has another history: its event {sequence} is not the backup's",
             target.backup.stream
         )),
+        Comparison::Apart(here) => Some(format!(
+            "the journal of target `{}` ends with event {}, and the backup begins behind it, with event {}: nobody can tell whether they are one history",
+            target.backup.stream,
+            here.sequence,
+            target.backup.checkpoint.map_or(0, |head| head.sequence).saturating_add(1)
+        )),
         Comparison::Absent
         | Comparison::Beginning(_)
         | Comparison::Same
+        | Comparison::Pruned(_)
         | Comparison::Longer(_) => None,
     });
     let other: Vec<String> = other.collect();
@@ -175,17 +186,22 @@ fn must_be_restorable(root: &Path, compared: &[ComparedTarget]) -> Result<(), Fa
     }
     let missing = compared.iter().filter(|target| target.is_missing_events());
     let needed = missing.fold(0_u64, |sum, target| sum.saturating_add(target.bytes));
+    must_have_room(root, needed)
+}
+
+/// So many bytes can be written where the journal is.
+pub(super) fn must_have_room(root: &Path, needed: u64) -> Result<(), Failure> {
     match Journal::free_bytes(root) {
         Some(free) if free < needed => Err(Failure::new(
             Kind::Unreachable,
             format!(
-                "what is to be restored takes at least {}, and {} are free where the journal `{}` is",
+                "what is to be written takes at least {}, and {} are free where the journal `{}` is",
                 bytes(needed),
                 bytes(free),
                 root.display()
             ),
         )
-        .hint("free some space, or restore into another directory with `--journal DIR`")),
+        .hint("free some space, then run the same command again")),
         Some(_) | None => Ok(()),
     }
 }
@@ -198,15 +214,17 @@ fn of_target(target: &ComparedTarget, dry_run: bool) -> Restored {
         Comparison::Absent => (How::Created, 0),
         Comparison::Beginning(here) => (How::Completed, here.sequence),
         Comparison::Same => (How::Present, head.sequence),
-        Comparison::Longer(here) => (How::Longer, here.sequence),
+        Comparison::Longer(here) | Comparison::Apart(here) => (How::Longer, here.sequence),
+        Comparison::Pruned(here) => (How::Pruned, here.sequence),
         Comparison::Other { sequence } => (How::Longer, sequence),
     };
     Restored {
         target: target.backup.stream.to_string(),
         how,
-        events: head.sequence,
+        events: target.backup.events,
         head: target::head_text(head),
         had,
+        last: head.sequence,
         unfinished: None,
         dry_run,
     }
@@ -231,13 +249,14 @@ fn page(restored: &Restored) -> Page {
         How::Completed => format!(
             "{would}completed from event {} to event {}",
             restored.had.saturating_add(1),
-            restored.events
+            restored.last
         ),
         How::Present => format!("nothing to restore: all of its {events} are here"),
         How::Longer => format!(
             "nothing to restore: its {events} are here, and {} more",
-            restored.had.saturating_sub(restored.events)
+            restored.had.saturating_sub(restored.last)
         ),
+        How::Pruned => "nothing to restore: what the backup holds of it was pruned here".to_owned(),
     };
     let mut page = Page::default();
     let line = Line::default().and(Tone::Strong, &restored.target);

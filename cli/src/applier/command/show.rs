@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use engine::contract::Digest;
 use engine::machine::{self, Images};
 use engine::run::{DeployJournalError, document, document_bytes};
-use engine::views::{drift, hold, summarise};
+use engine::views::{drift, hold, prune, summarise};
 use journal::{EventLog, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::applier::args::Show;
 use crate::applier::at::At;
-use crate::applier::command::history::{against, held, tone};
+use crate::applier::command::history::{against, held, pruned, tone};
 use crate::applier::ids::Ids;
 use crate::applier::story::Story;
 use crate::applier::{deploys, events, target};
@@ -111,6 +111,10 @@ fn page(
     } else if let Some(drift) = drift(shown) {
         let title = format!("drift {} of {}", ids.shown(drift.drift), drift.target);
         page.line(Line::default().and(Tone::Strong, title));
+    } else if let Some(prune) = prune(shown) {
+        let title = format!("prune {} of {}", ids.shown(prune.prune), prune.target);
+        page.line(Line::default().and(Tone::Strong, title));
+        page.text(pruned(&prune));
     } else if let Some(summary) = summarise(shown) {
         let title = format!("deploy {} of {}", ids.shown(summary.deploy), summary.target);
         let title = Line::default()

@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, args: &StacksArgs, output: &Output) -> Ended 
     let reader = target::reader(&root, &stream)?;
     let events = At::new(&reader, args.past.at.as_deref())?;
     let mut seen = SeenStacks::default();
-    for event in journal::scan(&events, 1) {
+    for event in journal::scan_all(&events) {
         seen.add(&event.map_err(|error| target::store_failure(&error))?);
     }
     let mut stacks = seen.into_stacks();

@@ -7,7 +7,7 @@ use engine::machine::State;
 use engine::run::latest_state;
 use engine::views::begins_deploy;
 use jiff::Timestamp;
-use journal::{Journal, StreamId};
+use journal::{EventLog, Journal, StreamId};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Type};
 use crate::page::{Line, Page, Tone};
 use crate::program::Ended;
-use crate::report::bytes;
+use crate::report::{bytes, counted};
 use crate::when;
 
 /// What the journal of one target holds.
@@ -31,6 +31,8 @@ pub(crate) struct Stats {
     target: String,
     /// How many events the journal has.
     events: u64,
+    /// How many events before them were pruned.
+    pruned: u64,
     /// How many deploys they belong to.
     deploys: u64,
     /// Headers and payloads, as they are hashed.
@@ -83,6 +85,7 @@ fn of_target(root: &Path, stream: &StreamId) -> Result<Stats, Failure> {
     let mut stats = Stats {
         target: stream.to_string(),
         events: 0,
+        pruned: reader.checkpoint().map_err(failed)?.sequence,
         deploys: 0,
         event_bytes: 0,
         documents: disk.documents,
@@ -93,7 +96,7 @@ fn of_target(root: &Path, stream: &StreamId) -> Result<Stats, Failure> {
         unfinished: state.unfinished().map(|deploy| deploy.id),
         ids: Ids::of(&reader, false).map_err(failed)?,
     };
-    for event in journal::scan(&reader, 1) {
+    for event in journal::scan_all(&reader) {
         let event = event.map_err(failed)?;
         stats.events += 1;
         stats.deploys += u64::from(begins_deploy(&event));
@@ -134,6 +137,10 @@ fn table(all: &[Stats]) -> Page {
     let mut page = Page::default();
     page.table(&head, rows.into_iter().enumerate().map(toned).collect());
     for stats in all {
+        if stats.pruned > 0 {
+            let said = format!(": {} before them pruned", counted(stats.pruned, "event"));
+            page.line(Line::new(&stats.target).and(Tone::Dim, said));
+        }
         if let Some(deploy) = stats.unfinished {
             let said = format!(": deploy {} is unfinished", stats.ids.shown(deploy));
             page.line(Line::new(&stats.target).and(Tone::Warn, said));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use engine::load;
 use journal::transfer::{self, ExportError, ImportError, LineProblem};
 use journal::{
-    AppendError, Damage, DamageKind, EventLog, Head, ImportIntoError, Journal, Reader, StoreError,
+    AppendError, Damage, DamageKind, EventLog, ImportIntoError, Journal, Reader, StoreError,
 };
 use serde::Serialize;
 
@@ -76,9 +76,9 @@ fn write(reader: &Reader, encoder: &mut Encoder, to: &mut impl Write) -> Result<
     };
     let head = reader.head()?;
     to.write_all(before.as_bytes())?;
-    let mut written = Head::empty(reader.stream());
+    let mut written = reader.checkpoint()?;
     let mut is_first = true;
-    for event in journal::scan(reader, 1) {
+    for event in journal::scan_all(reader) {
         let event = event?;
         for line in encoder.lines(&event, reader)? {
             if !is_first {
@@ -150,7 +150,7 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
     if let Some(problem) = folded.broken_document() {
         return Err(Failure::new(Kind::Journal, problem).hint(NEXT_EXPORT));
     }
-    let stream = checked.stream;
+    let (stream, events) = (checked.stream, checked.events);
     let holder = target::holder(&identity::actor(None));
     std::io::Seek::rewind(&mut file).map_err(|error| Failure::of(Kind::Unreachable, &error))?;
     let head =
@@ -162,7 +162,7 @@ pub(crate) fn import(global: &Global, args: &Import, output: &Output) -> Ended {
         )?;
     let body = Imported {
         target: stream.to_string(),
-        events: head.sequence,
+        events,
         head: target::head_text(&head),
     };
     output.result(Type::Imported, &body, || {

@@ -241,6 +241,7 @@ fn unopened(stream: &StreamId, damage: Damage) -> Verified {
         report: VerifyReport {
             stream: stream.clone(),
             head: Head::empty(stream),
+            checkpoint: None,
             events: 0,
             deploys: 0,
             documents: 0,
@@ -266,8 +267,12 @@ fn text(verified: &Verified) -> String {
         }
         (None, None) => "whole".to_owned(),
     };
+    let pruned = match report.checkpoint {
+        Some(checkpoint) => format!(", pruned up to event {}", checkpoint.sequence),
+        None => String::new(),
+    };
     format!(
-        "{}: {state}; {} in {}, head {}",
+        "{}: {state}; {} in {}{pruned}, head {}",
         report.stream,
         counted(report.events, "event"),
         counted(report.deploys, "deploy"),

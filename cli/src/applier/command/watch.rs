@@ -237,7 +237,8 @@ fn goes_on(event: &StoredEvent) -> bool {
             | Event::Abandoned(_)
             | Event::Held(_)
             | Event::Released(_)
-            | Event::DriftFound(_),
+            | Event::DriftFound(_)
+            | Event::Pruned(_),
         )
         | Err(_) => false,
     }
@@ -263,6 +264,7 @@ fn ended(event: &StoredEvent) -> Option<Ended> {
         | Event::TakenOver(_)
         | Event::Held(_)
         | Event::Released(_)
-        | Event::DriftFound(_) => None,
+        | Event::DriftFound(_)
+        | Event::Pruned(_) => None,
     }
 }

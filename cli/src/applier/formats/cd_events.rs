@@ -145,6 +145,7 @@ impl Course {
                 killed.into_iter().chain([given_up]).collect()
             }
             Event::DriftFound(_) => vec![custom(header, "target", "drifted")],
+            Event::Pruned(_) => vec![custom(header, "target", "pruned")],
             Event::TakenOver(_) => vec![custom(header, "target", "takenover")],
             Event::Held(_) => vec![custom(header, "target", "held")],
             Event::Released(_) => vec![custom(header, "target", "released")],

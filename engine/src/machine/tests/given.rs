@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use journal::{Hash, Head};
 use uuid::Uuid;
 
 use crate::compat::{Observation, Policy, Verdict};
@@ -180,6 +181,22 @@ pub(super) fn drift_found(latest: u64) -> Event {
     })
 }
 
+pub(super) fn pruned(latest: u64) -> Event {
+    Event::Pruned(Pruned {
+        latest,
+        checkpoint: Head {
+            sequence: 812,
+            hash: Hash::of(b"event 812"),
+        },
+        events: 812,
+        deploys: 103,
+        from: "2026-02-20T09:00:00Z".to_owned(),
+        to: "2026-08-30T11:20:00Z".to_owned(),
+        images: None,
+        message: Some("we keep 90 days".to_owned()),
+    })
+}
+
 pub(super) const DEPLOY: Uuid = Uuid::from_u128(1);
 /// The id of a hold that stands by itself, and of what begins after a deploy.
 pub(super) const OTHER: Uuid = Uuid::from_u128(2);
@@ -290,6 +307,7 @@ pub(super) fn events(attempt: Attempt) -> Vec<Event> {
         held(),
         released(),
         drift_found(1),
+        pruned(1),
     ]
 }
 

@@ -117,6 +117,10 @@ impl EventLog for FaultyStore<'_> {
         self.store.kept_head()
     }
 
+    fn checkpoint(&self) -> Result<Head, StoreError> {
+        self.store.checkpoint()
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         let page = self.store.events(from, limit)?;
         self.lowest.fetch_min(from, Ordering::Relaxed);
@@ -209,6 +213,10 @@ impl Store for FaultyStore<'_> {
             self.known.store(last, Ordering::Relaxed);
         }
         appended
+    }
+
+    fn begin_behind(&self, checkpoint: &Head) -> Result<(), AppendError> {
+        self.write(|| self.store.begin_behind(checkpoint))
     }
 
     fn check_identity(&self) -> Result<(), StoreError> {

@@ -226,7 +226,7 @@ impl Target {
     }
 
     pub(super) fn kinds(&self) -> Vec<String> {
-        journal::scan(&self.store, 1)
+        journal::scan_all(&self.store)
             .map(|event| event.unwrap().header.kind)
             .collect()
     }

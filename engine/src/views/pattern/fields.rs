@@ -54,7 +54,7 @@ const STEPS: &[&str] = &[
 ];
 
 /// The fields of each kind's payload, schema 2. `*` stands for any name: a file, a reference, a parameter.
-const PAYLOADS: [(&str, Fields); 14] = [
+const PAYLOADS: [(&str, Fields); 15] = [
     (
         "Requested",
         &[
@@ -304,6 +304,21 @@ const PAYLOADS: [(&str, Fields); 14] = [
             ("refused.required", Text),
             ("refused.source", Text),
             ("refused.hint", Text),
+        ],
+    ),
+    (
+        "Pruned",
+        &[
+            ("latest", Number),
+            ("checkpoint", Things),
+            ("checkpoint.sequence", Number),
+            ("checkpoint.hash", Text),
+            ("events", Number),
+            ("deploys", Number),
+            ("from", Text),
+            ("to", Text),
+            ("images", Text),
+            ("message", Text),
         ],
     ),
 ];

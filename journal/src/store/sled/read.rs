@@ -5,7 +5,7 @@ use std::path::Path;
 use ::sled::Db;
 
 use crate::chain::Damage;
-use crate::envelope::{Schema, StoredEvent};
+use crate::envelope::{Head, Schema, StoredEvent};
 use crate::record;
 use crate::store::keys::{Pieces, event_key, sequence_of};
 use crate::store::page::{check_place, unreadable};
@@ -19,6 +19,8 @@ use super::call::guarded;
 /// What can be seen of the stream: all that is durable, and nothing else.
 #[derive(Debug, Clone)]
 pub(super) struct ReadableEnd {
+    /// Where it begins: the last event that was pruned, unless the record of it is damaged.
+    pub(super) begin: Result<Head, Damage>,
     pub(super) last: u64,
     /// The last event, unless its record is damaged.
     pub(super) tip: Result<AppendState, Damage>,
@@ -30,12 +32,20 @@ pub(super) fn read_end(
     path: &Path,
     stream: &StreamId,
     supported: Schema,
+    begin: Result<Head, Damage>,
 ) -> Result<ReadableEnd, StoreError> {
     let events = event_key(0, 0)..=event_key(u64::MAX, u16::MAX);
     let Some((key, _)) = guarded(path, 0, || db.range(events).next_back().transpose())? else {
+        let tip = AppendState::empty(stream);
+        let tip = match &begin {
+            Ok(checkpoint) if checkpoint.sequence > 0 => tip.behind(checkpoint, stream),
+            Ok(_) | Err(_) => Ok(tip),
+        };
+        let tip = tip.expect("nothing stands before a checkpoint");
         return Ok(ReadableEnd {
-            last: 0,
-            tip: Ok(AppendState::empty(stream)),
+            last: tip.head.sequence,
+            tip: Ok(tip),
+            begin,
         });
     };
     let last = sequence_of(&key);
@@ -66,7 +76,7 @@ pub(super) fn read_end(
         Err(StoreError::Damaged(damage)) => Err(damage),
         Err(error) => return Err(error),
     };
-    Ok(ReadableEnd { last, tip })
+    Ok(ReadableEnd { begin, last, tip })
 }
 
 impl SledStore {

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use engine::views::{DeployFilter, DriftSummary, HoldSummary, Summary, drift, hold, summarise};
+use engine::views::{
+    DeployFilter, DriftSummary, HoldSummary, PruneSummary, Summary, drift, hold, prune, summarise,
+};
 use jiff::SignedDuration;
 use journal::EventLog;
 
@@ -33,6 +35,8 @@ pub(super) enum Entry {
     Hold(HoldSummary),
     /// Drift that was recorded.
     Drift(DriftSummary),
+    /// A prune.
+    Prune(PruneSummary),
 }
 
 impl Entry {
@@ -41,6 +45,7 @@ impl Entry {
             Self::Deploy(summary) => &summary.target,
             Self::Hold(hold) => &hold.target,
             Self::Drift(drift) => &drift.target,
+            Self::Prune(prune) => &prune.target,
         }
     }
 
@@ -49,6 +54,7 @@ impl Entry {
             Self::Deploy(summary) => summary.requested_at,
             Self::Hold(hold) => hold.held_at,
             Self::Drift(drift) => drift.found_at,
+            Self::Prune(prune) => prune.pruned_at,
         }
     }
 }
@@ -158,6 +164,10 @@ impl Asked<'_> {
             let is_asked = self.filter.admits_drift(&drift, &events);
             return Ok(is_asked.then_some(Entry::Drift(drift)));
         }
+        if let Some(prune) = prune(&events) {
+            let is_asked = self.filter.admits_prune(&prune, &events);
+            return Ok(is_asked.then_some(Entry::Prune(prune)));
+        }
         let summary = summarise(&events).filter(|summary| self.filter.admits(summary, &events));
         Ok(summary.map(Box::new).map(Entry::Deploy))
     }
@@ -193,7 +203,9 @@ mod tests {
             .into_iter()
             .map(|entry| match entry {
                 Entry::Hold(hold) => (hold.target, hold.message[11..16].to_owned()),
-                Entry::Deploy(_) | Entry::Drift(_) => unreachable!("only holds were given"),
+                Entry::Deploy(_) | Entry::Drift(_) | Entry::Prune(_) => {
+                    unreachable!("only holds were given")
+                }
             })
             .collect();
         let order: Vec<(&str, &str)> = order.iter().map(|(a, b)| (&**a, &**b)).collect();

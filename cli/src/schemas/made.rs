@@ -134,7 +134,7 @@ fn line(kind: Type) -> Value {
 }
 
 /// The end of a deploy: what the end of one that was applied always has, and the end of one that failed never.
-const OF_APPLIED: &[&str] = &["applied", "changes", "built", "healed"];
+const OF_APPLIED: &[&str] = &["applied", "changes", "images", "built", "healed"];
 
 /// Fields that the type of the body leaves open, and that lines of this type have.
 fn always(kind: Type) -> &'static [&'static str] {

@@ -13,7 +13,7 @@ use crate::schemas::{check_lines, validate};
 use crate::support::{ARTIFACTCTL, ESB, Machine, Program, TARGET, frozen, workspace};
 
 /// What other tests see, for they have what it takes: a receiver, or an engine. Each with the test and the words that show it.
-const ELSEWHERE: [(&str, &str, &str); 5] = [
+const ELSEWHERE: [(&str, &str, &str); 6] = [
     ("posted", "cli/tests/cli/formats/posting.rs", "\"posted\""),
     ("applied", "e2e/tests/it/resume.rs", "object(\"applied\")"),
     ("plan", "e2e/tests/it/deploy.rs", "object(\"plan\")"),
@@ -21,6 +21,11 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
         "provisioned",
         "e2e/tests/it/provision.rs",
         "object(\"provisioned\")",
+    ),
+    (
+        "pruned_image",
+        "e2e/tests/it/prune.rs",
+        "objects(\"pruned_image\")",
     ),
     (
         "saved_plan",
@@ -58,6 +63,8 @@ const RUNS: &[&[&str]] = &[
     ],
     &["journal", "doctor"],
     &["abandon", TARGET],
+    &["journal", "prune", TARGET, "--keep-deploys", "1", "--yes"],
+    &["history", TARGET],
     &[
         "manifest",
         "validate",

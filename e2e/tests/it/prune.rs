@@ -1,14 +1,18 @@
 //! A prune that is killed at each of its system calls: the journal is as it was, or as it is to be, and never in between.
 //!
-//! `strace` kills the program as it makes the call. Not here: what is kept and what goes (the journal's and the engine's tests).
+//! `strace` kills the program as it makes the call. And the images that nothing names since, on a real registry.
+//! Not here: what is kept and what goes (the journal's and the engine's tests).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use e2e::artifactctl;
 use e2e::packages;
 use tempfile::TempDir;
+
+use crate::process::Ran;
+use crate::rig::Rig;
 
 /// The calls that change what is on the disk.
 const CALLS: &str =
@@ -136,4 +140,49 @@ fn a_prune_that_is_killed_at_any_call_leaves_the_journal_of_before_or_of_after()
         }
     }
     assert!(as_before > 20 && as_after > 2, "{as_before}, {as_after}");
+}
+
+#[test]
+fn images_that_no_kept_deploy_names_are_deleted_from_the_registry() {
+    let rig = Rig::new(&["alpha", "beta"]);
+    rig.deploy(&[]).ended(0);
+    // The journal remembers eight images of a function besides the one in effect.
+    for number in 1..11 {
+        rig.payload.answer("alpha", &format!("word {number}"));
+        rig.deploy(&[]).ended(0);
+    }
+    let before = rig.tags("alpha");
+    let live = before["1"].clone();
+    rig.run(&["journal", "prune", "--keep-deploys", "1", "--yes"])
+        .ended(0);
+    let images = ["journal", "prune", "--images", "--format", "json"];
+    let would = rig.run(&[&images[..], &["--dry-run"]].concat()).ended(0);
+    assert_eq!(rig.tags("alpha"), before, "a dry run deletes nothing");
+    let done = rig.run(&[&images[..], &["--yes"]].concat()).ended(0);
+    let of = |ran: &Ran| -> BTreeSet<String> {
+        let lines = ran.objects("pruned_image").into_iter();
+        let deleted = lines.filter(|line| line["how"] == "deleted");
+        let image = |line: serde_json::Value| line["image"].as_str().unwrap().to_owned();
+        deleted.map(image).collect()
+    };
+    let deleted = of(&done);
+    assert!(!deleted.is_empty(), "{}", done.stdout);
+    assert_eq!(of(&would), deleted);
+
+    let after = rig.tags("alpha");
+    assert_eq!(after["1"], live);
+    for image in &deleted {
+        let (_, digest) = image.split_once('@').unwrap();
+        assert!(before.values().any(|one| one == digest), "{image}");
+        assert!(!after.values().any(|one| one == digest), "{image}");
+    }
+    // What is in effect is whole, and nothing of it is made again.
+    rig.proxy.clear();
+    let again = rig.deploy(&[]).ended(0);
+    assert_eq!(again.object("applied")["built"], 0);
+    assert_eq!(rig.builds(), Vec::<String>::new());
+    rig.run(&["verify"]).ended(0);
+    rig.run(&["status", "--exit-code"]).ended(0);
+    let gone = rig.run(&[&images[..], &["--yes"]].concat()).ended(0);
+    assert_eq!(of(&gone), BTreeSet::new(), "{}", gone.stdout);
 }

@@ -40,6 +40,7 @@ pub(crate) struct PrunedImage<'a> {
     dry_run: bool,
 }
 
+/// What became of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

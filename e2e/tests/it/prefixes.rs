@@ -100,8 +100,8 @@ fn a_changed_handler_behind_an_unchanged_run_meets_no_builder_on_any_machine() {
         answer(&rig, one, "third");
     }
     let third = run(&mut elsewhere(&rig, "other", &["--explain"])).ended(0);
-    third.said("2 build prefixes in the registry that this journal did not record: adopted");
-    third.said("the build prefix up to line 4 is adopted: another machine pushed it");
+    third.said("2 build prefixes in the registry that this target did not record: adopted");
+    third.said("the build prefix up to line 4 is adopted: it is in the registry already");
     let promoted = images(&[("alpha", "promoted"), ("beta", "promoted")]);
     assert_eq!(prefixes(&third), promoted);
     assert_eq!(rig.mutating(), [""; 0], "the engine is asked for nothing");

@@ -65,5 +65,5 @@ fn an_image_that_the_journal_never_recorded_is_taken_and_called_promoted() {
     .ended(0);
     assert_eq!(taken.images(), images(&[("alpha", "promoted")]));
     assert_eq!(taken.payload("ImageBuilt")["digest"], planted.as_str());
-    taken.said("adopted from another machine");
+    taken.said("adopted, as another target or machine pushed it");
 }

@@ -122,8 +122,10 @@ fn task_2_a_typo() {
     me.types("artifactctl plan", 3).says(words);
     me.types("artifactctl deploy", 3)
         .says(words)
-        .says(&["hint: mend the artifact, then deploy again"]);
+        .says(&["hint: correct what is named above, then run the same command again"]);
     assert!(rig.published().is_empty());
+    me.types("artifactctl history", 0)
+        .says(&["no deploy has been recorded"]);
     rig.payload.edit(
         "svc/config/routing.yml",
         "function: alhpa",
@@ -135,8 +137,7 @@ fn task_2_a_typo() {
         .says(&["error[misspelt-key]", "did you mean `runtime_stack`?"]);
     rig.payload
         .edit("artifact.yml", "runtime_stak:", "runtime_stack:");
-    me.types("artifactctl deploy", 0)
-        .says(&["superseding deploy ", ", which you began "]);
+    me.types("artifactctl deploy", 0).says(&["applied in "]);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn a_damaged_journal_is_neither_written_nor_believed(#[case] harm: Harm) {
 fn a_journal_of_a_newer_tool_is_refused_by_name() {
     let bench = with_journal();
     let export = run(&mut bench.command(&["export"])).stdout;
-    let newer = export.replace("{\"format\":1,", "{\"format\":3,");
+    let newer = export.replace("{\"format\":1,", "{\"format\":4,");
     assert_ne!(newer, export);
     bench.write("newer.jsonl", newer);
     bench.write("same.jsonl", export);
@@ -223,7 +223,7 @@ fn a_journal_of_a_newer_tool_is_refused_by_name() {
         run(&mut bench.command(&into))
     };
     let said = import("newer.jsonl");
-    assert_failed(&said, 8, &["export format 3", "update artifactctl"]);
+    assert_failed(&said, 8, &["export format 4", "update artifactctl"]);
     assert!(!bench.path("other").exists());
     bench.write("other", "no directory\n");
     let said = import("same.jsonl");

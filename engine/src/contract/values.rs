@@ -12,7 +12,7 @@ use super::rule::Rule;
 use super::secrets::may_name_a_secret;
 use super::source::quoted;
 use super::violation::Violation;
-use crate::yaml::{Map, Node, Value};
+use crate::yaml::{Map, Node, Value, has_reference};
 
 /// The methods of HTTP and of what is built upon it. Others exist, so that an unknown one is only odd.
 const METHODS: &[&str] = &[
@@ -121,6 +121,8 @@ impl Reader<'_> {
                 let message = format!("{must}, not {}", quoted(text));
                 self.violation(Rule::WrongKind, node.span, message);
             }
+            // The gateway puts a value of its own environment there before it reads numbers.
+            Value::String(text) if has_reference(text) => {}
             Value::String(text) => {
                 let place = self.source.place(node.span);
                 let message = format!("{must}, not the text {}", quoted(text));

@@ -18,6 +18,7 @@ pub use parse::{
     ParseError, ParseLimits, YamlRule, parse, parse_all, parse_bytes, parse_last_wins,
     parse_shorthand, resolve_plain,
 };
+pub(crate) use substitution::has_reference;
 pub use substitution::{leading_reference, literal, reference};
 
 /// Where a node begins in its source text. Lines and columns count from 1; a generated node has line 0.

@@ -24,7 +24,7 @@ pub fn leading_reference(text: &str) -> Option<usize> {
 }
 
 /// Whether a text holds a reference, so that nobody knows yet what will stand in its place.
-pub(super) fn has_reference(text: &str) -> bool {
+pub(crate) fn has_reference(text: &str) -> bool {
     let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';
     let goes_on = |b: &&u8| begins(b) || b.is_ascii_digit();
     let mut rest = text.as_bytes();

@@ -240,6 +240,8 @@ fn a_value_that_the_stack_cannot_use_is_refused(
 #[case("scaling: {min_capacity: 0, max_capacity: 0, idle_timeout: 7, acquire_timeout: 30.0}")]
 #[case("scaling: {acquire_timeout: 3, other: x}")]
 #[case("environment: {A: yes, B: on, C: '5', D: '', E: '${F}', G: 1:30}")]
+#[case("timeout: '${TIMEOUT}', memory_size: $MEMORY, scaling: {max_capacity: '${MOST}'}")]
+#[case("events: [{schedule: {rate: '${RATE}'}}, {schedule: {rate: rate($N minutes)}}]")]
 #[case("events: [{schedule: {rate: rate(1 hour), input: {a: 1}}}]")]
 #[case("events: [{schedule: {rate: '', expression: 'cron(0 3 * * ? *)'}}]")]
 #[case("events: [{type: schedule, expression: rate(1 hour)}]")]

@@ -134,6 +134,7 @@ pub fn verify<F: EventLog + ?Sized>(
 
 /// What a verification found whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost every part is an event")]
 pub enum VerifiedPart {
     /// An event. They come in their order, and before the documents.
     Event(StoredEvent),

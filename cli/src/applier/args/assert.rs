@@ -22,7 +22,7 @@ pub(crate) struct Assert {
     /// gl-code-quality-report.json in the current directory (gitlab)
     #[arg(long, value_name = "SERVICE")]
     pub(crate) annotations: Option<Annotations>,
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
 }

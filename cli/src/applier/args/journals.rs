@@ -13,7 +13,7 @@ use crate::applier::formats::EventFormat;
 pub(crate) enum Lock {
     /// Hold a target until it is released: nobody deploys, resumes or abandons; refused during a deploy
     Hold {
-        /// The target, PROJECT/ENV [default: the only one]
+        /// The target, PROJECT/ENV [default: that of this folder, or the only one]
         target: Option<String>,
         #[command(flatten)]
         target_flag: TargetFlag,
@@ -28,7 +28,7 @@ pub(crate) enum Lock {
     },
     /// Release a target that is on hold, whoever holds it
     Release {
-        /// The target, PROJECT/ENV [default: the only one]
+        /// The target, PROJECT/ENV [default: that of this folder, or the only one]
         target: Option<String>,
         #[command(flatten)]
         target_flag: TargetFlag,
@@ -52,7 +52,7 @@ pub(crate) enum Lock {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,

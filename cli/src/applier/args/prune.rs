@@ -9,7 +9,7 @@ use super::{TargetFlag, Who};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PruneArgs {
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,

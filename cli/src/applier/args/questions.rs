@@ -46,7 +46,7 @@ pub(crate) struct Show {
     /// A deploy: its id or some digits of it, `latest`, `latest~2`, `last-good`, `@{yesterday}`
     #[arg(default_value = LATEST)]
     pub(crate) deploy: String,
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
     #[command(flatten)]
@@ -190,7 +190,7 @@ pub(crate) struct DiffArgs {
     pub(crate) from: String,
     /// Another one, or `now` for what stands in the output directory [default: now; with --at latest]
     pub(crate) to: Option<String>,
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
     #[command(flatten)]
@@ -209,7 +209,7 @@ pub(crate) struct DiffArgs {
 pub(crate) struct BlameArgs {
     /// A function, a route (`GET /orders`, `/orders`), a resource, or a whole key (`dynamodb/orders`)
     pub(crate) name: String,
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
     #[command(flatten)]
@@ -223,7 +223,7 @@ pub(crate) struct BlameArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StacksArgs {
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,

@@ -7,7 +7,7 @@ use crate::args::RegistryArgs;
 pub(crate) struct RollbackArgs {
     /// The deploy to go back to, as `show` names it [default: the one before the last that was applied; `last-good` when a later one was not]
     pub(crate) deploy: Option<String>,
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use crate::applier::formats::EventFormat;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Watch {
-    /// The target, PROJECT/ENV [default: the only one]
+    /// The target, PROJECT/ENV [default: that of this folder, or the only one]
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) target_flag: TargetFlag,

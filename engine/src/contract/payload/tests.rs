@@ -178,8 +178,11 @@ fn a_route_without_path_is_odd(#[case] text: &str, #[case] line: u32, #[case] co
     );
 }
 
-/// The violations and the warnings of a function with these fields: rule and column.
-fn of_function(fields: &str) -> (Vec<(String, u32)>, Vec<(String, u32)>) {
+/// Rules, each with the column at which it was broken.
+type Broken = Vec<(String, u32)>;
+
+/// The violations and the warnings of a function with these fields.
+fn of_function(fields: &str) -> (Broken, Broken) {
     let shape = check(
         check_functions,
         &format!("functions: {{f: {{image: x, {fields}}}}}"),

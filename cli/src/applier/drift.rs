@@ -99,10 +99,8 @@ impl DriftedFiles {
         let out = output_dir::real(Path::new(&self.out));
         let targets = Journal::targets(root).map_err(|error| target::read_failure(&error))?;
         for other in targets.iter().filter(|other| *other != target) {
-            let reader = target::reader(root, other)?;
-            let state =
-                latest_state(&reader).map_err(|error| target::deploy_journal_failure(&error))?;
-            let Some((request, applied)) = in_effect(&reader, &state)? else {
+            // A journal that cannot be read explains nothing: what differs stays.
+            let Ok(Some((request, applied))) = left_by(root, other) else {
                 continue;
             };
             if output_dir::real(Path::new(&request.out)) == out {
@@ -141,6 +139,13 @@ impl DriftedFiles {
         self.digests = self.key_drift.keys().map(drift).collect();
         Ok(())
     }
+}
+
+/// What another target has in effect.
+fn left_by(root: &Path, target: &StreamId) -> Result<Option<(Requested, Applied)>, Failure> {
+    let reader = target::reader(root, target)?;
+    let state = latest_state(&reader).map_err(|error| target::deploy_journal_failure(&error))?;
+    in_effect(&reader, &state)
 }
 
 /// The deploy that is in effect: what it asked for, and what it left. None where nothing is in effect, or a later deploy may have

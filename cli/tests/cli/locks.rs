@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use rstest::rstest;
+
 use crate::support::{Machine, TARGET, frozen};
 
 const PATTERN: &str = "Requested Observed CompatChecked Merged ImageBuilt+ Applied";
@@ -341,4 +343,49 @@ fn a_watch_begins_where_it_is_told_and_ends_quietly_when_it_is_stopped() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ended = watch.wait_with_output().unwrap();
     assert_eq!((ended.status.code(), &*ended.stderr), (Some(130), &b""[..]));
+}
+
+/// A terminal that is gone ends the wait; whoever started it with `nohup` has it go on.
+#[rstest]
+#[case::heard("exec \"$@\"", true)]
+#[case::ignored("trap '' HUP; exec \"$@\"", false)]
+fn a_terminal_that_is_gone_stops_what_does_not_ignore_it(#[case] shell: &str, #[case] ends: bool) {
+    let machine = Machine::with_journal("deploy-applied.jsonl");
+    hold(&machine, "the database is being moved");
+    let artifact = machine.artifact();
+    let deploy = machine.command(&[
+        "deploy",
+        "--artifact",
+        artifact,
+        "--out",
+        "out",
+        "--move-out",
+    ]);
+    let bare = machine.command(&[]);
+    let mut waiting = std::process::Command::new("/bin/sh")
+        .args(["-c", shell, "sh"])
+        .arg(bare.get_program())
+        .args(deploy.get_args())
+        .arg("--wait=10m")
+        .env_clear()
+        .envs(
+            bare.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(bare.get_current_dir().unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().starts_with("waiting for")));
+    let pid = rustix::process::Pid::from_child(&waiting);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    if ends {
+        assert_eq!(waiting.wait().unwrap().code(), Some(130));
+        return;
+    }
+    // It goes on as soon as the hold ends, and meets the engine that is not there.
+    assert_eq!(machine.run(&["lock", "release", "--yes"]).code, 0);
+    assert_eq!(waiting.wait().unwrap().code(), Some(9));
 }

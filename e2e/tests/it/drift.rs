@@ -122,6 +122,14 @@ fn what_another_target_wrote_into_a_shared_directory_is_no_drift() {
     let by_hand = format!("{published}# by hand\n");
     std::fs::write(rig.out.join("functions.yml"), by_hand).unwrap();
     assert_eq!(drift(), json!(["functions.yml"]));
+    // A journal of the other target that cannot be read keeps nobody from looking at this one.
+    std::fs::write(rig.out.join("functions.yml"), published).unwrap();
+    let head = rig
+        .journal
+        .join(rig.stack.project())
+        .join("test/store/head");
+    std::fs::write(head, "no head").unwrap();
+    assert_eq!(drift(), json!(["functions.yml", "routing.yml"]));
 }
 
 #[test]

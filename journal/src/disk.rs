@@ -1,9 +1,9 @@
 //! The one place that asks the disk to keep something, that makes folders, and that says who may use what was made.
 
-use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,6 +40,21 @@ impl Disk {
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
         File::open(folder)?.sync_all()
+    }
+
+    /// Makes a file where there is none, with these bytes, so that it survives a power cut: for this user only, or as
+    /// [`inherit_access`] says.
+    pub(crate) fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        inherit_access(path)?;
+        file.write_all(bytes)?;
+        self.sync(&file)?;
+        self.sync_folder(path.parent().unwrap_or(Path::new(".")))
     }
 
     /// Makes a folder with nothing in it, whatever an earlier try has left there.

@@ -3,28 +3,17 @@
 //! A file in the store with the sequence of the import's last event. It is written before the import takes the store's place, so that
 //! a journal that was imported is never without it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
-use crate::disk::{Disk, inherit_access};
+use crate::disk::Disk;
 
 const NAME: &str = "imported";
 
 /// Notes, durably, that everything up to this event came with an import.
 pub(crate) fn note(store: &Path, until: u64) -> io::Result<()> {
-    let path = store.join(NAME);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)?;
-    inherit_access(&path)?;
-    writeln!(file, "{until}")?;
-    let disk = Disk::default();
-    disk.sync(&file)?;
-    disk.sync_folder(store)
+    Disk::default().write_new(&store.join(NAME), format!("{until}\n").as_bytes())
 }
 
 /// The sequence of the last event that came with an import; 0 when none did. Where the note does not read, everything may have.

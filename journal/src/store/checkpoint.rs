@@ -3,12 +3,12 @@
 //! A small file of fixed size in the store, written once, before its first event. It is never changed: a prune builds another store.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::chain::{Damage, DamageKind};
-use crate::disk::{Disk, NO_LINK, inherit_access};
+use crate::disk::{Disk, NO_LINK};
 use crate::envelope::Head;
 use crate::store::StoreError;
 use crate::store::stored_head::{LENGTH, decode, encode};
@@ -51,18 +51,8 @@ pub(crate) fn write(
     stream: &StreamId,
 ) -> Result<(), StoreError> {
     let path = path(store);
-    let written = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        inherit_access(&path)?;
-        file.write_all(&encode(DOMAIN, checkpoint, stream))?;
-        disk.sync(&file)?;
-        disk.sync_folder(store)
-    };
-    written().map_err(StoreError::io(&path))
+    disk.write_new(&path, &encode(DOMAIN, checkpoint, stream))
+        .map_err(StoreError::io(&path))
 }
 
 /// The bytes of a record, for tests that put another one in its place.
